@@ -1,0 +1,131 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "router/amqp/events.h"
+#include "router/amqp/output.h"
+#include "router/amqp/performatives.h"
+#include "router/amqp/types.h"
+#include "router/base/payload.h"
+#include "router/base/time.h"
+
+namespace trunkline::amqp {
+
+struct EngineOptions {
+  bool initiate = false;  // send header and open without waiting for the peer's: a client
+  std::string container_id;
+  std::optional<std::string> hostname;
+  uint32_t max_frame_size = 16384;  // 512..2^31
+  uint16_t channel_max = 32767;
+  Duration idle_timeout;  // zero: none. Half of it is announced (Dispatch's rule)
+  std::vector<std::string> offered_capabilities;
+  std::vector<std::string> desired_capabilities;
+  std::string properties;  // raw map
+  uint32_t session_window_bytes = 1u
+                                  << 20;  // received payload held per session; announced in frames
+  uint32_t handle_max = 32767;            // links per session and direction - 1
+};
+
+// One delivery, or the next part of it, to be sent by Engine::Send.
+struct Outgoing {
+  uint64_t user = 0;  // comes back as Event::delivery_user
+  uint32_t message_format = 0;
+  bool settled = false;             // pre-settled
+  bool complete = false;            // no bytes will follow those of `payload`
+  bool aborted = false;             // ends a started delivery; `payload` is dropped
+  uint64_t bytes_max = UINT64_MAX;  // quantum of this call, at least one frame is written
+  Payload* payload = nullptr;       // what was written is taken from its front
+  bool started = false;             // set by the first call that writes
+  uint32_t delivery = 0;            // delivery-id, set with `started`
+};
+
+enum class SendResult : uint8_t {
+  kSent,      // the delivery is complete (or aborted) on the wire
+  kPartial,   // all of `payload` is written, the delivery is not complete
+  kQuantum,   // bytes_max reached
+  kBlocked,   // the session window is closed: kWritable follows
+  kNoCredit,  // the link has none: kLinkFlow follows
+};
+
+// AMQP 1.0 connection endpoint without I/O, above SASL and TLS: frames in, events out; commands in,
+// frames out. Parses in place: the payload of a transfer is a slice of the input.
+//
+// Input: SetInput(slice), then Next(event) until it returns false, then Consumed() says how much
+// was used: whole frames. The rest has to be presented again, followed by more, in one piece
+// (FrameNeeds() says how much the next frame takes). Commands may be given between calls of Next.
+// Output: Flush() turns what is pending (flows, dispositions as ranges, heartbeats) into frames;
+// then output() is written out by the owner.
+//
+// Sessions that the peer begins are answered here; links are answered by the owner, at any later
+// time. A peer's mistake never throws or checks: it ends in kFailed (connection), an `end` or a
+// `detach` with the condition of the specification. Thread: the worker's.
+class Engine {
+ public:
+  Engine(EngineOptions options, BlockPool& pool);
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  ~Engine();
+
+  // --- input
+  void SetInput(const Slice& input, Time now);
+  bool Next(Event& event);
+  uint32_t Consumed() const;
+  // Bytes that the frame at the front of the rest takes, as far as known; at least 8.
+  uint32_t FrameNeeds() const;
+  // The peer will send nothing more. Reported as kFailed unless the connection is closed.
+  void InputEnded();
+
+  // --- connection
+  // Sends `close`; what is pending goes first. Events go on until the peer's close.
+  void Close(const Condition& error = {});
+  bool IsOpen() const;    // both opens done, no close either way
+  bool IsClosed() const;  // close sent, and received or no longer expected: flush and hang up
+  const Open& remote_open() const;
+  // Local idle time-out, heartbeats. Returns when it wants to be called next, kNever if never.
+  Time Tick(Time now);
+
+  // --- sessions and links we start (answers to the peer's are made by the engine)
+  uint16_t BeginSession();
+  // Answers a kAttached; StartLink starts a link of ours. Name, handle and role are filled in here.
+  void AnswerAttach(LinkIndex link, amqp::Attach attach);
+  LinkIndex StartLink(uint16_t session, amqp::Attach attach);
+  // Refusal: AnswerAttach with a null terminus, then Detach(closed, error).
+  void Detach(LinkIndex link, bool closed, const Condition& error = {});
+  void EndSession(uint16_t session, const Condition& error = {});
+  void SetUser(LinkIndex link, uint64_t user);
+  uint16_t SessionOf(LinkIndex link) const;
+
+  // --- deliveries we receive
+  void SetDeliveryUser(LinkIndex link, uint32_t delivery, uint64_t user);
+  // Adds `credit`; sent by Flush when the peer has used up half of what it had, or with `drain`.
+  void Grant(LinkIndex link, uint32_t credit);
+  void Drain(LinkIndex link);
+  // Payload bytes of this link's session were passed on or dropped: its window may open again.
+  void Release(LinkIndex link, uint64_t bytes);
+
+  // --- deliveries we send
+  SendResult Send(LinkIndex link, Outgoing& delivery);
+  uint32_t Credit(LinkIndex link) const;
+  // Advances delivery-count over unused credit and tells the receiver (answer to drain).
+  void Drained(LinkIndex link);
+  // Answers a flow that asked for an echo.
+  void Echo(LinkIndex link);
+
+  // --- settlement, either direction: `role` is ours. Merged into ranges by Flush.
+  void Dispose(LinkIndex link, uint32_t delivery, const Outcome& outcome, bool settled);
+
+  void Flush(Time now);
+  Output& output();
+
+ private:
+  class Impl;  // placeholder of this header until sessions and links are written
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace trunkline::amqp

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "router/amqp/performatives.h"
+#include "router/amqp/types.h"
+#include "router/base/payload.h"
+
+namespace trunkline::amqp {
+
+// A link of one engine, either direction; used again after the link is gone on both sides.
+using LinkIndex = uint32_t;
+
+enum class EventKind : uint8_t {
+  kNone,
+  kOpened,    // `open`: the peer's. The engine has answered or been answered
+  kAttached,  // `attach`: the peer's. New unless `answer`; answer it with Engine::Attach or Detach
+  kDetached,  // `error`, `closed`. Unless `implied` (session or connection ended) answer with
+              // Detach
+  kTransfer,  // one frame of a delivery
+  kDisposition,  // one delivery: `delivery_user`, `outcome`, `settled`
+  kLinkFlow,     // `credit`, `drain`, `echo`: of either direction
+  kWritable,     // a session window opened: links of `session` that were blocked may send
+  kEnded,        // a session is gone; its links were reported kDetached before
+  kClosed,       // `error`: the peer closed. The engine has answered
+  kFailed,  // `error`: protocol violation or time-out; close is queued, nothing more will be read
+};
+
+// What an Engine reports, one at a time. Pointers and views are valid until the next call of Next.
+struct Event {
+  EventKind kind = EventKind::kNone;
+  uint16_t session = 0;
+  LinkIndex link = 0;
+  Role role =
+      Role::kReceiver;     // ours on that link or delivery: kReceiver = we receive the messages
+  uint64_t link_user = 0;  // as set by Engine::SetUser
+
+  // kTransfer. `first` opens a delivery; its user is what Engine::SetDeliveryUser says then.
+  // kDisposition uses delivery, delivery_user, settled and outcome.
+  bool first = false;
+  bool more = false;
+  bool aborted = false;
+  bool settled = false;
+  uint32_t delivery = 0;  // delivery-id, of the session
+  uint64_t delivery_user = 0;
+  uint32_t message_format = 0;
+  std::string_view tag;
+  Slice payload;
+  const Outcome* outcome = nullptr;
+
+  // kLinkFlow: credit the receiver has left after this flow.
+  uint32_t credit = 0;
+  bool drain = false;
+  bool echo = false;
+
+  bool answer = false;   // kAttached: answers an Attach of ours
+  bool closed = false;   // kDetached
+  bool implied = false;  // kDetached
+  const Open* open = nullptr;
+  const Attach* attach = nullptr;
+  const Condition* error = nullptr;
+};
+
+}  // namespace trunkline::amqp

@@ -1,0 +1,187 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "router/amqp/types.h"
+
+namespace trunkline::amqp {
+
+// The frame bodies of AMQP 1.0 part 2, section 2.7, and part 5, section 5.3. Parse* takes the body
+// of one frame; string_view members of Transfer, Flow and Disposition point into it. Errors are
+// InvalidArgument (malformed: amqp:decode-error) with the field named.
+
+enum class Descriptor : uint8_t {
+  kOpen = 0x10,
+  kBegin = 0x11,
+  kAttach = 0x12,
+  kFlow = 0x13,
+  kTransfer = 0x14,
+  kDisposition = 0x15,
+  kDetach = 0x16,
+  kEnd = 0x17,
+  kClose = 0x18,
+  kSaslMechanisms = 0x40,
+  kSaslInit = 0x41,
+  kSaslChallenge = 0x42,
+  kSaslResponse = 0x43,
+  kSaslOutcome = 0x44,
+};
+
+struct Open {
+  std::string container_id;
+  std::optional<std::string> hostname;
+  uint32_t max_frame_size = UINT32_MAX;
+  uint16_t channel_max = UINT16_MAX;
+  std::optional<uint32_t> idle_time_out;  // milliseconds
+  std::vector<std::string> offered_capabilities;
+  std::vector<std::string> desired_capabilities;
+  std::string properties;  // raw map
+};
+
+struct Begin {
+  std::optional<uint16_t> remote_channel;
+  uint32_t next_outgoing_id = 0;
+  uint32_t incoming_window = 0;
+  uint32_t outgoing_window = 0;
+  uint32_t handle_max = UINT32_MAX;
+};
+
+struct Attach {
+  std::string name;
+  uint32_t handle = 0;
+  Role role = Role::kSender;
+  SenderSettleMode snd_settle_mode = SenderSettleMode::kMixed;
+  ReceiverSettleMode rcv_settle_mode = ReceiverSettleMode::kFirst;
+  Terminus source;
+  Terminus target;
+  std::string unsettled;  // raw map
+  bool incomplete_unsettled = false;
+  std::optional<uint32_t> initial_delivery_count;
+  uint64_t max_message_size = 0;  // 0: no limit
+  std::vector<std::string> offered_capabilities;
+  std::vector<std::string> desired_capabilities;
+  std::string properties;  // raw map
+};
+
+struct Flow {
+  std::optional<uint32_t> next_incoming_id;
+  uint32_t incoming_window = 0;
+  uint32_t next_outgoing_id = 0;
+  uint32_t outgoing_window = 0;
+  std::optional<uint32_t> handle;
+  std::optional<uint32_t> delivery_count;
+  std::optional<uint32_t> link_credit;
+  std::optional<uint32_t> available;
+  bool drain = false;
+  bool echo = false;
+};
+
+struct Transfer {
+  uint32_t handle = 0;
+  std::optional<uint32_t> delivery_id;
+  std::optional<std::string_view> delivery_tag;
+  std::optional<uint32_t> message_format;
+  std::optional<bool> settled;
+  bool more = false;
+  std::optional<ReceiverSettleMode> rcv_settle_mode;
+  std::string_view state;  // raw
+  bool resume = false;
+  bool aborted = false;
+  bool batchable = false;
+};
+
+struct Disposition {
+  Role role = Role::kSender;
+  uint32_t first = 0;
+  std::optional<uint32_t> last;
+  bool settled = false;
+  OutcomeKind state_kind = OutcomeKind::kNone;
+  std::string_view state;  // raw; empty when absent
+  bool batchable = false;
+};
+
+struct Detach {
+  uint32_t handle = 0;
+  bool closed = false;
+  Condition error;
+};
+
+struct End {
+  Condition error;
+};
+
+struct Close {
+  Condition error;
+};
+
+// The descriptor of a frame body, any legal encoding of it, or an error.
+absl::StatusOr<Descriptor> PeekDescriptor(std::string_view body);
+
+absl::StatusOr<Open> ParseOpen(std::string_view body);
+absl::StatusOr<Begin> ParseBegin(std::string_view body);
+absl::StatusOr<Attach> ParseAttach(std::string_view body);
+absl::StatusOr<Detach> ParseDetach(std::string_view body);
+absl::StatusOr<End> ParseEnd(std::string_view body);
+absl::StatusOr<Close> ParseClose(std::string_view body);
+// The per-message three build no error text: false is amqp:decode-error. ParseTransfer sets
+// `payload` to what follows the performative.
+[[nodiscard]] bool ParseFlow(std::string_view body, Flow& flow);
+[[nodiscard]] bool ParseTransfer(std::string_view body, Transfer& transfer,
+                                 std::string_view& payload);
+[[nodiscard]] bool ParseDisposition(std::string_view body, Disposition& disposition);
+
+// Appends the encoded body (no frame header).
+void Encode(const Open& open, std::string& out);
+void Encode(const Begin& begin, std::string& out);
+void Encode(const Attach& attach, std::string& out);
+void Encode(const Flow& flow, std::string& out);
+void Encode(const Disposition& disposition, std::string& out);
+void Encode(const Detach& detach, std::string& out);
+void Encode(const End& end, std::string& out);
+void Encode(const Close& close, std::string& out);
+
+// Largest encoding of a Transfer that EncodeTransfer writes, without state: tag at most 32 bytes.
+inline constexpr size_t kTransferBytesMax = 80;
+// Writes the performative to `out` (room: kTransferBytesMax) and returns its size. Hot path.
+size_t EncodeTransfer(const Transfer& transfer, uint8_t* out);
+
+// A raw delivery state for `kind` (accepted, released: constants; rejected and modified without
+// fields).
+std::string_view RawOutcome(OutcomeKind kind);
+// rejected{error}; modified{delivery_failed, undeliverable_here, annotations raw}.
+std::string EncodeRejected(const Condition& error);
+// As `raw` (a modified state; may be empty) but with delivery-failed true (spec routing 5.1).
+std::string ModifiedDeliveryFailed(std::string_view raw);
+
+struct SaslMechanisms {
+  std::vector<std::string> mechanisms;
+};
+struct SaslInit {
+  std::string mechanism;
+  std::optional<std::string> initial_response;
+  std::optional<std::string> hostname;
+};
+enum class SaslCode : uint8_t { kOk = 0, kAuth = 1, kSys = 2, kSysPerm = 3, kSysTemp = 4 };
+struct SaslOutcome {
+  SaslCode code = SaslCode::kOk;
+  std::optional<std::string> additional_data;
+};
+
+absl::StatusOr<SaslMechanisms> ParseSaslMechanisms(std::string_view body);
+absl::StatusOr<SaslInit> ParseSaslInit(std::string_view body);
+absl::StatusOr<std::string> ParseSaslChallenge(std::string_view body);
+absl::StatusOr<std::string> ParseSaslResponse(std::string_view body);
+absl::StatusOr<SaslOutcome> ParseSaslOutcome(std::string_view body);
+void Encode(const SaslMechanisms& mechanisms, std::string& out);
+void Encode(const SaslInit& init, std::string& out);
+void EncodeSaslChallenge(std::string_view challenge, std::string& out);
+void EncodeSaslResponse(std::string_view response, std::string& out);
+void Encode(const SaslOutcome& outcome, std::string& out);
+
+}  // namespace trunkline::amqp

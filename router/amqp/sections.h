@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "router/base/payload.h"
+
+namespace trunkline::amqp {
+
+// How deep a message prefix is looked into (spec routing section 3): what lies deeper passes
+// unseen.
+enum class Depth : uint8_t { kHeader, kAnnotations, kProperties };
+
+// Router annotations found in the message-annotations (spec interrouter section 9.1).
+struct RouterAnnotations {
+  std::optional<std::string> ingress;
+  std::optional<std::string> to;
+  std::vector<std::string> trace;
+  int phase = 0;
+  bool stream = false;
+  bool any = false;  // at least one x-opt-qd. key was there
+};
+
+enum class ScanResult : uint8_t {
+  kOk,
+  kMore,                 // the prefix ends inside a section that is needed
+  kMalformed,            // amqp:decode-error "invalid message format"
+  kBadRouterAnnotation,  // amqp:invalid-field
+};
+
+// What was found in the prefix of a message. Offsets count from the first byte of the message. A
+// section that is absent has size 0.
+struct Sections {
+  uint8_t priority = 4;  // header.priority, at most 9
+  uint32_t header_bytes = 0;
+  uint32_t delivery_annotations_bytes = 0;
+  uint32_t message_annotations_offset = 0;
+  uint32_t message_annotations_bytes = 0;
+  uint32_t bare_offset = 0;  // first byte behind the annotations
+  RouterAnnotations router;
+  std::string_view user_annotations;   // encoded pairs before the router keys, in the prefix given
+  uint32_t user_annotation_count = 0;  // keys and values: twice the pairs
+  std::optional<std::string_view> to;  // properties.to, Depth::kProperties only
+  std::optional<std::string_view> user_id;  // properties.user-id
+  std::string_view bad_field;               // of kBadRouterAnnotation
+};
+
+// Looks into `prefix`, the first bytes of a message (`whole`: all of it). Bounds-checked, no
+// allocation for a message without router annotations. A message without header and annotations
+// costs a look at its first three bytes.
+ScanResult Scan(std::string_view prefix, bool whole, Depth depth, Sections& sections);
+
+// Which router keys a peer is to see: written behind the user's, in this order.
+struct AnnotationsOut {
+  int phase = 0;  // written unless 0
+  bool stream = false;
+  std::optional<std::string_view> to;
+  std::optional<std::string_view> ingress;
+  std::vector<std::string_view> trace;  // written unless empty
+  bool Empty() const { return phase == 0 && !stream && !to && !ingress && trace.empty(); }
+};
+
+// The message-annotations section with the user's pairs, byte for byte, and then `out`; empty when
+// there is neither (spec interrouter section 9.2).
+std::string EncodeAnnotations(std::string_view user_annotations, uint32_t user_annotation_count,
+                              const AnnotationsOut& out);
+
+// `message` with its message-annotations section replaced by `annotations`; everything else is
+// shared.
+Payload ReplaceAnnotations(const Payload& message, const Sections& sections,
+                           std::string_view annotations, BlockPool& pool);
+
+}  // namespace trunkline::amqp

@@ -1,0 +1,159 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/types/span.h"
+#include "router/base/check.h"
+
+namespace trunkline {
+
+class BlockPool;
+
+// Append-only memory that slices point into. Bytes once written never change; the block goes back
+// to its pool when the last slice lets go. Counts are plain integers: a block and all its slices
+// belong to one thread, the pool's.
+struct Block {
+  BlockPool* pool;
+  uint32_t refs;
+  uint32_t capacity;
+  uint32_t used;
+  uint8_t bytes[1];  // `capacity` of them
+
+  uint8_t* tail() { return bytes + used; }
+  uint32_t room() const { return capacity - used; }
+};
+
+// Counted reference to a run of bytes in a Block. A slice without a block refers to memory that the
+// caller keeps alive (constants, tests).
+class Slice {
+ public:
+  Slice() = default;
+  // Shares `block`.
+  Slice(Block* block, const uint8_t* data, uint32_t size);
+  // REQUIRES: `text` outlives every copy.
+  static Slice Unowned(std::string_view text) {
+    return Slice(nullptr, reinterpret_cast<const uint8_t*>(text.data()),
+                 static_cast<uint32_t>(text.size()));
+  }
+  Slice(const Slice& other);
+  Slice(Slice&& other) noexcept
+      : block_(std::exchange(other.block_, nullptr)), data_(other.data_), size_(other.size_) {
+    other.size_ = 0;
+  }
+  Slice& operator=(Slice other) noexcept {
+    std::swap(block_, other.block_);
+    data_ = other.data_;
+    size_ = other.size_;
+    return *this;
+  }
+  ~Slice();
+
+  const uint8_t* data() const { return data_; }
+  uint32_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  Block* block() const { return block_; }
+  std::string_view view() const { return {reinterpret_cast<const char*>(data_), size_}; }
+  // REQUIRES: offset + size <= this->size().
+  Slice Sub(uint32_t offset, uint32_t size) const { return Slice(block_, data_ + offset, size); }
+  void RemovePrefix(uint32_t n) {
+    TL_DCHECK(n <= size_);
+    data_ += n;
+    size_ -= n;
+  }
+
+ private:
+  Block* block_ = nullptr;
+  const uint8_t* data_ = nullptr;
+  uint32_t size_ = 0;
+};
+
+// Keeps blocks for reuse. Owned by a worker (or a test); every slice of its blocks must be gone
+// before it is. Thread: its owner's.
+class BlockPool {
+ public:
+  static constexpr uint32_t kBlockBytes = 64 * 1024;
+  static constexpr size_t kFreeMax = 64;  // 4 MiB kept; what is above goes back to the allocator
+
+  BlockPool() = default;
+  BlockPool(const BlockPool&) = delete;
+  BlockPool& operator=(const BlockPool&) = delete;
+  ~BlockPool();
+
+  // An empty block with one reference, the caller's, of at least `capacity` bytes. Larger than
+  // kBlockBytes: made to measure, not kept.
+  Block* Take(uint32_t capacity = kBlockBytes);
+  static void Ref(Block* block) { ++block->refs; }
+  static void Unref(Block* block) {
+    if (--block->refs == 0) block->pool->Return(block);
+  }
+  // Gives free blocks back to the allocator.
+  void Trim();
+
+  // Bytes of all blocks in use (not those kept for reuse).
+  uint64_t bytes_in_use() const { return bytes_in_use_; }
+
+ private:
+  void Return(Block* block);
+
+  absl::InlinedVector<Block*, 8> free_;
+  uint64_t bytes_in_use_ = 0;
+};
+
+inline Slice::Slice(Block* block, const uint8_t* data, uint32_t size)
+    : block_(block), data_(data), size_(size) {
+  if (block_ != nullptr) BlockPool::Ref(block_);
+}
+inline Slice::Slice(const Slice& other) : Slice(other.block_, other.data_, other.size_) {}
+inline Slice::~Slice() {
+  if (block_ != nullptr) BlockPool::Unref(block_);
+}
+
+// The bytes of a message, or of the part of it that is held: a list of slices. Copying shares.
+// Thread: that of the blocks.
+class Payload {
+ public:
+  Payload() = default;
+  explicit Payload(Slice slice) { Append(std::move(slice)); }
+
+  void Append(Slice slice) {
+    if (slice.empty()) return;
+    bytes_ += slice.size();
+    slices_.push_back(std::move(slice));
+  }
+  void Append(const Payload& other) {
+    for (const Slice& slice : other.slices()) Append(slice);
+  }
+  // REQUIRES: n <= bytes().
+  void RemovePrefix(uint64_t n);
+  void Clear() {
+    slices_.clear();
+    bytes_ = 0;
+  }
+
+  uint64_t bytes() const { return bytes_; }
+  bool empty() const { return bytes_ == 0; }
+  absl::Span<const Slice> slices() const { return slices_; }
+  // Up to `max` leading bytes in one piece: a view of the first slice where that suffices, else a
+  // copy in `scratch`.
+  std::string_view Prefix(size_t max, std::string& scratch) const;
+  std::string ToString() const;
+
+  // Bytes up to which a message that has to wait is worth copying, so that it does not pin the
+  // block it arrived in.
+  static constexpr uint64_t kCompactMax = 512;
+  // Replaces the slices by a copy of their own when bytes() <= kCompactMax. Frees the blocks they
+  // pin.
+  void Compact(BlockPool& pool);
+
+ private:
+  absl::InlinedVector<Slice, 1> slices_;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace trunkline

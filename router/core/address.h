@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "router/core/ids.h"
+
+namespace trunkline::core {
+
+// Normal form of an address, as Dispatch keys it (spec interrouter section 2.2): class letter,
+// phase for mobile addresses, text: "M0orders", "Ltemp.abc", "T…", "R<router>".
+using AddressKey = std::string;
+
+// Who "me" is when `_topo/<area>/<me>/…` is read.
+struct LocalIdentity {
+  std::string router_id;
+  bool edge = false;
+};
+
+// Drops scheme, authority, leading '/', one trailing '.' or '/'; then classifies. `phase` ('0'..'9'
+// or 'F') is used for mobile addresses only. Never fails: anything else is mobile.
+AddressKey MakeKey(std::string_view text, char phase, const LocalIdentity& me);
+// As MakeKey, into `key`, which keeps its capacity: no allocation per message.
+void MakeKeyInto(std::string_view text, char phase, const LocalIdentity& me, std::string& key);
+
+// One `address` resource (spec routing section 1.1).
+struct AddressSetting {
+  std::string pattern;  // normal form; a prefix p is the pattern p/#
+  Treatment treatment = Treatment::kBalanced;
+  char ingress_phase = '0';
+  char egress_phase = '0';
+  std::optional<uint8_t> priority;  // 0..9
+  bool fallback = false;
+};
+
+// All address settings: immutable, shared by View. Most specific pattern wins, token by token
+// (spec routing section 1.2): literal before * before #.
+class AddressSettings {
+ public:
+  // AlreadyExists where two patterns normalise to the same text.
+  static absl::StatusOr<std::shared_ptr<const AddressSettings>> Build(
+      std::vector<AddressSetting> settings, Treatment default_treatment);
+  ~AddressSettings();
+
+  // The setting for an address text (without scheme and authority), or the default.
+  const AddressSetting& Match(std::string_view text) const;
+
+ private:
+  AddressSettings();
+  struct Node;
+  std::unique_ptr<Node> root_;
+  AddressSetting default_;
+};
+
+// `#.*` becomes `*.#`, `#.#` becomes `#`; separators become '/'.
+std::string NormalisePattern(std::string_view pattern);
+
+}  // namespace trunkline::core

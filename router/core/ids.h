@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+
+#include "router/base/slot_map.h"
+
+namespace trunkline::core {
+
+class Connection;
+class InLink;
+class OutLink;
+struct InDelivery;
+struct OutDelivery;
+
+// A shard is the routing half of a worker; both have the same number.
+using ShardId = uint16_t;
+
+// Names across shards: handles are meaningful only to the shard named beside them.
+struct InLinkRef {
+  ShardId shard = 0;
+  Handle<InLink> link;
+  bool operator==(const InLinkRef&) const = default;
+};
+struct OutLinkRef {
+  ShardId shard = 0;
+  Handle<OutLink> link;
+  bool operator==(const OutLinkRef&) const = default;
+};
+struct InRef {
+  ShardId shard = 0;
+  Handle<InDelivery> delivery;
+  bool operator==(const InRef&) const = default;
+};
+struct OutRef {
+  ShardId shard = 0;
+  Handle<OutDelivery> delivery;
+  bool operator==(const OutRef&) const = default;
+};
+
+// How deliveries to an address are distributed (spec routing section 4).
+enum class Treatment : uint8_t { kClosest, kBalanced, kMulticast, kUnavailable };
+
+// Role of a connection (spec routing section 11.1).
+enum class ConnectionRole : uint8_t { kNormal, kRouteContainer, kInterRouter, kEdge };
+
+}  // namespace trunkline::core

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "router/core/address.h"
+#include "router/core/ids.h"
+#include "router/core/load.h"
+
+namespace trunkline::core {
+
+// A consumer's link as a route names it.
+struct LocalTarget {
+  Handle<OutLink> link;
+  std::shared_ptr<const LinkLoad> load;
+};
+
+// Where deliveries to one address can go. Immutable; made by mesh/table_builder only.
+struct Route {
+  AddressKey key;
+  uint32_t id = 0;  // dense, unique among live routes: index of per-shard cursors
+  Treatment treatment = Treatment::kBalanced;
+  std::vector<std::vector<LocalTarget>>
+      local;  // by shard; shorter than the number of shards when the rest is empty
+  uint32_t local_count = 0;
+
+  bool HasTargets() const { return local_count > 0; }
+};
+
+// Address key → Route: an immutable 64 × 64 × leaf trie over the key's hash. A new table shares all
+// but the path to what changed. Thread: read by anyone; written by the pilot only.
+class RouteTable {
+ public:
+  RouteTable();  // empty
+
+  const Route* Find(std::string_view key) const;
+  size_t size() const { return size_; }
+
+  // Copies of this table with one route set or erased.
+  class Builder;
+
+  // Calls `changed(before, after)` for every route that differs; null where absent. Skips what is
+  // shared.
+  static void Diff(const RouteTable& before, const RouteTable& after,
+                   const std::function<void(const Route*, const Route*)>& changed);
+
+ private:
+  struct Leaf;
+  struct Branch;
+  std::array<std::shared_ptr<const Branch>, 64> root_;
+  size_t size_ = 0;
+};
+
+// Applies a batch of changes to a table; copies each leaf and branch at most once per batch.
+class RouteTable::Builder {
+ public:
+  explicit Builder(const RouteTable& base);
+  ~Builder();
+  void Set(std::shared_ptr<const Route> route);  // inserts, or replaces the route of that key
+  void Erase(std::string_view key);
+  RouteTable Finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace trunkline::core

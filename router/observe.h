@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace trunkline {
+
+// What happened, told to control in order. Plain values.
+struct ListenerUp {
+  std::string name;
+  std::vector<std::string> addresses;  // "127.0.0.1:5672", "[::1]:5672"
+};
+struct ListenerFailed {
+  std::string name;
+  std::string error;
+};
+struct ListenerDown {
+  std::string name;
+};
+struct ConnectionUp {
+  uint64_t id = 0;
+  std::string owner;  // listener or connector name
+  bool inbound = true;
+  std::string peer;  // "127.0.0.1:40312"
+  std::string container_id;
+  std::string user;  // empty: anonymous
+  std::string tls;   // "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: plaintext
+};
+struct ConnectionDown {
+  uint64_t id = 0;
+  std::string owner;
+  bool inbound = true;
+  bool was_open = false;
+  std::string peer;
+  std::string error;  // empty: closed in order
+};
+struct ConnectorFailed {  // an attempt that did not reach open
+  std::string name;
+  std::string peer;
+  std::string error;
+  int64_t retry_in_ms = 0;
+};
+struct Drained {  // after Drain: nothing is left, or the time is up
+  bool complete = false;
+  uint64_t unsettled = 0;  // deliveries given up
+};
+using RouterEvent = std::variant<ListenerUp, ListenerFailed, ListenerDown, ConnectionUp,
+                                 ConnectionDown, ConnectorFailed, Drained>;
+
+// Sums over all workers since start, read without stopping them.
+struct RouterCounters {
+  uint64_t connections_now = 0;
+  uint64_t connections_total = 0;
+  uint64_t links_now = 0;
+  uint64_t deliveries_in = 0;
+  uint64_t deliveries_out = 0;
+  uint64_t presettled = 0;
+  uint64_t dropped_presettled = 0;
+  uint64_t accepted = 0;
+  uint64_t rejected = 0;
+  uint64_t released = 0;
+  uint64_t modified = 0;
+};
+
+}  // namespace trunkline

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "router/base/time.h"
+
+namespace trunkline {
+
+// Plain values that say what should exist: the data plane's side of the resources. Durations, sizes
+// and defaults as in the protos of proto/trunkline/control/v1, which are their manual.
+
+enum class Role { kNormal, kRouteContainer };
+enum class Distribution { kClosest, kBalanced, kMulticast, kUnavailable };
+enum class SocketFamily { kAny, kIpv4, kIpv6 };
+enum class StripAnnotations { kBoth, kIn, kOut, kNone };
+enum class TlsClientAuth { kNone, kRequest, kRequire };
+
+// What listeners and connectors have in common.
+struct ConnectionSpec {
+  Role role = Role::kNormal;
+  std::string tls_profile;  // empty: plaintext
+  std::vector<std::string>
+      sasl_mechanisms;  // empty: listeners ANONYMOUS and, over verified TLS, EXTERNAL
+  Duration idle_timeout = Seconds(16);       // zero: none
+  Duration handshake_timeout = Seconds(10);  // until the AMQP open; zero: none
+  uint32_t max_frame_size = 16384;           // 512..1 MiB
+  uint16_t max_sessions = 32768;             // 1..32768
+  uint32_t session_window_bytes = 1u << 20;  // received bytes held per session
+  uint32_t link_capacity = 250;              // 1..1,000,000
+  uint64_t max_message_size = 0;             // bytes; 0: no limit
+  StripAnnotations strip_annotations = StripAnnotations::kBoth;
+};
+
+struct ListenerSpec {
+  std::string name;
+  std::string host;      // empty: all addresses, dual stack
+  uint16_t port = 5672;  // 0: any free port, told by ListenerUp
+  SocketFamily socket_family = SocketFamily::kAny;
+  TlsClientAuth tls_client_auth = TlsClientAuth::kNone;
+  bool require_tls = false;  // always so when tls_profile is set: there is no fallback to plaintext
+  bool require_sasl =
+      false;  // refuse a bare AMQP header; ANONYMOUS does not count as authentication when set
+  uint32_t max_connections = 0;  // 0: no limit but the process's
+  ConnectionSpec connection;
+};
+
+struct HostPort {
+  std::string host;
+  uint16_t port = 5672;
+  bool operator==(const HostPort&) const = default;
+};
+
+struct ConnectorSpec {
+  std::string name;
+  HostPort host;
+  std::vector<HostPort> failover;  // tried after `host`, each twice (spec routing section 11.2)
+  bool verify_hostname = true;
+  std::string server_name;  // SNI and verified name; empty: the host dialled
+  Duration connect_timeout = Seconds(10);
+  Duration backoff_failed = Seconds(5);    // after a failure before open
+  Duration backoff_closed = Seconds(2);    // after a connection that had been open
+  Duration backoff_failover = Seconds(1);  // with more than one candidate
+  ConnectionSpec connection;
+};
+
+struct AddressSpec {
+  std::string name;
+  std::string prefix;  // exactly one of prefix and pattern
+  std::string pattern;
+  Distribution distribution = Distribution::kBalanced;
+  bool waypoint = false;  // ingress 0, egress 1
+  int ingress_phase = 0;  // 0..9
+  int egress_phase = 0;
+  std::optional<int> priority;  // 0..9
+  bool enable_fallback = false;
+};
+
+struct RouterSpec {
+  std::string id;   // container-id; at most 127 characters, no control or space characters
+  int workers = 1;  // 0: auto
+  Distribution default_distribution = Distribution::kBalanced;
+  uint32_t max_connections = 0;  // 0: what file descriptors allow
+  std::string version;           // told to peers in open
+};
+
+}  // namespace trunkline

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/types/span.h"
+#include "router/tls/context.h"
+
+namespace trunkline::tls {
+
+struct ServerOptions {
+  ClientAuth client_auth = ClientAuth::kNone;
+};
+struct ClientOptions {
+  std::string server_name;  // SNI, and the name verified; an IP address is verified as such, not
+                            // sent as SNI
+  bool verify_peer = true;
+  bool verify_hostname = true;
+};
+
+// What is known of the peer once the handshake is done.
+struct PeerInfo {
+  std::string protocol;  // "TLSv1.3"
+  std::string cipher;
+  int cipher_bits = 0;
+  std::string sni;      // server side
+  std::string subject;  // RFC 2253; empty without a certificate
+  std::string user_id;  // by ContextOptions::uid_format; empty if none
+  bool certificate_verified = false;
+};
+
+// One TLS session over memory: OpenSSL never sees a socket. Ciphertext goes in by Read and comes
+// out by Write; neither keeps a reference to the spans it is given.
+//
+// Owned by a connection's driver. Thread: its worker's. OpenSSL errors end in kFailed, with a text.
+class TlsStage {
+ public:
+  enum class State : uint8_t { kHandshake, kOpen, kPeerClosed, kFailed };
+  struct Step {
+    size_t consumed = 0;
+    size_t produced = 0;
+  };
+
+  static std::unique_ptr<TlsStage> Server(std::shared_ptr<const Context> context,
+                                          const ServerOptions& options);
+  static std::unique_ptr<TlsStage> Client(std::shared_ptr<const Context> context,
+                                          const ClientOptions& options);
+  ~TlsStage();
+  TlsStage(const TlsStage&) = delete;
+  TlsStage& operator=(const TlsStage&) = delete;
+
+  // Takes ciphertext from `in` and writes plaintext to `out` until one runs out or the record is
+  // incomplete (what is taken of an incomplete record is kept inside). Advances the handshake.
+  Step Read(absl::Span<const uint8_t> in, absl::Span<uint8_t> out);
+  // True when plaintext is left inside that did not fit into `out`.
+  bool HasPlaintext() const;
+  // Encrypts `in` into records in `out`: consumes what fits; records of at most 16 KiB. Produces
+  // handshake and alert bytes that are due before anything else, so call it with an empty `in` too.
+  // `out` should have room for 17 KiB.
+  Step Write(absl::Span<const uint8_t> in, absl::Span<uint8_t> out);
+  // True when Write has something to produce even with an empty `in`.
+  bool HasOutput() const;
+  // Queues close_notify.
+  void Shutdown();
+
+  State state() const { return state_; }
+  // Valid in kOpen.
+  PeerInfo peer() const;
+  // Of kFailed: what happened, for the log. Holds no secrets.
+  const std::string& error() const { return error_; }
+
+ private:
+  struct Session;
+  TlsStage();
+
+  std::unique_ptr<Session> session_;
+  std::shared_ptr<const Context> context_;
+  State state_ = State::kHandshake;
+  std::string error_;
+};
+
+}  // namespace trunkline::tls
