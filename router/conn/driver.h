@@ -8,9 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "router/amqp/types.h"
-#include "router/base/payload.h"
 #include "router/base/time.h"
+#include "router/conn/workspace.h"
 #include "router/core/shard.h"
 #include "router/tls/stage.h"
 
@@ -18,6 +19,7 @@ namespace trunkline::conn {
 
 struct DriverOptions {
   bool inbound = true;  // accepted; else dialled
+  uint64_t tag = 0;     // how the owner knows it; given in Workspace::touched
   std::string router_id;
   std::string hostname;  // dialled: open.hostname
   uint64_t connection_id = 0;
@@ -26,10 +28,12 @@ struct DriverOptions {
   std::shared_ptr<const tls::Context> tls;  // null: plaintext
   tls::ServerOptions tls_server;
   tls::ClientOptions tls_client;
+  // Accepted: empty offers ANONYMOUS and, to a verified certificate, EXTERNAL. Dialled: empty is
+  // ANONYMOUS.
   std::vector<std::string> sasl_mechanisms;
-  bool require_sasl = false;
-  Duration idle_timeout;
-  Duration handshake_timeout;
+  bool require_sasl = false;   // no bare AMQP header, no ANONYMOUS
+  Duration idle_timeout;       // zero: none
+  Duration handshake_timeout;  // until the AMQP open; zero: none
   uint32_t max_frame_size = 16384;
   uint16_t channel_max = 32767;
   uint32_t session_window_bytes = 1u << 20;
@@ -39,46 +43,67 @@ struct DriverOptions {
 enum class Phase : uint8_t { kHandshake, kOpen, kClosing, kClosed };
 
 // One AMQP connection as a byte machine: (TLS) → SASL → Engine → Bridge → Shard. No sockets, no
-// clock.
+// clock. How a worker uses it in one turn:
+//
+//   read:   for each readable socket: while the quantum lasts: n = read(Room()), Received(n)
+//           (end of stream or a socket error: InputEnded), unless !WantsInput()
+//   parse:  Parse(now) of each that was read from or ended
+//   ...     Shard::Accept, timers → Tick, Shard::Emit
+//   flush:  for each tag in Workspace::touched, and each socket that became writable: Flush(now),
+//           then writev(Gather()), Wrote(n); destroy it when Finished()
 //
 // Owned by net::Socket (or by a simulated client). Thread: its worker's.
 class Driver {
  public:
-  Driver(const DriverOptions& options, core::Shard& shard, BlockPool& pool);
+  // Above this much unwritten output no delivery is taken from the shard; below the low mark they
+  // go on. Above the last one nothing is read either: the peer makes us answer and does not listen.
+  static constexpr uint64_t kOutputHigh = 256 * 1024;
+  static constexpr uint64_t kOutputLow = 64 * 1024;
+  static constexpr uint64_t kOutputStop = 1024 * 1024;
+
+  // The first Tick starts the handshake time-out.
+  Driver(const DriverOptions& options, core::Shard& shard, Workspace& workspace);
+  // Closes the shard's side if that has not happened.
   ~Driver();
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
 
   // --- input: read from the peer into Room(), then Received(n); parsed by Parse, later in the
-  // turn.
+  // turn. What Room returns is void as soon as another driver of the workspace is called. Room is
+  // never empty; usually it has 16 to 64 KiB.
   absl::Span<uint8_t> Room();
   void Received(size_t n);
+  // The peer will send nothing more, or the socket failed. Takes effect in the next Parse.
   void InputEnded();
   void Parse(Time now);
+  // False while so much output is unwritten that reading has to wait.
+  bool WantsInput() const;
 
   // --- output. Flush encodes what is pending; then write Gather() and say how much went out. Wrote
-  // may make room for links that waited for it.
+  // may make room for links that waited for it: true if so, then Shard::Emit has to run again
+  // before the worker sleeps.
   void Flush(Time now);
   int Gather(struct iovec* out, int max);
-  void Wrote(size_t n);
+  bool Wrote(size_t n);
   bool HasOutput() const;
 
-  // Time-outs and heartbeats; returns the next deadline.
+  // Time-outs and heartbeats; returns the next deadline. To be called once after construction,
+  // after Close, when the phase changed, and at the deadline.
   Time Tick(Time now);
 
-  // AMQP close with `error`; kClosed once the peer answered or is given up.
+  // AMQP close with `error`; kClosed once the peer answered or is given up (5 s).
   void Close(const amqp::Condition& error);
   // No more credit to producers; see Router::Drain.
   void Quiesce();
 
   Phase phase() const;
-  // kClosed and nothing left to write: hang up.
+  // kClosed and nothing left to write, or the peer does not take it: hang up.
   bool Finished() const;
-  // Of a connection that failed: why, for the log and the event.
+  // Of a connection that failed: why, for the log and the event. Empty: closed in order.
   const std::string& error() const;
-  const std::string& container_id() const;
-  const std::string& user() const;
-  std::string tls_description() const;
+  const std::string& container_id() const;  // the peer's; empty until open
+  const std::string& user() const;          // authenticated id; empty: anonymous
+  std::string tls_description() const;      // "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: plaintext
 
  private:
   class Impl;
