@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <new>
 
 namespace trunkline {
 
@@ -18,7 +17,7 @@ Block* BlockPool::Take(uint32_t capacity) {
     free_.pop_back();
   } else {
     void* memory = std::malloc(sizeof(Block) + capacity);
-    if (memory == nullptr) throw std::bad_alloc();
+    TL_CHECK(memory != nullptr) << "out of memory for " << capacity << " bytes";
     block = static_cast<Block*>(memory);
     block->pool = this;
     block->capacity = capacity;

@@ -60,7 +60,10 @@ class Slice {
   Block* block() const { return block_; }
   std::string_view view() const { return {reinterpret_cast<const char*>(data_), size_}; }
   // REQUIRES: offset + size <= this->size().
-  Slice Sub(uint32_t offset, uint32_t size) const { return Slice(block_, data_ + offset, size); }
+  Slice Sub(uint32_t offset, uint32_t size) const {
+    TL_DCHECK(offset <= size_ && size <= size_ - offset);
+    return Slice(block_, data_ + offset, size);
+  }
   void RemovePrefix(uint32_t n) {
     TL_DCHECK(n <= size_);
     data_ += n;
@@ -85,8 +88,8 @@ class BlockPool {
   BlockPool& operator=(const BlockPool&) = delete;
   ~BlockPool();
 
-  // An empty block with one reference, the caller's, of at least `capacity` bytes. Larger than
-  // kBlockBytes: made to measure, not kept.
+  // An empty block with one reference, the caller's, of `capacity` bytes. Only those of kBlockBytes
+  // are kept for reuse; others are made to measure.
   Block* Take(uint32_t capacity = kBlockBytes);
   static void Ref(Block* block) { ++block->refs; }
   static void Unref(Block* block) {
@@ -120,14 +123,30 @@ class Payload {
  public:
   Payload() = default;
   explicit Payload(Slice slice) { Append(std::move(slice)); }
+  Payload(const Payload&) = default;
+  Payload& operator=(const Payload&) = default;
+  // What was moved from is empty.
+  Payload(Payload&& other) noexcept
+      : slices_(std::move(other.slices_)), bytes_(std::exchange(other.bytes_, 0)) {
+    other.slices_.clear();
+  }
+  Payload& operator=(Payload&& other) noexcept {
+    if (this == &other) return *this;
+    slices_ = std::move(other.slices_);
+    bytes_ = std::exchange(other.bytes_, 0);
+    other.slices_.clear();
+    return *this;
+  }
 
   void Append(Slice slice) {
     if (slice.empty()) return;
     bytes_ += slice.size();
     slices_.push_back(std::move(slice));
   }
+  // REQUIRES: `other` is another payload.
   void Append(const Payload& other) {
-    for (const Slice& slice : other.slices()) Append(slice);
+    TL_DCHECK(&other != this);
+    for (const Slice& slice : other.slices_) Append(slice);
   }
   // REQUIRES: n <= bytes().
   void RemovePrefix(uint64_t n);
