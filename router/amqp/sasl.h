@@ -1,0 +1,150 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "router/amqp/performatives.h"
+
+namespace trunkline::amqp {
+
+// The first eight bytes of a connection say which layer follows (part 2, section 2.2).
+inline constexpr std::string_view kAmqpHeader{"AMQP\x00\x01\x00\x00", 8};
+inline constexpr std::string_view kSaslHeader{"AMQP\x03\x01\x00\x00", 8};
+
+enum class SaslState : uint8_t {
+  kNegotiating,
+  kDone,    // what follows in either direction starts with the AMQP header
+  kFailed,  // flush the output, then hang up
+};
+
+// Bytes of a mechanism that the SASL layer does not know itself, for its owner to work on.
+struct SaslStep {
+  std::string mechanism;
+  bool first = false;                // server: the init. Client: before the init, `bytes` is empty
+  std::optional<std::string> bytes;  // server: initial response or response; client: challenge
+  std::optional<std::string> hostname;  // server, with `first`
+};
+
+// What both ends of a SASL exchange have in common: frames in, frames out, one step at a time.
+//
+// Owned by a conn::Driver, dropped when done. No I/O, no clock. Thread: the worker's.
+class SaslExchange {
+ public:
+  // SASL frames are at most 512 bytes by the specification; mechanisms with tickets ask for more.
+  static constexpr uint32_t kFrameBytesMax = 4096;
+  // Challenges of one exchange.
+  static constexpr int kRoundsMax = 32;
+
+  SaslExchange(const SaslExchange&) = delete;
+  SaslExchange& operator=(const SaslExchange&) = delete;
+
+  // Reads whole frames and returns how many bytes they took; the rest has to be presented again,
+  // followed by more. Stops behind the last frame of SASL, and where a step waits for its answer.
+  size_t Push(std::string_view bytes);
+  // A step that waits for its answer: Reply, or on a server Finish, or Fail. Reported once.
+  bool Next(SaslStep& step);
+  // Bytes to be written to the peer; empties the store.
+  std::string TakeOutput();
+
+  SaslState state() const { return state_; }
+  // The mechanism in use; empty before the init.
+  const std::string& mechanism() const { return mechanism_; }
+  // kFailed: why, for the log.
+  const std::string& error() const { return error_; }
+
+ protected:
+  SaslExchange() = default;
+  ~SaslExchange() = default;
+
+  virtual void OnHeader() = 0;
+  virtual void OnFrame(Descriptor descriptor, std::string_view body) = 0;
+
+  // Ends the exchange without a word to the peer.
+  void Abort(std::string error);
+  void Ask(SaslStep step);
+  void WriteFrame(std::string_view body);
+
+  SaslState state_ = SaslState::kNegotiating;
+  bool header_read_ = false;
+  bool waiting_ = false;   // the owner has to answer a step
+  bool reported_ = false;  // Next told it
+  int rounds_ = 0;
+  SaslStep step_;
+  std::string mechanism_;
+  std::string error_;
+  std::string output_;
+
+ private:
+  size_t ReadHeader(std::string_view bytes);
+  // One frame from the front of `bytes`: its size, or 0 if it is not whole or SASL has failed.
+  size_t ReadFrame(std::string_view bytes);
+};
+
+struct SaslServerOptions {
+  std::vector<std::string> mechanisms;  // offered in this order; EXTERNAL only with an identity
+  std::optional<std::string> external_identity;  // what TLS says about the peer
+};
+
+// The accepting end. ANONYMOUS and EXTERNAL are answered here, every other mechanism in steps.
+class SaslServer : public SaslExchange {
+ public:
+  explicit SaslServer(SaslServerOptions options);
+  ~SaslServer() = default;
+
+  // --- answers to a step
+  void Reply(std::string_view challenge);
+  // The peer is `identity`; `additional` goes with the outcome (SCRAM's server signature).
+  void Finish(std::string identity, std::optional<std::string> additional = std::nullopt);
+  void Fail(SaslCode code);
+
+  // Who the peer is, when done. Empty: anonymous.
+  const std::string& identity() const { return identity_; }
+
+ private:
+  void OnHeader() override;
+  void OnFrame(Descriptor descriptor, std::string_view body) override;
+  void OnInit(const SaslInit& init);
+  void OnExternal(const std::optional<std::string>& authorization);
+  void WriteOutcome(SaslCode code, std::optional<std::string> additional);
+
+  SaslServerOptions options_;
+  std::string identity_;
+};
+
+struct SaslClientOptions {
+  std::vector<std::string> mechanisms;  // what may be used, best first
+  std::string hostname;                 // of the init; empty: none
+  std::string authorization;  // EXTERNAL: the identity asked for; empty: the certificate's
+};
+
+// The connecting end. Uses the first of its mechanisms that the server offers.
+class SaslClient : public SaslExchange {
+ public:
+  explicit SaslClient(SaslClientOptions options);
+  ~SaslClient() = default;
+
+  // --- answers to a step. The first one is the initial response, absent if the mechanism has none.
+  void Reply(const std::optional<std::string>& response);
+  void Fail(std::string error);
+
+  // kFailed by the server's word: its code.
+  std::optional<SaslCode> code() const { return code_; }
+  // Data that came with the outcome.
+  const std::optional<std::string>& additional() const { return additional_; }
+
+ private:
+  void OnHeader() override {}
+  void OnFrame(Descriptor descriptor, std::string_view body) override;
+  void OnMechanisms(const SaslMechanisms& offered);
+  void WriteInit(const std::optional<std::string>& response);
+
+  SaslClientOptions options_;
+  std::optional<SaslCode> code_;
+  std::optional<std::string> additional_;
+};
+
+}  // namespace trunkline::amqp
