@@ -32,6 +32,7 @@ struct ConnectionSpec {
   uint32_t link_capacity = 250;              // 1..1,000,000
   uint64_t max_message_size = 0;             // bytes; 0: no limit
   StripAnnotations strip_annotations = StripAnnotations::kBoth;
+  bool operator==(const ConnectionSpec&) const = default;
 };
 
 struct ListenerSpec {
@@ -45,6 +46,7 @@ struct ListenerSpec {
       false;  // refuse a bare AMQP header; ANONYMOUS does not count as authentication when set
   uint32_t max_connections = 0;  // 0: no limit but the process's
   ConnectionSpec connection;
+  bool operator==(const ListenerSpec&) const = default;
 };
 
 struct HostPort {
@@ -64,6 +66,7 @@ struct ConnectorSpec {
   Duration backoff_closed = Seconds(2);    // after a connection that had been open
   Duration backoff_failover = Seconds(1);  // with more than one candidate
   ConnectionSpec connection;
+  bool operator==(const ConnectorSpec&) const = default;
 };
 
 struct AddressSpec {
@@ -76,6 +79,7 @@ struct AddressSpec {
   int egress_phase = 0;
   std::optional<int> priority;  // 0..9
   bool enable_fallback = false;
+  bool operator==(const AddressSpec&) const = default;
 };
 
 struct RouterSpec {
@@ -84,6 +88,7 @@ struct RouterSpec {
   Distribution default_distribution = Distribution::kBalanced;
   uint32_t max_connections = 0;  // 0: what file descriptors allow
   std::string version;           // told to peers in open
+  bool operator==(const RouterSpec&) const = default;
 };
 
 }  // namespace trunkline
