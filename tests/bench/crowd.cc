@@ -1,0 +1,269 @@
+// A crowd of idle clients: each connects, authenticates as ANONYMOUS, opens, begins and attaches
+// one receiver with credit. Prints how long that took, and the router's resident memory before,
+// while they stay, and after they left, as one line of key=value figures.
+//
+//   crowd --port N --pid PID [--connections 10000] [--at-once 500] [--ca FILE] [--one-address]
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "tests/bench/stream.h"
+#include "tests/bench/wire.h"
+
+namespace trunkline::bench {
+namespace {
+
+struct Options {
+  int port = 5672;
+  int pid = 0;
+  int connections = 10000;
+  int at_once = 500;
+  bool one_address = false;
+  std::string ca;
+};
+
+struct Client {
+  int fd = -1;
+  SSL* ssl = nullptr;
+  std::string in;
+  bool greeted = false;
+  bool secured = false;
+  bool attached = false;
+};
+
+class Crowd {
+ public:
+  explicit Crowd(const Options& options)
+      : options_(options),
+        epoll_(epoll_create1(0)),
+        tls_(options.ca.empty() ? nullptr : ClientContext(options.ca)),
+        clients_(static_cast<size_t>(options.connections)) {}
+
+  void Run() {
+    const double before = Rss();
+    const uint64_t start = NowNs();
+    size_t started = 0;
+    while (attached_ < clients_.size()) {
+      while (started < clients_.size() &&
+             started - attached_ < static_cast<size_t>(options_.at_once)) {
+        Start(clients_[started++]);
+      }
+      Turn();
+    }
+    const double seconds = static_cast<double>(NowNs() - start) / 1e9;
+    const double during = Settled();
+    for (Client& client : clients_) Leave(client);
+    const double after = Settled();
+    std::printf(
+        "connections=%zu seconds=%.3f rss_before_kib=%.0f rss_during_kib=%.0f "
+        "rss_after_kib=%.0f kib_per_connection=%.2f\n",
+        clients_.size(), seconds, before, during, after,
+        (during - before) / static_cast<double>(clients_.size()));
+  }
+
+ private:
+  double Rss() const { return static_cast<double>(ProcessRssBytes(options_.pid)) / 1024; }
+
+  // Memory once it has stopped changing for a second, or after ten.
+  double Settled() {
+    double last = Rss();
+    uint64_t since = NowNs();
+    for (const uint64_t start = since; NowNs() - start < 10'000'000'000;) {
+      Turn();
+      const double now = Rss();
+      if (now != last) since = NowNs(), last = now;
+      if (NowNs() - since > 3'000'000'000) break;
+    }
+    return last;
+  }
+
+  void Start(Client& client) {
+    client.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    if (client.fd < 0) Die("socket: too many open files? raise ulimit -n");
+    const int one = 1;
+    setsockopt(client.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(options_.port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (connect(client.fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 &&
+        errno != EINPROGRESS) {
+      Die("connect failed");
+    }
+    if (tls_ != nullptr) {
+      client.ssl = SSL_new(tls_);
+      SSL_set_fd(client.ssl, client.fd);
+      SSL_set_tlsext_host_name(client.ssl, "localhost");
+      SSL_set_connect_state(client.ssl);
+    }
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLOUT;
+    event.data.ptr = &client;
+    epoll_ctl(epoll_, EPOLL_CTL_ADD, client.fd, &event);
+  }
+
+  void Turn() {
+    epoll_event events[256];
+    const int n = epoll_wait(epoll_, events, 256, 50);
+    for (int i = 0; i < n; ++i)
+      OnEvent(*static_cast<Client*>(events[i].data.ptr), events[i].events);
+  }
+
+  void OnEvent(Client& client, uint32_t events) {
+    if (!client.greeted && (events & EPOLLOUT)) {
+      if (client.ssl != nullptr && !Handshake(client)) return;
+      client.greeted = true;
+      Write(client, kSaslHeader);
+      epoll_event event{};
+      event.events = EPOLLIN;
+      event.data.ptr = &client;
+      epoll_ctl(epoll_, EPOLL_CTL_MOD, client.fd, &event);
+    } else if (client.ssl != nullptr && !client.greeted) {
+      if (Handshake(client)) OnEvent(client, EPOLLOUT);
+    }
+    if (client.greeted && (events & EPOLLIN)) Read(client);
+  }
+
+  bool Handshake(Client& client) {
+    if (client.secured) return true;
+    const int done = SSL_do_handshake(client.ssl);
+    if (done == 1) return client.secured = true;
+    const int error = SSL_get_error(client.ssl, done);
+    if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) Die("TLS handshake failed");
+    epoll_event event{};
+    event.events = error == SSL_ERROR_WANT_READ ? EPOLLIN : EPOLLOUT;
+    event.data.ptr = &client;
+    epoll_ctl(epoll_, EPOLL_CTL_MOD, client.fd, &event);
+    return false;
+  }
+
+  static void Write(Client& client, std::string_view bytes) {
+    const int size = static_cast<int>(bytes.size());
+    const long n = client.ssl != nullptr
+                       ? SSL_write(client.ssl, bytes.data(), size)
+                       : send(client.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (n != size) Die("short write during the handshake");
+  }
+
+  void Read(Client& client) {
+    char bytes[4096];
+    for (;;) {
+      const long n = client.ssl != nullptr ? SSL_read(client.ssl, bytes, sizeof bytes)
+                                           : recv(client.fd, bytes, sizeof bytes, 0);
+      if (n <= 0) {
+        if (n == 0 && client.ssl == nullptr) Die("the router closed a connection");
+        break;
+      }
+      client.in.append(bytes, static_cast<size_t>(n));
+    }
+    size_t at = 0;
+    while (client.in.size() - at >= 8) {
+      const char* frame = client.in.data() + at;
+      if (frame[0] == 'A') {
+        at += 8;
+        continue;
+      }
+      const uint32_t size = GetU32(frame);
+      if (client.in.size() - at < size) break;
+      if (size > 8) OnFrame(client, CodeOf(frame + 8));
+      at += size;
+    }
+    client.in.erase(0, at);
+    client.in.shrink_to_fit();
+  }
+
+  void OnFrame(Client& client, uint8_t code) {
+    switch (code) {
+      case kMechanisms:
+        Write(client, Frame(Described(kInit, {Sym("ANONYMOUS")}), 1));
+        break;
+      case kOutcome: {
+        const auto index = static_cast<size_t>(&client - clients_.data());
+        const std::string name = std::to_string(options_.one_address ? 0 : index);
+        Write(client, std::string(kAmqpHeader) +
+                          OpenFrame("crowd-" + std::to_string(index), 65536) + BeginFrame() +
+                          AttachFrame(true, 0, "r", "crowd/" + name, false) +
+                          FlowFrame(0, 0, 0, 10));
+        break;
+      }
+      case kAttach:
+        if (!client.attached) ++attached_;
+        client.attached = true;
+        break;
+      case kDetach:
+      case kEnd:
+      case kClose:
+        Die("a client was refused");
+      default:
+        break;
+    }
+  }
+
+  static void Leave(Client& client) {
+    if (client.ssl != nullptr) SSL_free(client.ssl);
+    close(client.fd);
+  }
+
+  Options options_;
+  int epoll_;
+  SSL_CTX* tls_;
+  std::vector<Client> clients_;
+  size_t attached_ = 0;
+};
+
+Options Parse(int argc, char** argv) {
+  Options options;
+  const option table[] = {{"port", 1, nullptr, 'p'},        {"pid", 1, nullptr, 'P'},
+                          {"connections", 1, nullptr, 'n'}, {"at-once", 1, nullptr, 'a'},
+                          {"ca", 1, nullptr, 'c'},          {"one-address", 0, nullptr, 'o'},
+                          {nullptr, 0, nullptr, 0}};
+  for (int c; (c = getopt_long(argc, argv, "", table, nullptr)) != -1;) {
+    switch (c) {
+      case 'p':
+        options.port = std::atoi(optarg);
+        break;
+      case 'P':
+        options.pid = std::atoi(optarg);
+        break;
+      case 'n':
+        options.connections = std::atoi(optarg);
+        break;
+      case 'a':
+        options.at_once = std::atoi(optarg);
+        break;
+      case 'c':
+        options.ca = optarg;
+        break;
+      case 'o':
+        options.one_address = true;
+        break;
+      default:
+        Die("unknown option; the head of crowd.cc lists them");
+    }
+  }
+  if (options.pid == 0) Die("--pid is needed");
+  return options;
+}
+
+}  // namespace
+}  // namespace trunkline::bench
+
+int main(int argc, char** argv) {
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  trunkline::bench::Crowd(trunkline::bench::Parse(argc, argv)).Run();
+}

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# User instructions of trunkd per message, by callgrind: the difference between two runs of different
+# length, so that start-up and attach do not count. One sender, one receiver, 64 B.
+#   bash tests/bench/instructions.sh
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+source tests/tools/build.sh
+build_tree release trunkd bench_loadgen
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+# instructions MESSAGES GENERATOR-ARGUMENTS...: instructions of one whole run of the router
+instructions() {
+  local messages=$1 port pid
+  shift
+  port=$(free_port)
+  cat > "$work/trunkline.yaml" <<YAML
+router: {id: bench}
+log: {levels: {default: warning}}
+listeners: [{name: plain, host: 127.0.0.1, port: $port}]
+YAML
+  valgrind --tool=callgrind --callgrind-out-file="$work/out" "$BUILD/control/trunkd" \
+    --config "$work/trunkline.yaml" 2> "$work/log" &
+  pid=$!
+  until (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; do kill -0 $pid; done
+  "$BUILD/tests/bench/bench_loadgen" --port "$port" --senders 1 --receivers 1 --size 64 \
+    --warmup 0 --messages "$messages" "$@" > /dev/null
+  kill -TERM $pid
+  wait $pid
+  awk '/^summary:|^totals:/ {print $2; exit}' "$work/out"
+}
+
+short=20000
+long=220000
+for mode in unsettled settled; do
+  arguments=()
+  [ $mode = settled ] && arguments=(--settled)
+  a=$(instructions $short "${arguments[@]}")
+  b=$(instructions $long "${arguments[@]}")
+  echo "64 B 1->1 $mode: $(((b - a) / (long - short))) user instructions per message"
+done

@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# Runs the tests. On a fresh Debian 12 there is nothing to set up: packages are installed first.
+#
+#   bash tests/run.sh                 the fast tier: Debian packages only
+#   bash tests/run.sh --sanitize      unit and integration tests under ASan+UBSan and under TSan
+#   bash tests/run.sh --fast --sanitize   several tiers in one go
+#
+# Builds go below ~/.cache/trunkline (TRUNKLINE_CACHE). The last line is "N passed, N failed, N skipped".
+set -uo pipefail
+cd "$(dirname "$0")/.."
+source tests/tools/build.sh
+
+tiers=()
+for argument in "$@"; do
+  case $argument in
+    --fast | --sanitize) tiers+=("${argument#--}") ;;
+    --help | -h) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "run.sh: unknown option $argument (see --help)" >&2; exit 2 ;;
+  esac
+done
+[ ${#tiers[@]} -gt 0 ] || tiers=(fast)
+
+passed=0 failed=0 skipped=0
+failures=() not_run=()
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+note() { printf '\n== %s (%ds)\n' "$1" "$SECONDS"; }
+
+# check NAME COMMAND…: one test.
+check() {
+  local name=$1
+  shift
+  if "$@" > "$work/out" 2>&1; then
+    passed=$((passed + 1))
+    echo "passed: $name"
+  else
+    failed=$((failed + 1))
+    failures+=("$name")
+    echo "FAILED: $name"
+    tail -n 80 "$work/out"
+  fi
+}
+
+# count FILE…: adds up a line "N passed, N failed[, N skipped]" of a runner's output.
+count() {
+  local line
+  line=$(grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$1" | tail -n 1)
+  if [ -z "$line" ]; then
+    failed=$((failed + 1))
+    failures+=("$2: ended without a count")
+    tail -n 80 "$1"
+    return
+  fi
+  read -r p _ f _ s _ <<< "${line//,/} 0 -"
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  [ "$f" -eq 0 ] || { failures+=("$2: $f"); grep -E '^FAILED|^  FAILED|^(FAIL|ERROR):' "$1"; tail -n 60 "$1"; }
+  echo "$2: $line"
+}
+
+# unit MODE: builds everything in that mode and runs ctest.
+unit() {
+  local mode=$1
+  note "build ($mode)"
+  if ! build_tree "$mode" all; then
+    failed=$((failed + 1))
+    failures+=("build ($mode)")
+    return 1
+  fi
+  note "unit tests ($mode)"
+  ctest --test-dir "$BUILD" -j "$JOBS" --output-on-failure --output-junit "$work/unit.xml" \
+    > "$work/ctest" 2>&1
+  python3 tests/tools/count_junit.py "$work/unit.xml" > "$work/count" 2>&1 || true
+  if ! grep -q ' 0 failed' "$work/count"; then
+    grep -B 2 -A 60 -E '\*\*\*(Failed|Timeout|Exception|Not Run)' "$work/ctest" | head -n 200
+  fi
+  count "$work/count" "unit ($mode)"
+}
+
+# integration MODE: real clients against the trunkd that unit built.
+integration() {
+  note "integration ($1)"
+  /usr/bin/python3 tests/integration/run.py --trunkd "$BUILD/control/trunkd" \
+    --clients "$BUILD/tests/integration" > "$work/integration" 2>&1
+  count "$work/integration" "integration ($1)"
+}
+
+fast_tier() {
+  note "form"
+  check "format" bash tests/tools/format.sh --check
+  check "layers" python3 tests/tools/check_layers.py
+  check "sizes" python3 tests/tools/check_sizes.py
+  unit release || return
+  integration release
+  note "bench smoke"
+  check "bench smoke" python3 tests/bench/run.py --trunkd "$BUILD/control/trunkd" \
+    --loadgen "$BUILD/tests/bench/bench_loadgen" --relay "$BUILD/tests/bench/bench_relay" \
+    --rounds 1 --seconds 0.2
+  note "fuzz smoke"
+  if build_tree fuzzer fuzzers; then
+    for fuzzer in "$BUILD"/tests/fuzz/*_fuzz; do
+      name=$(basename "$fuzzer")
+      mkdir -p "tests/fuzz/corpus/$name" "$work/corpus"
+      check "fuzz $name" "$fuzzer" -runs=20000 -max_len=4096 -timeout=10 -seed=1 \
+        "$work/corpus" "tests/fuzz/corpus/$name"
+      rm -rf "$work/corpus"
+    done
+  else
+    failed=$((failed + 1))
+    failures+=("build (fuzzer)")
+  fi
+}
+
+sanitize_tier() {
+  local mode
+  for mode in address thread; do
+    unit $mode && integration $mode
+  done
+}
+
+install_packages "${PACKAGES[@]}" || { echo "cannot install packages"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+for tier in "${tiers[@]}"; do
+  "${tier}_tier"
+done
+
+note "done"
+for failure in ${failures[@]+"${failures[@]}"}; do echo "FAILED: $failure"; done
+for reason in ${not_run[@]+"${not_run[@]}"}; do echo "not run: $reason"; done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

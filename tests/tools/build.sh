@@ -1,0 +1,47 @@
+# Sourced by the runners. Packages, build trees and the lock that keeps builds one at a time.
+#   install_packages          Debian packages that building and testing need, if any is missing
+#   build_tree MODE TARGET…   configures and builds below $TRUNKLINE_CACHE; sets BUILD
+# MODE: release, address, thread, fuzzer.
+
+TRUNKLINE_CACHE=${TRUNKLINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/trunkline}
+JOBS=${JOBS:-2}
+
+PACKAGES=(build-essential cmake ninja-build ccache pkg-config libabsl-dev libssl-dev libprotobuf-dev
+  protobuf-compiler libboost1.81-dev libyaml-cpp-dev libqpid-proton-cpp12-dev libqpid-proton11-dev
+  libgtest-dev libgmock-dev libbenchmark-dev python3 python3-qpid-proton openssl clang-14
+  clang-format-14 libclang-rt-14-dev git file)
+
+install_packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2> /dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  local sudo=()
+  if [ "$(id -u)" -ne 0 ]; then sudo=(sudo); fi
+  echo "installing: ${missing[*]}"
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    "${missing[@]}" > /dev/null
+}
+
+build_tree() {
+  local mode=$1 flags=()
+  shift
+  BUILD=$TRUNKLINE_CACHE/build-$mode
+  mkdir -p "$BUILD"
+  case $mode in
+    release) flags=(-DCMAKE_BUILD_TYPE=RelWithDebInfo) ;;
+    address | thread) flags=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DTRUNKLINE_SANITIZE=$mode") ;;
+    fuzzer) flags=(-DCMAKE_BUILD_TYPE=RelWithDebInfo -DTRUNKLINE_SANITIZE=fuzzer
+      -DCMAKE_CXX_COMPILER=clang++-14 -DCMAKE_C_COMPILER=clang-14) ;;
+  esac
+  (
+    flock 9
+    export CCACHE_DIR=${CCACHE_DIR:-$TRUNKLINE_CACHE/ccache}
+    cmake -S . -B "$BUILD" -G Ninja -DCMAKE_CXX_COMPILER_LAUNCHER=ccache \
+      -DCMAKE_C_COMPILER_LAUNCHER=ccache "${flags[@]}" > "$BUILD/configure.log" 2>&1 ||
+      { cat "$BUILD/configure.log"; exit 1; }
+    ninja -C "$BUILD" -j "$JOBS" "$@" > "$BUILD/build.log" 2>&1 || { tail -n 60 "$BUILD/build.log"; exit 1; }
+  ) 9> "$TRUNKLINE_CACHE/lock"
+}
