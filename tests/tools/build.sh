@@ -1,15 +1,17 @@
 # Sourced by the runners. Packages, build trees and the lock that keeps builds one at a time.
 #   install_packages          Debian packages that building and testing need, if any is missing
 #   build_tree MODE TARGET…   configures and builds below $TRUNKLINE_CACHE; sets BUILD
-# MODE: release, address, thread, fuzzer.
+# MODE: release, quickstart (no tests), address, thread, fuzzer.
 
 TRUNKLINE_CACHE=${TRUNKLINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/trunkline}
 JOBS=${JOBS:-2}
 
-PACKAGES=(build-essential cmake ninja-build ccache pkg-config libabsl-dev libssl-dev libprotobuf-dev
-  protobuf-compiler libboost1.81-dev libyaml-cpp-dev libqpid-proton-cpp12-dev libqpid-proton11-dev
-  libgtest-dev libgmock-dev libbenchmark-dev python3 python3-qpid-proton openssl clang-14
-  clang-format-14 libclang-rt-14-dev git file)
+# To build and run trunkd; then what the tests need on top.
+RUN_PACKAGES=(build-essential cmake ninja-build ccache libabsl-dev libssl-dev libprotobuf-dev
+  protobuf-compiler libboost1.81-dev libyaml-cpp-dev libqpid-proton-cpp12-dev python3
+  python3-qpid-proton)
+PACKAGES=("${RUN_PACKAGES[@]}" libqpid-proton11-dev libgtest-dev libgmock-dev libbenchmark-dev openssl
+  clang-14 clang-format-14 libclang-rt-14-dev git)
 
 install_packages() {
   local missing=() package
@@ -32,6 +34,7 @@ build_tree() {
   mkdir -p "$BUILD"
   case $mode in
     release) flags=(-DCMAKE_BUILD_TYPE=RelWithDebInfo) ;;
+    quickstart) flags=(-DCMAKE_BUILD_TYPE=RelWithDebInfo -DTRUNKLINE_TESTS=OFF) ;;
     address | thread) flags=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DTRUNKLINE_SANITIZE=$mode") ;;
     fuzzer) flags=(-DCMAKE_BUILD_TYPE=RelWithDebInfo -DTRUNKLINE_SANITIZE=fuzzer
       -DCMAKE_CXX_COMPILER=clang++-14 -DCMAKE_C_COMPILER=clang-14) ;;
