@@ -14,7 +14,10 @@ namespace trunkline::amqp {
 
 // The frame bodies of AMQP 1.0 part 2, section 2.7, and part 5, section 5.3. Parse* takes the body
 // of one frame; string_view members of Transfer, Flow and Disposition point into it. Errors are
-// InvalidArgument (malformed: amqp:decode-error) with the field named.
+// InvalidArgument (malformed: amqp:decode-error) with the field named. Fields that may be left out
+// may be null as well; a missing mandatory field, a wrong type, more fields than there are, and
+// bytes behind a body (but for transfer) are errors. Raw values were checked for structure, all the
+// way down.
 
 enum class Descriptor : uint8_t {
   kOpen = 0x10,
@@ -102,7 +105,7 @@ struct Disposition {
   std::optional<uint32_t> last;
   bool settled = false;
   OutcomeKind state_kind = OutcomeKind::kNone;
-  std::string_view state;  // raw; empty when absent
+  std::string_view state;  // raw; empty when absent. Encode: empty stands for RawOutcome(kind)
   bool batchable = false;
 };
 
@@ -120,8 +123,16 @@ struct Close {
   Condition error;
 };
 
-// The descriptor of a frame body, any legal encoding of it, or an error.
-absl::StatusOr<Descriptor> PeekDescriptor(std::string_view body);
+// The descriptor of a frame body in any legal encoding.
+absl::StatusOr<Descriptor> PeekAnyDescriptor(std::string_view body);
+// As PeekAnyDescriptor; straight for the usual encoding of the nine AMQP bodies.
+inline absl::StatusOr<Descriptor> PeekDescriptor(std::string_view body) {
+  if (body.size() >= 3 && body[0] == 0x00 && body[1] == 0x53 && body[2] >= 0x10 &&
+      body[2] <= 0x18) {
+    return static_cast<Descriptor>(body[2]);
+  }
+  return PeekAnyDescriptor(body);
+}
 
 absl::StatusOr<Open> ParseOpen(std::string_view body);
 absl::StatusOr<Begin> ParseBegin(std::string_view body);
@@ -129,8 +140,9 @@ absl::StatusOr<Attach> ParseAttach(std::string_view body);
 absl::StatusOr<Detach> ParseDetach(std::string_view body);
 absl::StatusOr<End> ParseEnd(std::string_view body);
 absl::StatusOr<Close> ParseClose(std::string_view body);
-// The per-message three build no error text: false is amqp:decode-error. ParseTransfer sets
-// `payload` to what follows the performative.
+// The per-message three build no error text and allocate nothing: false is amqp:decode-error, and
+// what was parsed is then unspecified. ParseTransfer sets `payload` to what follows the
+// performative.
 [[nodiscard]] bool ParseFlow(std::string_view body, Flow& flow);
 [[nodiscard]] bool ParseTransfer(std::string_view body, Transfer& transfer,
                                  std::string_view& payload);
@@ -146,18 +158,19 @@ void Encode(const Detach& detach, std::string& out);
 void Encode(const End& end, std::string& out);
 void Encode(const Close& close, std::string& out);
 
-// Largest encoding of a Transfer that EncodeTransfer writes, without state: tag at most 32 bytes.
+// Largest encoding of a Transfer that EncodeTransfer writes, without state.
 inline constexpr size_t kTransferBytesMax = 80;
-// Writes the performative to `out` (room: kTransferBytesMax) and returns its size. Hot path.
+// Longest delivery-tag, part 2, section 2.8.7. ParseTransfer takes longer ones as well.
+inline constexpr size_t kDeliveryTagBytesMax = 32;
+// Writes the performative to `out` and returns its size. Hot path.
+// REQUIRES: room for kTransferBytesMax and the state; the tag is at most kDeliveryTagBytesMax long.
 size_t EncodeTransfer(const Transfer& transfer, uint8_t* out);
 
+// The kind of a raw delivery state; kNone of an empty one.
+OutcomeKind OutcomeKindOf(std::string_view raw);
 // A raw delivery state for `kind` (accepted, released: constants; rejected and modified without
-// fields).
+// fields); empty for every other kind.
 std::string_view RawOutcome(OutcomeKind kind);
-// rejected{error}; modified{delivery_failed, undeliverable_here, annotations raw}.
-std::string EncodeRejected(const Condition& error);
-// As `raw` (a modified state; may be empty) but with delivery-failed true (spec routing 5.1).
-std::string ModifiedDeliveryFailed(std::string_view raw);
 
 struct SaslMechanisms {
   std::vector<std::string> mechanisms;
