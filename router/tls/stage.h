@@ -54,10 +54,13 @@ class TlsStage {
 
   // Takes ciphertext from `in` and writes plaintext to `out` until one runs out or the record is
   // incomplete (what is taken of an incomplete record is kept inside). Advances the handshake.
+  // Plaintext that came before a failure or close_notify is produced by the call that meets it;
+  // later calls swallow their input. With an empty `out` only the handshake advances.
   Step Read(absl::Span<const uint8_t> in, absl::Span<uint8_t> out);
   // True when plaintext is left inside that did not fit into `out`.
   bool HasPlaintext() const;
-  // Encrypts `in` into records in `out`: consumes what fits; records of at most 16 KiB. Produces
+  // Encrypts `in` into records in `out`: consumes what fits; records of at most 16 KiB. Consumes
+  // nothing before kOpen, after Shutdown and after a failure. Produces
   // handshake and alert bytes that are due before anything else, so call it with an empty `in` too.
   // `out` should have room for 17 KiB.
   Step Write(absl::Span<const uint8_t> in, absl::Span<uint8_t> out);
@@ -75,6 +78,14 @@ class TlsStage {
  private:
   struct Session;
   TlsStage();
+
+  bool Start(std::shared_ptr<const Context> context);
+  bool SetServerName(const ClientOptions& options);
+  void Handshake();
+  void Judge(int result);
+  void Fail(std::string text);
+  static size_t NextRecord(size_t left, size_t room, bool first);
+  bool WriteRecord(absl::Span<const uint8_t> plaintext);
 
   std::unique_ptr<Session> session_;
   std::shared_ptr<const Context> context_;
