@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "router/core/ids.h"
 
@@ -22,8 +23,9 @@ struct LocalIdentity {
   bool edge = false;
 };
 
-// Drops scheme, authority, leading '/', one trailing '.' or '/'; then classifies. `phase` ('0'..'9'
-// or 'F') is used for mobile addresses only. Never fails: anything else is mobile.
+// Drops scheme ("amqp:", "amqps:"), authority, leading '/', one trailing '.' or '/'; then
+// classifies. `phase` ('0'..'9' or 'F') is used for mobile addresses only. Never fails: anything
+// else is mobile.
 AddressKey MakeKey(std::string_view text, char phase, const LocalIdentity& me);
 // As MakeKey, into `key`, which keeps its capacity: no allocation per message.
 void MakeKeyInto(std::string_view text, char phase, const LocalIdentity& me, std::string& key);
@@ -40,24 +42,35 @@ struct AddressSetting {
 
 // All address settings: immutable, shared by View. Most specific pattern wins, token by token
 // (spec routing section 1.2): literal before * before #.
+//
+// Tokens are separated by '.' or '/'; separators at either end do not count. Match costs a look-up
+// or two per token of the text, whatever the number of settings.
 class AddressSettings {
  public:
-  // AlreadyExists where two patterns normalise to the same text.
+  static constexpr size_t kPatternTokensMax = 128;
+
+  // AlreadyExists where two patterns normalise to the same text; InvalidArgument for an empty
+  // pattern or one of more than kPatternTokensMax tokens.
   static absl::StatusOr<std::shared_ptr<const AddressSettings>> Build(
       std::vector<AddressSetting> settings, Treatment default_treatment);
   ~AddressSettings();
 
-  // The setting for an address text (without scheme and authority), or the default.
+  // The setting for an address text (without scheme and authority), or the default. Does not
+  // allocate. The reference lives as long as this.
   const AddressSetting& Match(std::string_view text) const;
 
  private:
   AddressSettings();
   struct Node;
+
+  absl::Status Add(AddressSetting setting);
+
   std::unique_ptr<Node> root_;
+  size_t hashes_ = 0;  // '#' nodes of the tree
   AddressSetting default_;
 };
 
-// `#.*` becomes `*.#`, `#.#` becomes `#`; separators become '/'.
+// `#.*` becomes `*.#`, `#.#` becomes `#`; separators become '/', and those that do not count go.
 std::string NormalisePattern(std::string_view pattern);
 
 }  // namespace trunkline::core

@@ -2,11 +2,11 @@
 
 #include <array>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "router/core/address.h"
 #include "router/core/ids.h"
 #include "router/core/load.h"
@@ -32,36 +32,51 @@ struct Route {
 };
 
 // Address key → Route: an immutable 64 × 64 × leaf trie over the key's hash. A new table shares all
-// but the path to what changed. Thread: read by anyone; written by the pilot only.
+// but the path to what changed, so a change costs the same whatever the size.
+//
+// The hash is seeded: peers choose addresses, and must not be able to choose the leaf. The same
+// seed gives the same table on every machine and in every run.
+//
+// Thread: read by anyone; written by the pilot only.
 class RouteTable {
  public:
-  RouteTable();  // empty
+  explicit RouteTable(uint64_t hash_seed = 0);  // empty
 
   const Route* Find(std::string_view key) const;
   size_t size() const { return size_; }
 
-  // Copies of this table with one route set or erased.
+  // Copies of this table with routes set or erased.
   class Builder;
 
   // Calls `changed(before, after)` for every route that differs; null where absent. Skips what is
-  // shared.
+  // shared. REQUIRES: equal seeds, or one of the tables is empty.
   static void Diff(const RouteTable& before, const RouteTable& after,
-                   const std::function<void(const Route*, const Route*)>& changed);
+                   absl::FunctionRef<void(const Route*, const Route*)> changed);
 
  private:
   struct Leaf;
   struct Branch;
-  std::array<std::shared_ptr<const Branch>, 64> root_;
+
+  static constexpr size_t kFanout = 64;
+
+  uint64_t Hash(std::string_view key) const;
+  static void DiffLeaf(const Leaf& before, const Leaf& after,
+                       absl::FunctionRef<void(const Route*, const Route*)> changed);
+
+  uint64_t hash_seed_;
+  std::array<std::shared_ptr<const Branch>, kFanout> root_;
   size_t size_ = 0;
 };
 
-// Applies a batch of changes to a table; copies each leaf and branch at most once per batch.
+// Applies a batch of changes to a table; copies each leaf and branch at most once per batch. The
+// base may go while the builder works.
 class RouteTable::Builder {
  public:
   explicit Builder(const RouteTable& base);
   ~Builder();
   void Set(std::shared_ptr<const Route> route);  // inserts, or replaces the route of that key
-  void Erase(std::string_view key);
+  void Erase(std::string_view key);              // ignores a key that has no route
+  // The table with all changes; the builder is spent.
   RouteTable Finish();
 
  private:
