@@ -55,12 +55,6 @@ enum class Phase : uint8_t { kHandshake, kOpen, kClosing, kClosed };
 // Owned by net::Socket (or by a simulated client). Thread: its worker's.
 class Driver {
  public:
-  // Above this much unwritten output no delivery is taken from the shard; below the low mark they
-  // go on. Above the last one nothing is read either: the peer makes us answer and does not listen.
-  static constexpr uint64_t kOutputHigh = 256 * 1024;
-  static constexpr uint64_t kOutputLow = 64 * 1024;
-  static constexpr uint64_t kOutputStop = 1024 * 1024;
-
   // The first Tick starts the handshake time-out.
   Driver(const DriverOptions& options, core::Shard& shard, Workspace& workspace);
   // Closes the shard's side if that has not happened.

@@ -47,6 +47,9 @@ class ReadBuffer {
   // `n` bytes were written to what Room returned.
   void Received(uint32_t n);
 
+  // Room would return kRoomMin bytes without moving what is held.
+  bool HasRoomInPlace() const { return bytes_.empty() || RoomInPlace() >= kRoomMin; }
+
   const Slice& bytes() const { return bytes_; }
   bool empty() const { return bytes_.empty(); }
   void Consume(uint32_t n);
@@ -55,6 +58,8 @@ class ReadBuffer {
   void Clear() { bytes_ = Slice(); }
 
  private:
+  // Bytes free behind what is held, in its block. REQUIRES: !empty().
+  uint32_t RoomInPlace() const;
   // What is held, moved to the front of a place with room for `total` bytes in all.
   void Move(ReadArena& arena, BlockPool& pool, uint32_t total);
 

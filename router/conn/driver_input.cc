@@ -1,0 +1,157 @@
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "router/conn/driver_impl.h"
+
+namespace trunkline::conn {
+namespace {
+
+const std::vector<std::string>& Capabilities() {
+  static const std::vector<std::string>* const capabilities =
+      new std::vector<std::string>{"ANONYMOUS-RELAY", "qd.streaming-links"};
+  return *capabilities;
+}
+
+}  // namespace
+
+absl::Span<uint8_t> Driver::Impl::Room() {
+  if (tls_) return tls_->Room();
+  return plain_.Room(workspace_.arena, workspace_.pool, frame_needs_);
+}
+
+void Driver::Impl::Received(size_t n) {
+  unparsed_ = true;
+  if (tls_) {
+    tls_->Received(n);
+  } else {
+    plain_.Received(static_cast<uint32_t>(n));
+  }
+}
+
+// What was received in this turn is parsed before it would have to be moved to make room.
+bool Driver::Impl::WantsInput() const {
+  if (input_ended_ || OutputBytes() >= kOutputStop) return false;
+  if (!unparsed_) return true;
+  return tls_ ? tls_->HasRoomInPlace() : plain_.HasRoomInPlace();
+}
+
+void Driver::Impl::Parse(Time now) {
+  unparsed_ = false;
+  bridge_.Touch();
+  if (tls_) {
+    ParseTls(now);
+    tls_->Settle();
+  } else {
+    ParsePlain(now);
+  }
+  if (input_ended_ && phase_ != Phase::kClosed) OnInputEnded();
+  if (phase_ == Phase::kClosed) plain_.Clear();
+  plain_.Settle(workspace_.pool);
+}
+
+void Driver::Impl::ParseTls(Time now) {
+  while (tls_->Decrypt(plain_, frame_needs_)) {
+    if (!tls_->IsUp()) continue;
+    if (early_ && !early_->started) StartHandshake();
+    ParsePlain(now);
+  }
+  if (tls_->IsFailed()) Fail(absl::StrCat("TLS: ", tls_->error()));
+  if (tls_->PeerClosed()) input_ended_ = true;
+}
+
+void Driver::Impl::ParsePlain(Time now) {
+  if (phase_ == Phase::kClosed) return plain_.Clear();
+  if (!engine_) PushHandshake();
+  if (engine_) ParseFrames(now);
+}
+
+// --- before the engine
+
+void Driver::Impl::StartHandshake() {
+  early_->started = true;
+  if (tls_) {
+    const tls::PeerInfo peer = tls_->peer();
+    early_->handshake.Start(&peer);
+  } else {
+    early_->handshake.Start(nullptr);
+  }
+  greeting_ += early_->handshake.TakeOutput();
+}
+
+void Driver::Impl::PushHandshake() {
+  Handshake& handshake = early_->handshake;
+  plain_.Consume(static_cast<uint32_t>(handshake.Push(plain_.bytes().view())));
+  greeting_ += handshake.TakeOutput();
+  if (handshake.state() == Handshake::State::kFailed) return Fail(handshake.error());
+  if (handshake.state() == Handshake::State::kDone) {
+    user_ = handshake.user();
+    StartEngine();
+  }
+}
+
+void Driver::Impl::StartEngine() {
+  const DriverOptions& options = early_->options;
+  amqp::EngineOptions engine;
+  engine.initiate = !options.inbound;
+  engine.container_id = options.router_id;
+  if (!options.inbound && !options.hostname.empty()) engine.hostname = options.hostname;
+  engine.max_frame_size = options.max_frame_size;
+  engine.channel_max = options.channel_max;
+  engine.idle_timeout = options.idle_timeout;
+  engine.offered_capabilities = Capabilities();
+  engine.desired_capabilities = Capabilities();
+  engine.properties = options.properties;
+  engine.session_window_bytes = options.session_window_bytes;
+  engine_ = std::make_unique<amqp::Engine>(std::move(engine), workspace_.pool);
+}
+
+// --- the engine
+
+void Driver::Impl::ParseFrames(Time now) {
+  engine_->SetInput(plain_.bytes(), now);
+  OnEvents();
+  plain_.Consume(engine_->Consumed());
+  frame_needs_ = std::min(engine_->FrameNeeds(), max_frame_size_);
+  engine_->SetInput(Slice(), now);  // pins nothing until more comes
+}
+
+void Driver::Impl::OnEvents() {
+  amqp::Event event;
+  while (engine_->Next(event)) OnEvent(event);
+  CheckEngineClosed();
+}
+
+void Driver::Impl::OnEvent(amqp::Event& event) {
+  switch (event.kind) {
+    case amqp::EventKind::kOpened:
+      return OnOpened(*event.open);
+    case amqp::EventKind::kClosed:
+    case amqp::EventKind::kFailed:
+      return OnClosed(*event.error);
+    default:
+      if (bridge_.is_open()) bridge_.OnEvent(event);
+  }
+}
+
+void Driver::Impl::OnOpened(const amqp::Open& open) {
+  container_id_ = open.container_id;
+  if (phase_ != Phase::kHandshake) return;  // given up meanwhile
+  SetPhase(Phase::kOpen);
+  core::ConnectionInfo info = std::move(early_->options.info);
+  early_.reset();
+  info.user = user_;
+  bridge_.Open(*engine_, info);
+}
+
+void Driver::Impl::OnInputEnded() {
+  if (!engine_) return Fail("the peer hung up during the handshake");
+  engine_->InputEnded();
+  OnEvents();
+  bridge_.Close();
+  SetPhase(Phase::kClosed);
+}
+
+}  // namespace trunkline::conn

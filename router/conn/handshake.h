@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "router/amqp/sasl.h"
+#include "router/conn/driver.h"
+#include "router/tls/stage.h"
+
+namespace trunkline::conn {
+
+// SASL mechanisms of a listener, in the order in which they are offered: what it names, or what
+// suits it. EXTERNAL needs a verified certificate of the peer; `require_sasl` excludes ANONYMOUS.
+std::vector<std::string> OfferedMechanisms(const DriverOptions& options, bool peer_verified);
+// SASL mechanisms of a connector, best first. EXTERNAL needs a certificate of our own.
+std::vector<std::string> UsableMechanisms(const DriverOptions& options);
+
+// What comes before the AMQP layer of a connection and above TLS: the protocol header (part 2,
+// section 2.2) and SASL. Bytes in, bytes out.
+//
+// Owned by a Driver, dropped when the connection is open. Thread: the worker's.
+class Handshake {
+ public:
+  enum class State : uint8_t {
+    kNegotiating,
+    kDone,    // what follows in either direction starts with the AMQP header
+    kFailed,  // flush the output, then hang up
+  };
+
+  // `options` outlive this object.
+  explicit Handshake(const DriverOptions& options) : options_(options) {}
+  Handshake(const Handshake&) = delete;
+  Handshake& operator=(const Handshake&) = delete;
+
+  // Bytes may flow: at once, or when TLS is up; then `peer` is what TLS knows.
+  void Start(const tls::PeerInfo* peer);
+  // How many bytes were used; the rest has to be presented again, followed by more. Leaves the
+  // AMQP header and what follows it alone.
+  size_t Push(std::string_view bytes);
+  // Bytes to be written to the peer; empties the store.
+  std::string TakeOutput();
+
+  State state() const { return state_; }
+  // Who the peer is, when done; empty: anonymous.
+  const std::string& user() const { return user_; }
+  // Of kFailed: why, for the log.
+  const std::string& error() const { return error_; }
+
+ private:
+  size_t ReadHeader(std::string_view bytes);
+  size_t PushSasl(std::string_view bytes);
+  void StartServer();
+  void Refuse(std::string error);
+  void Fail(std::string error);
+
+  const DriverOptions& options_;
+  State state_ = State::kNegotiating;
+  bool peer_verified_ = false;
+  std::string external_identity_;
+  std::optional<amqp::SaslServer> server_;
+  std::optional<amqp::SaslClient> client_;
+  std::string output_;
+  std::string user_;
+  std::string error_;
+};
+
+}  // namespace trunkline::conn
