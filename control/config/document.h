@@ -1,0 +1,52 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "proto/trunkline/control/v1/address.pb.h"
+#include "proto/trunkline/control/v1/connector.pb.h"
+#include "proto/trunkline/control/v1/listener.pb.h"
+#include "proto/trunkline/control/v1/router.pb.h"
+#include "proto/trunkline/control/v1/tls.pb.h"
+
+namespace trunkline {
+namespace v1 = control::v1;
+}
+
+namespace trunkline::config {
+
+// Collections of resource names, "listeners/amqp".
+inline constexpr std::string_view kListeners = "listeners";
+inline constexpr std::string_view kConnectors = "connectors";
+inline constexpr std::string_view kTlsProfiles = "tlsProfiles";
+inline constexpr std::string_view kAddresses = "addresses";
+
+// What should exist: all resources of one router, by kind and id. A value; says nothing about
+// whether it is valid (validate.h).
+struct Document {
+  v1::RouterSpec router;
+  v1::LogSpec log;
+  std::map<std::string, v1::Listener> listeners;
+  std::map<std::string, v1::Connector> connectors;
+  std::map<std::string, v1::TlsProfile> tls_profiles;
+  std::map<std::string, v1::Address> addresses;
+};
+
+// What a router is without a configuration: listeners for clients of this machine, on port 5672
+// of 127.0.0.1 (listeners/amqp) and of ::1 (listeners/amqp-ipv6), anonymous.
+Document DefaultDocument();
+
+// "listeners", "amqp" → "listeners/amqp".
+std::string ResourceName(std::string_view collection, std::string_view id);
+// "listeners/amqp" → "amqp"; a name without a collection is its own id.
+std::string_view ResourceId(std::string_view name);
+
+// Whether `id` may be the id of a resource: 1 to 63 of a-z, 0-9, "." and "-", letter or digit at
+// both ends.
+bool IsResourceId(std::string_view id);
+// Makes an id from any text, reversibly: the text itself if it is one and does not start with "q-",
+// else "q-" and each byte outside a-z, 0-9 as "-hh". May be longer than an id that people choose.
+std::string DeriveId(std::string_view text);
+
+}  // namespace trunkline::config

@@ -1,0 +1,145 @@
+#include "control/config/file_source.h"
+
+#include <filesystem>
+#include <utility>
+#include <variant>
+
+#include "control/config/read_file.h"
+#include "control/config/schema.h"
+#include "control/config/text.h"
+#include "control/config/validate.h"
+#include "control/config/yaml_proto.h"
+#include "control/config/yaml_tree.h"
+
+namespace trunkline::config {
+namespace {
+
+// The key of a resource that stands beside the fields of its spec.
+constexpr std::string_view kName = "name";
+
+// The value of `key` in the map `node`, if it is plain text.
+std::string_view TextOf(const YamlNode& node, std::string_view key) {
+  if (node.kind != YamlNode::Kind::kMap) return {};
+  for (size_t i = 0; i + 1 < node.items.size(); i += 2) {
+    if (node.items[i].text == key && node.items[i + 1].kind == YamlNode::Kind::kScalar) {
+      return node.items[i + 1].text;
+    }
+  }
+  return {};
+}
+
+// The id of a resource: its name; an address without one is named by what it matches.
+std::string IdOf(const YamlNode& node, std::string_view collection) {
+  if (const std::string_view name = TextOf(node, kName); !name.empty()) return std::string(name);
+  if (collection != kAddresses) return "";
+  std::string_view text = TextOf(node, "prefix");
+  if (text.empty()) text = TextOf(node, "pattern");
+  return text.empty() ? "" : DeriveId(text);
+}
+
+// A list of resources of one kind: `section` of the file.
+template <typename Resource>
+void ReadResources(const YamlNode& list, const std::string& section, std::string_view collection,
+                   std::map<std::string, Resource>& resources, YamlReport& report) {
+  if (list.kind == YamlNode::Kind::kNull) return;
+  if (list.kind != YamlNode::Kind::kList) {
+    report.problems.push_back({list.at, section, "must be a list (- name: …)"});
+    return;
+  }
+  for (size_t i = 0; i < list.items.size(); ++i) {
+    const YamlNode& node = list.items[i];
+    const std::string id = IdOf(node, collection);
+    const std::string path =
+        id.empty() ? Concat(section, "[", i, "]") : Concat(section, "[", id, "]");
+    if (node.kind != YamlNode::Kind::kMap) {
+      report.problems.push_back({node.at, path, "must be a map (key: value)"});
+      continue;
+    }
+    if (id.empty() && collection != kAddresses) {
+      report.problems.push_back({node.at, Concat(path, ".name"), "is required"});
+    }
+    const auto [place, added] = report.positions.emplace(path, node.at);
+    if (!added) {
+      report.problems.push_back({node.at, Concat(path, ".name"),
+                                 Concat("is used twice, first on line ", place->second.line)});
+      continue;
+    }
+    // Without an id it is read for its other problems; then the document is not used.
+    Resource& resource = resources[id.empty() ? Concat("[", i, "]") : id];
+    resource.set_name(ResourceName(collection, id));
+    ReadMessage(node, path, kName, *resource.mutable_spec(), report);
+    if (id.empty() && collection == kAddresses) {
+      report.problems.push_back({node.at, path, "exactly one of prefix and pattern must be set"});
+    }
+  }
+}
+
+void ReadSection(const YamlNode& key, const YamlNode& value, Document& document,
+                 YamlReport& report) {
+  const std::string& section = key.text;
+  if (section == "router") return ReadMessage(value, section, "", document.router, report);
+  if (section == "log") return ReadMessage(value, section, "", document.log, report);
+  if (section == "listeners") {
+    return ReadResources(value, section, kListeners, document.listeners, report);
+  }
+  if (section == "connectors") {
+    return ReadResources(value, section, kConnectors, document.connectors, report);
+  }
+  if (section == "tls_profiles") {
+    return ReadResources(value, section, kTlsProfiles, document.tls_profiles, report);
+  }
+  if (section == "addresses") {
+    return ReadResources(value, section, kAddresses, document.addresses, report);
+  }
+  const std::vector<std::string> known = {"router",     "log",          "listeners",
+                                          "connectors", "tls_profiles", "addresses"};
+  report.problems.push_back(
+      {key.at, section, Concat("unknown key", HintFor(section, known, report))});
+}
+
+// Names of files are meant from the folder of the configuration, wherever the process runs.
+void ResolveFiles(const std::string& file, Document& document) {
+  const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  for (auto& [id, profile] : document.tls_profiles) {
+    v1::TlsProfileSpec& spec = *profile.mutable_spec();
+    const google::protobuf::Reflection& reflection = *spec.GetReflection();
+    const google::protobuf::Descriptor& type = *spec.GetDescriptor();
+    for (int i = 0; i < type.field_count(); ++i) {
+      const google::protobuf::FieldDescriptor* field = type.field(i);
+      if (!RulesOf(*field).file() || reflection.GetString(spec, field).empty()) continue;
+      reflection.SetString(&spec, field, (folder / reflection.GetString(spec, field)).string());
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<FileDocument> ParseDocument(std::string_view text, const std::string& file) {
+  std::variant<YamlNode, Problem> tree = ParseYaml(text);
+  if (Problem* problem = std::get_if<Problem>(&tree)) {
+    return absl::InvalidArgumentError(FormatProblems(file, {std::move(*problem)}));
+  }
+  Document document;
+  YamlReport report;
+  ForEachEntry(std::get<YamlNode>(tree), "", report,
+               [&](const YamlNode& key, const YamlNode& value, const std::string&) {
+                 ReadSection(key, value, document, report);
+               });
+  if (report.problems.empty()) {
+    report.problems = Validate(document);
+    Locate(report.positions, report.problems);
+  }
+  if (!report.problems.empty()) {
+    return absl::InvalidArgumentError(FormatProblems(file, std::move(report.problems)));
+  }
+  ResolveFiles(file, document);
+  return FileDocument{std::move(document), std::move(report.positions)};
+}
+
+absl::StatusOr<FileDocument> LoadDocument(const std::string& file) {
+  absl::StatusOr<std::string> text = ReadFile(file, kConfigBytesMax);
+  if (!text.ok()) return absl::Status(text.status().code(), Concat(text.status().message(), "\n"));
+  return ParseDocument(*text, file);
+}
+
+}  // namespace trunkline::config

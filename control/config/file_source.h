@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "control/config/document.h"
+#include "control/config/problem.h"
+
+namespace trunkline::config {
+
+inline constexpr size_t kConfigBytesMax = 1 << 20;
+
+// A document as read from trunkline.yaml, and where its fields stand there, for problems that are
+// found later.
+struct FileDocument {
+  Document document;
+  Positions positions;
+};
+
+// Reads and validates a trunkline.yaml. Names of files in it are made to start at the folder of
+// `file`. InvalidArgument: all problems, as FormatProblems writes them. Pure.
+absl::StatusOr<FileDocument> ParseDocument(std::string_view text, const std::string& file);
+
+// As ParseDocument, of a file of at most kConfigBytesMax.
+absl::StatusOr<FileDocument> LoadDocument(const std::string& file);
+
+}  // namespace trunkline::config

@@ -1,0 +1,55 @@
+#include "control/config/read_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "control/config/text.h"
+
+namespace trunkline::config {
+namespace {
+
+absl::Status FromErrno(const std::string& file, int error) {
+  return absl::Status(absl::ErrnoToStatusCode(error), Concat(file, ": ", std::strerror(error)));
+}
+
+// Reads up to the end, or up to one byte above the bound.
+absl::StatusOr<std::string> ReadAll(int fd, const std::string& file, size_t bytes_max) {
+  std::string bytes(bytes_max + 1, '\0');
+  size_t size = 0;
+  while (size < bytes.size()) {
+    const ssize_t n = ::read(fd, bytes.data() + size, bytes.size() - size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return FromErrno(file, errno);
+    if (n == 0) break;
+    size += static_cast<size_t>(n);
+  }
+  if (size > bytes_max) {
+    return absl::InvalidArgumentError(Concat(file, ": larger than ", bytes_max, " bytes"));
+  }
+  bytes.resize(size);
+  return bytes;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadFile(const std::string& file, size_t bytes_max) {
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0) return FromErrno(file, errno);
+  struct stat about {};
+  absl::StatusOr<std::string> bytes = std::string();
+  if (::fstat(fd, &about) != 0) {
+    bytes = FromErrno(file, errno);
+  } else if (!S_ISREG(about.st_mode)) {
+    bytes = absl::InvalidArgumentError(Concat(file, ": not a file"));
+  } else {
+    bytes = ReadAll(fd, file, bytes_max);
+  }
+  ::close(fd);
+  return bytes;
+}
+
+}  // namespace trunkline::config

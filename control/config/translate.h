@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include "control/config/document.h"
+#include "router/specs.h"
+#include "router/tls/context.h"
+
+namespace trunkline::config {
+
+// Resources as the router takes them; fields that are absent get the router's defaults. The one
+// place that knows both sides. REQUIRES of all: the document is valid (validate.h).
+ListenerSpec ToSpec(const v1::Listener& listener);
+ConnectorSpec ToSpec(const v1::Connector& connector);
+AddressSpec ToSpec(const v1::Address& address);
+tls::ContextOptions ToContextOptions(const v1::TlsProfileSpec& profile);
+
+// What only the process knows about the router.
+struct Process {
+  std::string host_name;  // the router's id if the document has none
+  std::string version;
+};
+RouterSpec ToSpec(const v1::RouterSpec& router, const Process& process);
+
+// How long a stop waits for unsettled deliveries.
+Duration DrainTimeout(const v1::RouterSpec& router);
+
+}  // namespace trunkline::config

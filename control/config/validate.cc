@@ -1,0 +1,332 @@
+#include "control/config/validate.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+#include <string>
+
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "control/config/rules.h"
+#include "control/config/schema.h"
+#include "control/config/text.h"
+#include "router/base/log.h"
+
+namespace trunkline::config {
+namespace {
+
+constexpr std::string_view kAnonymous = "ANONYMOUS";
+constexpr std::string_view kExternal = "EXTERNAL";
+constexpr std::array kMechanisms = {kAnonymous, kExternal};
+
+// As many as the router's table of patterns takes.
+constexpr size_t kPatternTokensMax = 128;
+
+// A prefix p is the pattern p/#.
+std::vector<std::string> PatternTokens(const v1::AddressSpec& spec) {
+  const bool is_prefix = !spec.prefix().empty();
+  std::string_view text = is_prefix ? spec.prefix() : spec.pattern();
+  while (text.starts_with('.') || text.starts_with('/')) text.remove_prefix(1);
+  while (is_prefix && (text.ends_with('.') || text.ends_with('/'))) text.remove_suffix(1);
+  if (text.empty()) return {};
+  std::vector<std::string> tokens = absl::StrSplit(internal::Piece(text), absl::ByAnyChar("./"));
+  if (is_prefix) {
+    tokens.push_back("#");
+  } else if (tokens.back().empty()) {
+    tokens.pop_back();  // one separator at the end separates nothing
+  }
+  return tokens;
+}
+
+// Collects the problems of one document.
+class Validator {
+ public:
+  explicit Validator(const Document& document) : document_(document) {}
+
+  std::vector<Problem> Run();
+
+ private:
+  void CheckRouter();
+  void CheckLog();
+  void CheckListener(const std::string& path, const v1::ListenerSpec& spec);
+  void CheckPortsApart();
+  void CheckConnector(const std::string& path, const v1::ConnectorSpec& spec);
+  void CheckTlsProfile(const std::string& path, const v1::TlsProfileSpec& spec);
+  void CheckAddress(const std::string& path, const v1::AddressSpec& spec);
+  void CheckPatternsApart();
+  void CheckName(const std::string& path, std::string_view collection, const std::string& id,
+                 const std::string& name);
+  // The profile that `name` refers to; null if there is none, which is a problem unless empty.
+  const v1::TlsProfileSpec* FindProfile(const std::string& path, const std::string& name);
+  void CheckMechanisms(const std::string& path,
+                       const google::protobuf::RepeatedPtrField<std::string>& mechanisms,
+                       bool external_possible, std::string_view external_needs);
+  void Fail(const std::string& path, std::string_view field, std::string text) {
+    problems_.push_back({{}, field.empty() ? path : Concat(path, ".", field), std::move(text)});
+  }
+
+  const Document& document_;
+  std::vector<Problem> problems_;
+};
+
+std::vector<Problem> Validator::Run() {
+  CheckRouter();
+  CheckLog();
+  for (const auto& [id, listener] : document_.listeners) {
+    const std::string path = Concat("listeners[", id, "]");
+    CheckName(path, kListeners, id, listener.name());
+    CheckListener(path, listener.spec());
+  }
+  CheckPortsApart();
+  for (const auto& [id, connector] : document_.connectors) {
+    const std::string path = Concat("connectors[", id, "]");
+    CheckName(path, kConnectors, id, connector.name());
+    CheckConnector(path, connector.spec());
+  }
+  for (const auto& [id, profile] : document_.tls_profiles) {
+    const std::string path = Concat("tls_profiles[", id, "]");
+    CheckName(path, kTlsProfiles, id, profile.name());
+    CheckTlsProfile(path, profile.spec());
+  }
+  for (const auto& [id, address] : document_.addresses) {
+    const std::string path = Concat("addresses[", id, "]");
+    CheckName(path, kAddresses, id, address.name());
+    CheckAddress(path, address.spec());
+  }
+  CheckPatternsApart();
+  return std::move(problems_);
+}
+
+void Validator::CheckRouter() {
+  const v1::RouterSpec& spec = document_.router;
+  CheckRules(spec, "router", problems_);
+  if (spec.id().find(' ') != std::string::npos) Fail("router", "id", "must not hold blanks");
+}
+
+void Validator::CheckLog() {
+  CheckRules(document_.log, "log", problems_);
+  for (const auto& [module, level] : document_.log.levels()) {
+    const std::string path = Concat("log.levels.", module);
+    if (module != "default" && !ParseLogModule(module)) {
+      std::vector<std::string> known = {"default"};
+      for (size_t i = 0; i < kLogModules; ++i) {
+        known.emplace_back(LogModuleName(static_cast<LogModule>(i)));
+      }
+      Fail(path, "",
+           Concat("is not one of ", absl::StrJoin(known, ", "), DidYouMean(module, known)));
+    }
+    if (!v1::LogLevel_IsValid(level) || level == v1::LOG_LEVEL_UNSPECIFIED) {
+      Fail(path, "", Concat(static_cast<int>(level), " is no value of LogLevel"));
+    }
+  }
+}
+
+void Validator::CheckListener(const std::string& path, const v1::ListenerSpec& spec) {
+  CheckRules(spec, path, problems_);
+  const v1::TlsProfileSpec* profile = FindProfile(path, spec.tls_profile());
+  const bool asks_certificate = spec.tls_client_auth() == v1::TLS_CLIENT_AUTH_REQUEST ||
+                                spec.tls_client_auth() == v1::TLS_CLIENT_AUTH_REQUIRE;
+  if (profile != nullptr && profile->certificate_file().empty()) {
+    Fail(path, "tls_profile", "the profile has no certificate_file, which a listener needs");
+  }
+  if (asks_certificate && spec.tls_profile().empty()) {
+    Fail(path, "tls_client_auth", "needs a tls_profile");
+  }
+  if (asks_certificate && profile != nullptr && profile->ca_file().empty()) {
+    Fail(path, "tls_client_auth", "the TLS profile has no ca_file to verify clients with");
+  }
+  CheckMechanisms(path, spec.sasl_mechanisms(), asks_certificate,
+                  "a tls_profile and tls_client_auth request or require");
+  const auto& mechanisms = spec.sasl_mechanisms();
+  const bool offers_external =
+      asks_certificate &&
+      (mechanisms.empty() || std::count(mechanisms.begin(), mechanisms.end(), kExternal) > 0);
+  if (spec.require_sasl() && !offers_external) {
+    Fail(path, "require_sasl",
+         "nobody could authenticate: it needs EXTERNAL, so a tls_profile and tls_client_auth");
+  }
+}
+
+// Two listeners on one port of one host would fail when they are bound; told here with a name.
+void Validator::CheckPortsApart() {
+  std::map<std::tuple<std::string, uint32_t, int>, std::string> taken;
+  for (const auto& [id, listener] : document_.listeners) {
+    const v1::ListenerSpec& spec = listener.spec();
+    const uint32_t port = spec.has_port() ? spec.port() : ListenerSpec().port;
+    if (port == 0) continue;
+    const int family = std::max<int>(spec.socket_family(), v1::SOCKET_FAMILY_ANY);
+    const auto [other, added] = taken.emplace(std::tuple(spec.host(), port, family), id);
+    if (!added) {
+      Fail(Concat("listeners[", id, "]"), "port",
+           Concat(port, " of this host is used by listener ", Quote(other->second)));
+    }
+  }
+}
+
+void Validator::CheckConnector(const std::string& path, const v1::ConnectorSpec& spec) {
+  CheckRules(spec, path, problems_);
+  const v1::TlsProfileSpec* profile = FindProfile(path, spec.tls_profile());
+  if (profile != nullptr && profile->ca_file().empty()) {
+    Fail(path, "tls_profile", "the profile has no ca_file to verify the server with");
+  }
+  if (spec.has_verify_hostname() && spec.tls_profile().empty()) {
+    Fail(path, "verify_hostname", "needs a tls_profile");
+  }
+  if (!spec.server_name().empty() && spec.tls_profile().empty()) {
+    Fail(path, "server_name", "needs a tls_profile");
+  }
+  const bool has_certificate = profile != nullptr && !profile->certificate_file().empty();
+  CheckMechanisms(path, spec.sasl_mechanisms(), has_certificate,
+                  "a tls_profile with a certificate_file");
+  for (int i = 0; i < spec.failover_size(); ++i) {
+    if (ParseHostPort(spec.failover(i))) continue;
+    Fail(path, Concat("failover[", i, "]"),
+         Concat(Quote(spec.failover(i)), " is not host, host:port or [ipv6]:port"));
+  }
+}
+
+void Validator::CheckTlsProfile(const std::string& path, const v1::TlsProfileSpec& spec) {
+  CheckRules(spec, path, problems_);
+  if (spec.certificate_file().empty() != spec.private_key_file().empty()) {
+    const bool no_key = spec.private_key_file().empty();
+    Fail(path, no_key ? "certificate_file" : "private_key_file",
+         Concat("needs ", no_key ? "private_key_file" : "certificate_file"));
+  }
+  if (spec.certificate_file().empty() && spec.ca_file().empty()) {
+    Fail(path, "", "needs certificate_file and private_key_file, or ca_file, or all of them");
+  }
+  if (!spec.password_file().empty() && spec.private_key_file().empty()) {
+    Fail(path, "password_file", "needs private_key_file");
+  }
+  if (!spec.crl_file().empty() && spec.ca_file().empty()) Fail(path, "crl_file", "needs ca_file");
+  const bool only_13 = spec.protocols_min() == v1::TLS_VERSION_TLS13;
+  const bool only_12 = spec.protocols_max() == v1::TLS_VERSION_TLS12;
+  if (only_13 && only_12) Fail(path, "protocols_min", "tls13 is newer than protocols_max tls12");
+  if (only_13 && !spec.ciphers().empty()) {
+    Fail(path, "ciphers", "are for TLS 1.2, which protocols_min excludes; see cipher_suites");
+  }
+  if (only_12 && !spec.cipher_suites().empty()) {
+    Fail(path, "cipher_suites", "are for TLS 1.3, which protocols_max excludes; see ciphers");
+  }
+  const size_t bad = spec.uid_format().find_first_not_of("csloun125");
+  if (bad != std::string::npos) {
+    Fail(path, "uid_format",
+         Concat(Quote(spec.uid_format().substr(bad, 1)), " is none of c, s, l, o, u, n, 1, 2, 5"));
+  }
+}
+
+void Validator::CheckAddress(const std::string& path, const v1::AddressSpec& spec) {
+  CheckRules(spec, path, problems_);
+  if (spec.prefix().empty() == spec.pattern().empty()) {
+    Fail(path, spec.prefix().empty() ? "" : "pattern",
+         "exactly one of prefix and pattern must be set");
+  }
+  const std::string_view field = spec.prefix().empty() ? "pattern" : "prefix";
+  std::vector<std::string> tokens = PatternTokens(spec);
+  if (tokens.empty() && !(spec.prefix().empty() && spec.pattern().empty())) {
+    Fail(path, field, "holds separators only");
+  }
+  if (tokens.size() > kPatternTokensMax) {
+    Fail(path, field, Concat("has more than ", kPatternTokensMax, " tokens"));
+  }
+  if (!spec.prefix().empty() && !tokens.empty()) {
+    tokens.pop_back();
+    const auto wild = std::find_if(tokens.begin(), tokens.end(),
+                                   [](const std::string& t) { return t == "*" || t == "#"; });
+    if (wild != tokens.end()) {
+      Fail(path, field, Concat(Quote(*wild), " has no meaning in a prefix; use pattern"));
+    }
+  }
+  const bool has_phase = spec.has_ingress_phase() || spec.has_egress_phase();
+  if (spec.waypoint() && has_phase) {
+    Fail(path, spec.has_ingress_phase() ? "ingress_phase" : "egress_phase",
+         "cannot be set together with waypoint");
+  }
+  if (spec.enable_fallback() && spec.waypoint()) {
+    Fail(path, "enable_fallback", "cannot be set together with waypoint");
+  }
+  if (spec.enable_fallback() && (spec.ingress_phase() != 0 || spec.egress_phase() != 0)) {
+    Fail(path, "enable_fallback", "cannot be set together with a phase other than 0");
+  }
+}
+
+void Validator::CheckPatternsApart() {
+  std::map<std::string, std::string> taken;
+  for (const auto& [id, address] : document_.addresses) {
+    const std::string pattern = NormalPattern(address.spec());
+    if (pattern.empty()) continue;
+    const auto [other, added] = taken.emplace(pattern, id);
+    if (added) continue;
+    Fail(Concat("addresses[", id, "]"), address.spec().prefix().empty() ? "pattern" : "prefix",
+         Concat("matches the same as address ", Quote(other->second)));
+  }
+}
+
+void Validator::CheckName(const std::string& path, std::string_view collection,
+                          const std::string& id, const std::string& name) {
+  const bool is_derived = id.starts_with("q-");
+  if (!IsResourceId(id) && !is_derived) {
+    Fail(path, "name",
+         Concat(Quote(id),
+                " is not 1 to 63 of a-z, 0-9, \".\" and \"-\", with a "
+                "letter or digit at both ends"));
+  } else if (name != ResourceName(collection, id)) {
+    Fail(path, "name", Concat(Quote(name), " is not ", Quote(ResourceName(collection, id))));
+  }
+}
+
+const v1::TlsProfileSpec* Validator::FindProfile(const std::string& path, const std::string& name) {
+  if (name.empty()) return nullptr;
+  const std::string id(ResourceId(name));
+  const auto found = document_.tls_profiles.find(id);
+  if (found != document_.tls_profiles.end() && name == ResourceName(kTlsProfiles, id)) {
+    return &found->second.spec();
+  }
+  std::vector<std::string> known;
+  for (const auto& [known_id, profile] : document_.tls_profiles) known.push_back(known_id);
+  Fail(path, "tls_profile", Concat("there is no TLS profile ", Quote(id), DidYouMean(id, known)));
+  return nullptr;
+}
+
+void Validator::CheckMechanisms(const std::string& path,
+                                const google::protobuf::RepeatedPtrField<std::string>& mechanisms,
+                                bool external_possible, std::string_view external_needs) {
+  std::set<std::string> seen;
+  for (int i = 0; i < mechanisms.size(); ++i) {
+    const std::string field = Concat("sasl_mechanisms[", i, "]");
+    const std::string& mechanism = mechanisms[i];
+    if (std::find(kMechanisms.begin(), kMechanisms.end(), mechanism) == kMechanisms.end()) {
+      const std::vector<std::string> known(kMechanisms.begin(), kMechanisms.end());
+      Fail(path, field,
+           Concat(Quote(mechanism), " is not one of ", absl::StrJoin(known, ", "),
+                  DidYouMean(mechanism, known)));
+    } else if (!seen.insert(mechanism).second) {
+      Fail(path, field, Concat(Quote(mechanism), " is there twice"));
+    } else if (mechanism == kExternal && !external_possible) {
+      Fail(path, field, Concat("EXTERNAL needs ", external_needs));
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<Problem> Validate(const Document& document) { return Validator(document).Run(); }
+
+std::string NormalPattern(const v1::AddressSpec& spec) {
+  const std::vector<std::string> tokens = PatternTokens(spec);
+  std::vector<std::string> normal;
+  bool hash = false;  // belongs behind the stars that follow
+  for (const std::string& token : tokens) {
+    if (token == "#") {
+      hash = true;
+      continue;
+    }
+    if (token != "*" && std::exchange(hash, false)) normal.push_back("#");
+    normal.push_back(token);
+  }
+  if (hash) normal.push_back("#");
+  return absl::StrJoin(normal, "/");
+}
+
+}  // namespace trunkline::config

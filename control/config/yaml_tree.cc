@@ -1,0 +1,219 @@
+#include "control/config/yaml_tree.h"
+
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/mark.h>
+#include <yaml-cpp/parser.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace trunkline::config {
+namespace {
+
+Position At(const YAML::Mark& mark) {
+  if (mark.is_null()) return {};
+  return {mark.line + 1, mark.column + 1};
+}
+
+size_t CountNodes(const YamlNode& node) {
+  size_t count = 1;
+  for (const YamlNode& item : node.items) count += CountNodes(item);
+  return count;
+}
+
+size_t Depth(const YamlNode& node) {
+  size_t deepest = 0;
+  for (const YamlNode& item : node.items) deepest = std::max(deepest, Depth(item));
+  return deepest + 1;
+}
+
+// Length of the UTF-8 character at the front of `text`; 0 if there is none.
+size_t Utf8Length(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const auto follows = [&](size_t n) {
+    if (text.size() <= n) return false;
+    for (size_t i = 1; i <= n; ++i) {
+      if ((byte(i) & 0xC0) != 0x80) return false;
+    }
+    return true;
+  };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return 1;
+  if (first >= 0xC2 && first < 0xE0) return follows(1) ? 2 : 0;
+  if (first >= 0xE0 && first < 0xF0) {
+    if (!follows(2)) return 0;
+    const bool overlong = first == 0xE0 && byte(1) < 0xA0;
+    const bool surrogate = first == 0xED && byte(1) >= 0xA0;
+    return overlong || surrogate ? 0 : 3;
+  }
+  if (first >= 0xF0 && first < 0xF5) {
+    if (!follows(3)) return 0;
+    const bool overlong = first == 0xF0 && byte(1) < 0x90;
+    const bool beyond = first == 0xF4 && byte(1) >= 0x90;
+    return overlong || beyond ? 0 : 4;
+  }
+  return 0;
+}
+
+bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
+
+// The first byte that a configuration may not hold.
+std::optional<Problem> CheckCharacters(std::string_view text) {
+  Position at{1, 1};
+  while (!text.empty()) {
+    const size_t length = Utf8Length(text);
+    if (length == 0) return Problem{at, "", "not UTF-8"};
+    const char c = text.front();
+    if (IsControl(c) && c != '\n' && c != '\r' && c != '\t') {
+      return Problem{at, "", "holds a control character"};
+    }
+    at = c == '\n' ? Position{at.line + 1, 1} : Position{at.line, at.column + 1};
+    text.remove_prefix(length);
+  }
+  return std::nullopt;
+}
+
+// Builds the tree from the parser's events. After the first problem it takes no more.
+class TreeBuilder : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    Add({.kind = YamlNode::Kind::kNull, .at = At(mark)}, anchor);
+  }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override;
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override;
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    Open(YamlNode::Kind::kList, mark, tag, anchor);
+  }
+  void OnSequenceEnd() override { Close(); }
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    Open(YamlNode::Kind::kMap, mark, tag, anchor);
+  }
+  void OnMapEnd() override { Close(); }
+
+  const std::optional<Problem>& problem() const { return problem_; }
+  YamlNode TakeRoot() { return std::move(root_); }
+
+ private:
+  struct Level {
+    YamlNode node;
+    YAML::anchor_t anchor;
+  };
+
+  void Open(YamlNode::Kind kind, const YAML::Mark& mark, const std::string& tag,
+            YAML::anchor_t anchor);
+  void Close();
+  void Add(YamlNode node, YAML::anchor_t anchor);
+  void CheckTag(const YAML::Mark& mark, const std::string& tag);
+  void CountAgainstBound(size_t nodes, Position at);
+  void Fail(Position at, std::string text) {
+    if (!problem_) problem_ = Problem{at, "", std::move(text)};
+  }
+
+  std::vector<Level> open_;
+  std::map<YAML::anchor_t, YamlNode> anchored_;
+  size_t nodes_ = 0;
+  YamlNode root_;
+  std::optional<Problem> problem_;
+};
+
+void TreeBuilder::OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) {
+  if (problem_) return;
+  auto found = anchored_.find(anchor);
+  if (found == anchored_.end()) return Fail(At(mark), "an alias inside of its own anchor");
+  if (open_.size() + Depth(found->second) > kYamlDepthMax) {
+    return Fail(At(mark), absl::StrCat("nested deeper than ", kYamlDepthMax));
+  }
+  CountAgainstBound(CountNodes(found->second), At(mark));
+  if (!problem_) Add(found->second, 0);
+}
+
+void TreeBuilder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                           const std::string& value) {
+  CheckTag(mark, tag);
+  if (std::any_of(value.begin(), value.end(), IsControl)) {
+    Fail(At(mark), "text of several lines, or with a control character");
+  }
+  Add({.kind = YamlNode::Kind::kScalar, .at = At(mark), .text = value}, anchor);
+}
+
+void TreeBuilder::Open(YamlNode::Kind kind, const YAML::Mark& mark, const std::string& tag,
+                       YAML::anchor_t anchor) {
+  CheckTag(mark, tag);
+  if (open_.size() >= kYamlDepthMax) {
+    Fail(At(mark), absl::StrCat("nested deeper than ", kYamlDepthMax));
+  }
+  if (!problem_) open_.push_back({{.kind = kind, .at = At(mark)}, anchor});
+}
+
+void TreeBuilder::Close() {
+  if (problem_ || open_.empty()) return;
+  Level level = std::move(open_.back());
+  open_.pop_back();
+  Add(std::move(level.node), level.anchor);
+}
+
+void TreeBuilder::Add(YamlNode node, YAML::anchor_t anchor) {
+  CountAgainstBound(1, node.at);
+  if (problem_) return;
+  if (anchor != 0) {
+    CountAgainstBound(CountNodes(node), node.at);
+    anchored_[anchor] = node;
+  }
+  if (open_.empty()) {
+    root_ = std::move(node);
+    return;
+  }
+  YamlNode& parent = open_.back().node;
+  const bool is_key = parent.kind == YamlNode::Kind::kMap && parent.items.size() % 2 == 0;
+  if (is_key && node.kind != YamlNode::Kind::kScalar) {
+    return Fail(node.at, "a key must be plain text");
+  }
+  parent.items.push_back(std::move(node));
+}
+
+void TreeBuilder::CheckTag(const YAML::Mark& mark, const std::string& tag) {
+  // "?" and "!" are what the parser tells for plain and for quoted values without a tag.
+  if (!tag.empty() && tag != "?" && tag != "!") Fail(At(mark), "tags have no meaning here");
+}
+
+void TreeBuilder::CountAgainstBound(size_t nodes, Position at) {
+  nodes_ += nodes;
+  if (nodes_ > kYamlNodesMax) {
+    Fail(at, absl::StrCat("more than ", kYamlNodesMax, " values, aliases included"));
+  }
+}
+
+}  // namespace
+
+std::variant<YamlNode, Problem> ParseYaml(std::string_view text) {
+  if (auto problem = CheckCharacters(text)) return *std::move(problem);
+  TreeBuilder builder;
+  try {
+    std::istringstream stream{std::string(text)};
+    YAML::Parser parser(stream);
+    parser.HandleNextDocument(builder);
+    YamlNode root = builder.TakeRoot();
+    if (builder.problem()) return *builder.problem();
+    if (parser.HandleNextDocument(builder)) {
+      return Problem{builder.TakeRoot().at, "", "a second document; one file holds one"};
+    }
+    return root;
+  } catch (const YAML::Exception& error) {
+    return Problem{At(error.mark), "", absl::StrCat("not YAML: ", error.msg)};
+  } catch (const std::exception& error) {
+    return Problem{{}, "", absl::StrCat("not YAML: ", error.what())};
+  }
+}
+
+}  // namespace trunkline::config

@@ -1,0 +1,365 @@
+#include "control/config/validate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+namespace trunkline::config {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+// A document that every rule accepts, with one resource of each kind.
+Document Good() {
+  Document document;
+  v1::Listener& listener = document.listeners["l"];
+  listener.set_name("listeners/l");
+  listener.mutable_spec()->set_tls_profile("tlsProfiles/t");
+  v1::Connector& connector = document.connectors["c"];
+  connector.set_name("connectors/c");
+  connector.mutable_spec()->set_host("h");
+  connector.mutable_spec()->set_tls_profile("tlsProfiles/t");
+  v1::TlsProfile& profile = document.tls_profiles["t"];
+  profile.set_name("tlsProfiles/t");
+  profile.mutable_spec()->set_certificate_file("c");
+  profile.mutable_spec()->set_private_key_file("k");
+  profile.mutable_spec()->set_ca_file("a");
+  v1::Address& address = document.addresses["a"];
+  address.set_name("addresses/a");
+  address.mutable_spec()->set_prefix("a");
+  return document;
+}
+
+// What is wrong once `change` was made, as "path: text".
+std::vector<std::string> Wrong(const std::function<void(Document&)>& change) {
+  Document document = Good();
+  change(document);
+  std::vector<std::string> texts;
+  for (const Problem& problem : Validate(document)) {
+    texts.push_back(problem.path + ": " + problem.text);
+  }
+  return texts;
+}
+
+v1::ListenerSpec& Listener(Document& d) { return *d.listeners["l"].mutable_spec(); }
+v1::ConnectorSpec& Connector(Document& d) { return *d.connectors["c"].mutable_spec(); }
+v1::TlsProfileSpec& Profile(Document& d) { return *d.tls_profiles["t"].mutable_spec(); }
+v1::AddressSpec& Address(Document& d) { return *d.addresses["a"].mutable_spec(); }
+
+TEST(Validate, AcceptsWhatIsGood) {
+  EXPECT_THAT(Wrong([](Document&) {}), IsEmpty());
+  EXPECT_THAT(Validate(DefaultDocument()), IsEmpty());
+  EXPECT_THAT(Validate(Document()), IsEmpty());
+}
+
+TEST(Validate, HoldsRangesAtTheLimitAndOneBeyond) {
+  EXPECT_THAT(Wrong([](Document& d) { Listener(d).set_port(65535); }), IsEmpty());
+  EXPECT_THAT(Wrong([](Document& d) { Listener(d).set_port(65536); }),
+              ElementsAre("listeners[l].port: 65536 is not in 0..65535"));
+  EXPECT_THAT(Wrong([](Document& d) { Connector(d).set_port(0); }),
+              ElementsAre("connectors[c].port: 0 is not in 1..65535"));
+  EXPECT_THAT(Wrong([](Document& d) { Listener(d).set_max_frame_size(512); }), IsEmpty());
+  EXPECT_THAT(Wrong([](Document& d) { Listener(d).set_max_frame_size(511); }),
+              ElementsAre("listeners[l].max_frame_size: 511 is not in 512..1048576"));
+  EXPECT_THAT(Wrong([](Document& d) { Listener(d).set_max_frame_size(1048577); }),
+              ElementsAre("listeners[l].max_frame_size: 1048577 is not in 512..1048576"));
+  EXPECT_THAT(Wrong([](Document& d) { Listener(d).set_link_capacity(0); }),
+              ElementsAre("listeners[l].link_capacity: 0 is not in 1..1000000"));
+  EXPECT_THAT(Wrong([](Document& d) { Listener(d).set_max_sessions(32769); }),
+              ElementsAre("listeners[l].max_sessions: 32769 is not in 1..32768"));
+  EXPECT_THAT(Wrong([](Document& d) { Listener(d).mutable_idle_timeout()->set_seconds(-1); }),
+              ElementsAre("listeners[l].idle_timeout: -1s is not in 0s..24h"));
+  EXPECT_THAT(Wrong([](Document& d) { Listener(d).mutable_idle_timeout()->set_seconds(86400); }),
+              IsEmpty());
+  EXPECT_THAT(Wrong([](Document& d) { d.router.set_id(std::string(127, 'x')); }), IsEmpty());
+  EXPECT_THAT(Wrong([](Document& d) { d.router.set_id(std::string(128, 'x')); }),
+              ElementsAre("router.id: 128 bytes are more than 127"));
+}
+
+TEST(Validate, ChecksTheRouter) {
+  EXPECT_THAT(Wrong([](Document& d) { d.router.set_id("a b"); }),
+              ElementsAre("router.id: must not hold blanks"));
+  EXPECT_THAT(Wrong([](Document& d) { d.router.set_id("a\x01"); }),
+              ElementsAre("router.id: holds a control character"));
+  EXPECT_THAT(Wrong([](Document& d) {
+                d.router.set_default_distribution(static_cast<v1::Distribution>(77));
+              }),
+              ElementsAre("router.default_distribution: 77 is no value of Distribution"));
+}
+
+TEST(Validate, ChecksLogLevels) {
+  EXPECT_THAT(
+      Wrong([](Document& d) { (*d.log.mutable_levels())["net"] = v1::LOG_LEVEL_UNSPECIFIED; }),
+      ElementsAre("log.levels.net: 0 is no value of LogLevel"));
+  EXPECT_THAT(Wrong([](Document& d) { (*d.log.mutable_levels())["x"] = v1::LOG_LEVEL_INFO; }),
+              ElementsAre("log.levels.x: is not one of default, log, amqp, tls, core, mesh, conn, "
+                          "net, router, config, control, daemon"));
+}
+
+TEST(Validate, ChecksNames) {
+  const auto named = [](const std::string& id) {
+    return Wrong([&](Document& d) {
+      d.listeners[id] = d.listeners["l"];
+      d.listeners[id].set_name("listeners/" + id);
+      d.listeners[id].mutable_spec()->set_port(1);
+    });
+  };
+  EXPECT_THAT(named(std::string(63, 'x')), IsEmpty());
+  EXPECT_THAT(named("a.b-c"), IsEmpty());
+  for (const char* bad : {"-a", "a-", "A", "a b", "a/b", "", "a_b"}) {
+    EXPECT_EQ(named(bad).size(), 1u) << bad;
+  }
+  EXPECT_EQ(named(std::string(64, 'x')).size(), 1u);
+  EXPECT_THAT(Wrong([](Document& d) { d.listeners["l"].set_name("listeners/m"); }),
+              ElementsAre("listeners[l].name: \"listeners/m\" is not \"listeners/l\""));
+}
+
+TEST(Validate, ChecksTlsOfListeners) {
+  EXPECT_THAT(Wrong([](Document& d) { Listener(d).set_tls_profile("tlsProfiles/tt"); }),
+              ElementsAre("listeners[l].tls_profile: there is no TLS profile \"tt\"; did you mean "
+                          "\"t\"?"));
+  EXPECT_THAT(Wrong([](Document& d) { Listener(d).set_tls_profile("listeners/t"); }),
+              ElementsAre(::testing::StartsWith("listeners[l].tls_profile: there is no TLS")));
+  EXPECT_THAT(Wrong([](Document& d) {
+                Profile(d).clear_certificate_file();
+                Profile(d).clear_private_key_file();
+              }),
+              ElementsAre("listeners[l].tls_profile: the profile has no certificate_file, which a "
+                          "listener needs"));
+  EXPECT_THAT(Wrong([](Document& d) {
+                Listener(d).clear_tls_profile();
+                Listener(d).set_tls_client_auth(v1::TLS_CLIENT_AUTH_REQUEST);
+              }),
+              ElementsAre("listeners[l].tls_client_auth: needs a tls_profile"));
+  EXPECT_THAT(Wrong([](Document& d) {
+                d.connectors.clear();
+                Profile(d).clear_ca_file();
+                Listener(d).set_tls_client_auth(v1::TLS_CLIENT_AUTH_REQUIRE);
+              }),
+              ElementsAre("listeners[l].tls_client_auth: the TLS profile has no ca_file to verify "
+                          "clients with"));
+}
+
+TEST(Validate, ChecksMechanisms) {
+  EXPECT_THAT(Wrong([](Document& d) { Listener(d).add_sasl_mechanisms("EXTERNAL"); }),
+              ElementsAre("listeners[l].sasl_mechanisms[0]: EXTERNAL needs a tls_profile and "
+                          "tls_client_auth request or require"));
+  EXPECT_THAT(Wrong([](Document& d) { Listener(d).add_sasl_mechanisms("PLAIN"); }),
+              ElementsAre("listeners[l].sasl_mechanisms[0]: \"PLAIN\" is not one of "
+                          "ANONYMOUS, EXTERNAL"));
+  EXPECT_THAT(Wrong([](Document& d) {
+                Connector(d).add_sasl_mechanisms("ANONYMOUS");
+                Connector(d).add_sasl_mechanisms("ANONYMOUS");
+              }),
+              ElementsAre("connectors[c].sasl_mechanisms[1]: \"ANONYMOUS\" is there twice"));
+  EXPECT_THAT(Wrong([](Document& d) { Connector(d).add_sasl_mechanisms("EXTERNAL"); }), IsEmpty());
+  EXPECT_THAT(Wrong([](Document& d) {
+                Connector(d).clear_tls_profile();
+                Connector(d).add_sasl_mechanisms("EXTERNAL");
+              }),
+              ElementsAre("connectors[c].sasl_mechanisms[0]: EXTERNAL needs a tls_profile with a "
+                          "certificate_file"));
+}
+
+TEST(Validate, RefusesToRequireWhatNobodyCanDo) {
+  const std::string refused =
+      "listeners[l].require_sasl: nobody could authenticate: it needs EXTERNAL, so a tls_profile "
+      "and tls_client_auth";
+  EXPECT_THAT(Wrong([](Document& d) { Listener(d).set_require_sasl(true); }), ElementsAre(refused));
+  EXPECT_THAT(Wrong([](Document& d) {
+                Listener(d).set_require_sasl(true);
+                Listener(d).set_tls_client_auth(v1::TLS_CLIENT_AUTH_REQUIRE);
+                Listener(d).add_sasl_mechanisms("ANONYMOUS");
+              }),
+              ElementsAre(refused));
+  EXPECT_THAT(Wrong([](Document& d) {
+                Listener(d).set_require_sasl(true);
+                Listener(d).set_tls_client_auth(v1::TLS_CLIENT_AUTH_REQUIRE);
+              }),
+              IsEmpty());
+}
+
+TEST(Validate, ChecksThatListenersAreApart) {
+  const auto second = [](const std::string& host, uint32_t port) {
+    return Wrong([&](Document& d) {
+      d.listeners["m"].set_name("listeners/m");
+      d.listeners["m"].mutable_spec()->set_host(host);
+      if (port != 5672) d.listeners["m"].mutable_spec()->set_port(port);
+    });
+  };
+  EXPECT_THAT(second("", 5672),
+              ElementsAre("listeners[m].port: 5672 of this host is used by listener \"l\""));
+  EXPECT_THAT(second("", 5673), IsEmpty());
+  EXPECT_THAT(second("127.0.0.1", 5672), IsEmpty());
+  EXPECT_THAT(Wrong([](Document& d) {
+                Listener(d).set_port(0);
+                d.listeners["m"].set_name("listeners/m");
+                d.listeners["m"].mutable_spec()->set_port(0);
+              }),
+              IsEmpty());
+}
+
+TEST(Validate, ChecksConnectors) {
+  EXPECT_THAT(Wrong([](Document& d) { Connector(d).clear_host(); }),
+              ElementsAre("connectors[c].host: is required"));
+  EXPECT_THAT(Wrong([](Document& d) { Connector(d).add_failover(":1"); }),
+              ElementsAre("connectors[c].failover[0]: \":1\" is not host, host:port or "
+                          "[ipv6]:port"));
+  EXPECT_THAT(Wrong([](Document& d) {
+                for (int i = 0; i < 65; ++i) Connector(d).add_failover("h");
+              }),
+              ElementsAre("connectors[c].failover: 65 entries are more than 64"));
+  EXPECT_THAT(Wrong([](Document& d) {
+                Connector(d).clear_tls_profile();
+                Connector(d).set_verify_hostname(false);
+                Connector(d).set_server_name("s");
+              }),
+              ElementsAre("connectors[c].verify_hostname: needs a tls_profile",
+                          "connectors[c].server_name: needs a tls_profile"));
+  EXPECT_THAT(Wrong([](Document& d) { Profile(d).clear_ca_file(); }),
+              ElementsAre("connectors[c].tls_profile: the profile has no ca_file to verify the "
+                          "server with"));
+  EXPECT_THAT(
+      Wrong([](Document& d) { Connector(d).mutable_backoff()->mutable_failed()->set_nanos(1); }),
+      ElementsAre("connectors[c].backoff.failed: 0s is not in 10ms..1h"));
+}
+
+TEST(Validate, ChecksTlsProfiles) {
+  EXPECT_THAT(Wrong([](Document& d) { Profile(d).clear_private_key_file(); }),
+              ElementsAre("tls_profiles[t].certificate_file: needs private_key_file"));
+  EXPECT_THAT(Wrong([](Document& d) {
+                d.listeners.clear();
+                Profile(d).clear_certificate_file();
+              }),
+              ElementsAre("tls_profiles[t].private_key_file: needs certificate_file"));
+  EXPECT_THAT(Wrong([](Document& d) {
+                d.listeners.clear();
+                d.connectors.clear();
+                Profile(d).Clear();
+              }),
+              ElementsAre("tls_profiles[t]: needs certificate_file and private_key_file, or "
+                          "ca_file, or all of them"));
+  EXPECT_THAT(Wrong([](Document& d) {
+                d.connectors.clear();
+                Profile(d).clear_ca_file();
+                Profile(d).set_crl_file("x");
+              }),
+              ElementsAre("tls_profiles[t].crl_file: needs ca_file"));
+  EXPECT_THAT(Wrong([](Document& d) {
+                d.listeners.clear();
+                Profile(d).clear_certificate_file();
+                Profile(d).clear_private_key_file();
+                Profile(d).set_password_file("x");
+              }),
+              ElementsAre("tls_profiles[t].password_file: needs private_key_file"));
+  EXPECT_THAT(Wrong([](Document& d) { Profile(d).set_uid_format("cn6"); }),
+              ElementsAre("tls_profiles[t].uid_format: \"6\" is none of c, s, l, o, u, n, 1, 2, "
+                          "5"));
+  EXPECT_THAT(Wrong([](Document& d) { Profile(d).set_uid_format("csloun125"); }), IsEmpty());
+}
+
+TEST(Validate, ChecksTlsVersions) {
+  EXPECT_THAT(Wrong([](Document& d) {
+                Profile(d).set_protocols_min(v1::TLS_VERSION_TLS13);
+                Profile(d).set_protocols_max(v1::TLS_VERSION_TLS12);
+              }),
+              ElementsAre("tls_profiles[t].protocols_min: tls13 is newer than protocols_max "
+                          "tls12"));
+  EXPECT_THAT(Wrong([](Document& d) {
+                Profile(d).set_protocols_min(v1::TLS_VERSION_TLS13);
+                Profile(d).set_ciphers("x");
+              }),
+              ElementsAre("tls_profiles[t].ciphers: are for TLS 1.2, which protocols_min excludes; "
+                          "see cipher_suites"));
+  EXPECT_THAT(Wrong([](Document& d) {
+                Profile(d).set_protocols_max(v1::TLS_VERSION_TLS12);
+                Profile(d).set_cipher_suites("x");
+              }),
+              ElementsAre("tls_profiles[t].cipher_suites: are for TLS 1.3, which protocols_max "
+                          "excludes; see ciphers"));
+}
+
+TEST(Validate, ChecksAddresses) {
+  EXPECT_THAT(Wrong([](Document& d) { Address(d).clear_prefix(); }),
+              ElementsAre("addresses[a]: exactly one of prefix and pattern must be set"));
+  EXPECT_THAT(Wrong([](Document& d) { Address(d).set_pattern("b"); }),
+              ElementsAre("addresses[a].pattern: exactly one of prefix and pattern must be set"));
+  EXPECT_THAT(Wrong([](Document& d) { Address(d).set_prefix("a.*.b"); }),
+              ElementsAre("addresses[a].prefix: \"*\" has no meaning in a prefix; use pattern"));
+  EXPECT_THAT(Wrong([](Document& d) { Address(d).set_prefix("a*/b#"); }), IsEmpty());
+  EXPECT_THAT(Wrong([](Document& d) { Address(d).set_prefix("/./"); }),
+              ElementsAre("addresses[a].prefix: holds separators only"));
+  EXPECT_THAT(Wrong([](Document& d) {
+                Address(d).set_waypoint(true);
+                Address(d).set_egress_phase(0);
+              }),
+              ElementsAre("addresses[a].egress_phase: cannot be set together with waypoint"));
+  EXPECT_THAT(Wrong([](Document& d) {
+                Address(d).set_waypoint(true);
+                Address(d).set_enable_fallback(true);
+              }),
+              ElementsAre("addresses[a].enable_fallback: cannot be set together with waypoint"));
+  EXPECT_THAT(Wrong([](Document& d) {
+                Address(d).set_ingress_phase(1);
+                Address(d).set_enable_fallback(true);
+              }),
+              ElementsAre("addresses[a].enable_fallback: cannot be set together with a phase other "
+                          "than 0"));
+  EXPECT_THAT(Wrong([](Document& d) { Address(d).set_priority(10); }),
+              ElementsAre("addresses[a].priority: 10 is not in 0..9"));
+}
+
+TEST(Validate, BoundsTheTokensOfAPattern) {
+  const auto pattern = [](size_t tokens) {
+    return Wrong([&](Document& d) {
+      std::string text = "x";
+      for (size_t i = 1; i < tokens; ++i) text += "/x";
+      Address(d).clear_prefix();
+      Address(d).set_pattern(text);
+    });
+  };
+  EXPECT_THAT(pattern(128), IsEmpty());
+  EXPECT_THAT(pattern(129), ElementsAre("addresses[a].pattern: has more than 128 tokens"));
+}
+
+TEST(Validate, ChecksThatPatternsAreApart) {
+  const auto second = [](const std::string& pattern) {
+    return Wrong([&](Document& d) {
+      d.addresses["b"].set_name("addresses/b");
+      d.addresses["b"].mutable_spec()->set_pattern(pattern);
+    });
+  };
+  for (const char* same : {"a/#", "a.#", "/a/#", "a/#/#"}) {
+    EXPECT_THAT(second(same),
+                ElementsAre("addresses[b].pattern: matches the same as address \"a\""))
+        << same;
+  }
+  for (const char* other : {"a", "a/*", "a/#/b", "a/*/#", "A/#", "a//#"}) {
+    EXPECT_THAT(second(other), IsEmpty()) << other;
+  }
+}
+
+TEST(NormalPattern, PutsHashBehindStars) {
+  const auto normal = [](const std::string& pattern) {
+    v1::AddressSpec spec;
+    spec.set_pattern(pattern);
+    return NormalPattern(spec);
+  };
+  EXPECT_EQ(normal("a.#.*.b"), "a/*/#/b");
+  EXPECT_EQ(normal("#.#"), "#");
+  EXPECT_EQ(normal("#/*/#/*"), "*/*/#");
+  EXPECT_EQ(normal("/a.b/"), "a/b");
+}
+
+TEST(DerivedIds, AreReversibleAndApart) {
+  EXPECT_EQ(DeriveId("news"), "news");
+  EXPECT_EQ(DeriveId("a/b"), "q-a-2fb");
+  EXPECT_EQ(DeriveId("q-a"), "q-q-2da");
+  EXPECT_EQ(DeriveId("A"), "q--41");
+  EXPECT_EQ(DeriveId("€"), "q--e2-82-ac");
+}
+
+}  // namespace
+}  // namespace trunkline::config
