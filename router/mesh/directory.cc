@@ -1,0 +1,131 @@
+#include "router/mesh/directory.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "router/base/check.h"
+
+namespace trunkline::mesh {
+namespace {
+
+// Names that routers make for dynamic targets: "_$temp.<random>".
+constexpr std::string_view kTemporary = "_$temp.";
+
+// The address text that settings are matched with: mobile addresses have one, behind the class
+// letter and the phase.
+struct Configurable {
+  bool is = false;
+  std::string_view text;
+};
+Configurable ConfigurableText(std::string_view key) {
+  if (key.size() < 2 || key[0] != 'M') return {};
+  const std::string_view text = key.substr(2);
+  return {!text.starts_with(kTemporary), text};
+}
+
+}  // namespace
+
+Directory::Directory(std::shared_ptr<const core::AddressSettings> settings)
+    : settings_(std::move(settings)) {
+  TL_CHECK(settings_ != nullptr) << "a directory without settings";
+}
+
+bool Directory::Up(const core::ConsumerUp& notice) {
+  Remove(notice.link);
+  if (TreatmentOf(notice.key, notice.treatment) == core::Treatment::kUnavailable) return false;
+  Address& address = AddressOf(notice);
+  const core::ShardId shard = notice.link.shard;
+  if (address.local.size() <= shard) address.local.resize(shard + 1);
+  std::vector<core::LocalTarget>& targets = address.local[shard].targets;
+  places_[IdOf(notice.link)] = {&address, targets.size()};
+  targets.push_back({notice.link.link, notice.load});
+  ++address.consumers;
+  MarkChanged(address);
+  return true;
+}
+
+void Directory::Down(const core::ConsumerDown& notice) { Remove(notice.link); }
+
+std::vector<core::OutLinkRef> Directory::SetSettings(
+    std::shared_ptr<const core::AddressSettings> settings) {
+  TL_CHECK(settings != nullptr) << "a directory without settings";
+  settings_ = std::move(settings);
+  std::vector<core::OutLinkRef> refused;
+  for (auto& [key, address] : addresses_) {
+    const core::Treatment treatment = TreatmentOf(key, address.treatment);
+    if (treatment == address.treatment) continue;
+    address.treatment = treatment;
+    MarkChanged(address);
+    if (treatment != core::Treatment::kUnavailable) continue;
+    for (core::ShardId shard = 0; shard < address.local.size(); ++shard) {
+      for (const core::LocalTarget& target : address.local[shard].targets) {
+        if (target.link) refused.push_back({shard, target.link});
+      }
+    }
+  }
+  // The map's order differs from run to run.
+  std::sort(changed_.begin(), changed_.end(),
+            [](const Address* a, const Address* b) { return a->key < b->key; });
+  std::sort(refused.begin(), refused.end(), [](core::OutLinkRef a, core::OutLinkRef b) {
+    return std::tie(a.shard, a.link.index) < std::tie(b.shard, b.link.index);
+  });
+  return refused;
+}
+
+void Directory::VisitChanged(absl::FunctionRef<void(const Address&)> visit) {
+  for (Address* address : std::exchange(changed_, {})) {
+    address->dirty = false;
+    visit(*address);
+    if (address->consumers == 0) addresses_.erase(addresses_.find(address->key));
+  }
+}
+
+core::Treatment Directory::TreatmentOf(std::string_view key, core::Treatment said) const {
+  const Configurable configurable = ConfigurableText(key);
+  return configurable.is ? settings_->Match(configurable.text).treatment : said;
+}
+
+Directory::Address& Directory::AddressOf(const core::ConsumerUp& notice) {
+  const auto [found, added] = addresses_.try_emplace(notice.key);
+  Address& address = found->second;
+  if (added) {
+    address.key = found->first;
+    address.treatment = TreatmentOf(notice.key, notice.treatment);
+  }
+  return address;
+}
+
+void Directory::Remove(core::OutLinkRef link) {
+  const auto place = places_.find(IdOf(link));
+  if (place == places_.end()) return;
+  Address& address = *place->second.address;
+  ShardLinks& links = address.local[link.shard];
+  links.targets[place->second.index] = {};
+  ++links.gaps;
+  --address.consumers;
+  places_.erase(place);
+  if (links.gaps * 2 > links.targets.size()) CloseGaps(address, link.shard);
+  MarkChanged(address);
+}
+
+// Costs as much as the removals that made the gaps.
+void Directory::CloseGaps(Address& address, core::ShardId shard) {
+  ShardLinks& links = address.local[shard];
+  std::vector<core::LocalTarget> left;
+  left.reserve(links.targets.size() - links.gaps);
+  for (core::LocalTarget& target : links.targets) {
+    if (!target.link) continue;
+    places_[IdOf({shard, target.link})].index = left.size();
+    left.push_back(std::move(target));
+  }
+  links.targets = std::move(left);
+  links.gaps = 0;
+}
+
+void Directory::MarkChanged(Address& address) {
+  if (address.dirty) return;
+  address.dirty = true;
+  changed_.push_back(&address);
+}
+
+}  // namespace trunkline::mesh
