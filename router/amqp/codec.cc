@@ -138,17 +138,18 @@ bool Reader::Raw(std::string_view& value) {
   return true;
 }
 
-bool Reader::SkipValue(int nesting) {
+bool Reader::SkipValue(int nesting, uint64_t& nodes) {
   uint8_t format;
-  return SkipConstructor(format, nesting) && SkipBody(format, nesting);
+  return SkipConstructor(format, nesting, nodes) && SkipBody(format, nesting, nodes);
 }
 
 // Steps over a constructor: a format code, with the descriptors in front of it.
-bool Reader::SkipConstructor(uint8_t& format, int nesting) {
+bool Reader::SkipConstructor(uint8_t& format, int nesting, uint64_t& nodes) {
   while (Peek() == code::kDescribed) {
     if (nesting-- == 0) return false;
     ++at_;
-    if (!SkipValue(nesting)) return false;
+    ++nodes;
+    if (!SkipValue(nesting, nodes)) return false;
   }
   if (AtEnd()) return false;
   format = *at_++;
@@ -156,7 +157,8 @@ bool Reader::SkipConstructor(uint8_t& format, int nesting) {
 }
 
 // Steps over what follows a constructor of this format.
-bool Reader::SkipBody(uint8_t format, int nesting) {
+bool Reader::SkipBody(uint8_t format, int nesting, uint64_t& nodes) {
+  ++nodes;
   const int width = FixedWidth(format);
   if (width >= 0) return Take(static_cast<size_t>(width));
   Reader content;
@@ -171,14 +173,14 @@ bool Reader::SkipBody(uint8_t format, int nesting) {
       return Sized(4, content);
     case code::kList8:
     case code::kMap8:
-      return SkipItems(1, format == code::kMap8, nesting - 1);
+      return SkipItems(1, format == code::kMap8, nesting - 1, nodes);
     case code::kList32:
     case code::kMap32:
-      return SkipItems(4, format == code::kMap32, nesting - 1);
+      return SkipItems(4, format == code::kMap32, nesting - 1, nodes);
     case code::kArray8:
-      return SkipArray(1, nesting - 1);
+      return SkipArray(1, nesting - 1, nodes);
     case code::kArray32:
-      return SkipArray(4, nesting - 1);
+      return SkipArray(4, nesting - 1, nodes);
     default:
       return false;
   }
@@ -193,31 +195,34 @@ bool Reader::Sized(size_t width, Reader& content) {
   return Take(size);
 }
 
-bool Reader::SkipItems(size_t width, bool map, int nesting) {
+bool Reader::SkipItems(size_t width, bool map, int nesting, uint64_t& nodes) {
   Reader content;
   if (nesting < 0 || !Sized(width, content) || content.left() < width) return false;
   const uint32_t count = width == 1 ? *content.at_ : LoadBe32(content.at_);
   content.at_ += width;
   if (count > content.left() || (map && count % 2 != 0)) return false;
   for (uint32_t i = 0; i < count; ++i) {
-    if (!content.SkipValue(nesting)) return false;
+    if (!content.SkipValue(nesting, nodes)) return false;
   }
   return content.AtEnd();
 }
 
-bool Reader::SkipArray(size_t width, int nesting) {
+bool Reader::SkipArray(size_t width, int nesting, uint64_t& nodes) {
   Reader content;
   if (nesting < 0 || !Sized(width, content) || content.left() < width) return false;
   const uint32_t count = width == 1 ? *content.at_ : LoadBe32(content.at_);
   content.at_ += width;
   uint8_t format;
-  if (!content.SkipConstructor(format, nesting)) return false;
+  if (!content.SkipConstructor(format, nesting, nodes)) return false;
   // Elements of no width take no bytes however many there are; of all others each takes at least
   // one, so the loop ends with the content.
   if (!IsFormat(format)) return false;
-  if (FixedWidth(format) == 0) return content.AtEnd();
+  if (FixedWidth(format) == 0) {
+    nodes += count;
+    return content.AtEnd();
+  }
   for (uint32_t i = 0; i < count; ++i) {
-    if (!content.SkipBody(format, nesting)) return false;
+    if (!content.SkipBody(format, nesting, nodes)) return false;
   }
   return content.AtEnd();
 }

@@ -149,7 +149,13 @@ class Reader {
   // A described list: the form of every frame body and of most sections.
   bool Composite(uint64_t& descriptor, ListReader& fields);
   // Any value, checked for structure all the way down: sizes, counts, nesting, known codes.
-  bool Skip() { return SkipValue(kNestingMax); }
+  bool Skip() {
+    uint64_t nodes = 0;
+    return Skip(nodes);
+  }
+  // Adds how many values it was: itself, descriptors, items and elements.
+  bool Skip(uint64_t& nodes) { return SkipValue(kNestingMax, nodes); }
+  // As Skip, and gives the bytes.
   bool Raw(std::string_view& value);
 
  private:
@@ -160,11 +166,11 @@ class Reader {
     at_ += n;
     return true;
   }
-  bool SkipValue(int nesting);
-  bool SkipConstructor(uint8_t& format, int nesting);
-  bool SkipBody(uint8_t format, int nesting);
-  bool SkipItems(size_t width, bool map, int nesting);
-  bool SkipArray(size_t width, int nesting);
+  bool SkipValue(int nesting, uint64_t& nodes);
+  bool SkipConstructor(uint8_t& format, int nesting, uint64_t& nodes);
+  bool SkipBody(uint8_t format, int nesting, uint64_t& nodes);
+  bool SkipItems(size_t width, bool map, int nesting, uint64_t& nodes);
+  bool SkipArray(size_t width, int nesting, uint64_t& nodes);
   bool Sized(size_t width, Reader& content);
   bool ArrayHeader(Reader& elements, uint32_t& count, uint8_t& format);
 

@@ -1,180 +1,18 @@
 #include "router/amqp/performatives.h"
 
-#include <initializer_list>
-#include <memory>
 #include <string>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "router/base/random.h"
+#include "router/amqp/codec.h"
+#include "tests/unit/router/amqp/bodies.h"
+#include "tests/unit/router/amqp/encoded.h"
 
 namespace trunkline::amqp {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
-
-std::string Bytes(std::initializer_list<int> bytes) {
-  std::string text;
-  for (int byte : bytes) text.push_back(static_cast<char>(byte));
-  return text;
-}
-
-template <typename T>
-std::string Encoded(const T& body) {
-  std::string out;
-  Encode(body, out);
-  return out;
-}
-
-std::string Encoded(const Transfer& transfer) {
-  std::string out(kTransferBytesMax + transfer.state.size(), '\0');
-  out.resize(EncodeTransfer(transfer, reinterpret_cast<uint8_t*>(out.data())));
-  return out;
-}
-
-// The same bytes in memory of exactly their size, so that a sanitizer sees a read beyond them.
-template <typename Parse>
-void ParseExactly(std::string_view bytes, Parse parse) {
-  const auto copy = std::make_unique<char[]>(bytes.size());
-  std::copy(bytes.begin(), bytes.end(), copy.get());
-  parse(std::string_view(copy.get(), bytes.size()));
-}
-
-// {"k": "v"} with a symbol as key.
-const std::string kMap = Bytes({0xc1, 7, 2, 0xa3, 1, 'k', 0xa1, 1, 'v'});
-
-Open FullOpen() {
-  Open open;
-  open.container_id = "client-1";
-  open.hostname = "broker";
-  open.max_frame_size = 16384;
-  open.channel_max = 100;
-  open.idle_time_out = 8000;
-  open.offered_capabilities = {"ANONYMOUS-RELAY", "qd.streaming-links"};
-  open.desired_capabilities = {"x"};
-  open.properties = kMap;
-  return open;
-}
-
-void ExpectEqual(const Open& a, const Open& b) {
-  EXPECT_EQ(a.container_id, b.container_id);
-  EXPECT_EQ(a.hostname, b.hostname);
-  EXPECT_EQ(a.max_frame_size, b.max_frame_size);
-  EXPECT_EQ(a.channel_max, b.channel_max);
-  EXPECT_EQ(a.idle_time_out, b.idle_time_out);
-  EXPECT_EQ(a.offered_capabilities, b.offered_capabilities);
-  EXPECT_EQ(a.desired_capabilities, b.desired_capabilities);
-  EXPECT_EQ(a.properties, b.properties);
-}
-
-Attach FullAttach() {
-  Attach attach;
-  attach.name = "link-1";
-  attach.handle = 7;
-  attach.role = Role::kReceiver;
-  attach.snd_settle_mode = SenderSettleMode::kSettled;
-  attach.rcv_settle_mode = ReceiverSettleMode::kSecond;
-  attach.source.present = true;
-  attach.source.address = "orders";
-  attach.source.durable = TerminusDurability::kUnsettledState;
-  attach.source.expiry_policy = "never";
-  attach.source.timeout = 300;
-  attach.source.dynamic = true;
-  attach.source.dynamic_node_properties = kMap;
-  attach.source.distribution_mode = "move";
-  attach.source.filter = kMap;
-  attach.source.default_outcome = std::string(RawOutcome(OutcomeKind::kReleased));
-  attach.source.outcomes = Bytes({0xa3, 2, 'o', 'k'});
-  attach.source.capabilities = {"queue", "topic"};
-  attach.target.present = true;
-  attach.target.address = "";
-  attach.target.capabilities = {"qd.waypoint_1"};
-  attach.target.capabilities_single = true;
-  attach.unsettled = kMap;
-  attach.incomplete_unsettled = true;
-  attach.initial_delivery_count = 0;
-  attach.max_message_size = uint64_t{1} << 40;
-  attach.offered_capabilities = {"a"};
-  attach.desired_capabilities = {"b", "c"};
-  attach.properties = kMap;
-  return attach;
-}
-
-void ExpectEqual(const Attach& a, const Attach& b) {
-  EXPECT_EQ(a.name, b.name);
-  EXPECT_EQ(a.handle, b.handle);
-  EXPECT_EQ(a.role, b.role);
-  EXPECT_EQ(a.snd_settle_mode, b.snd_settle_mode);
-  EXPECT_EQ(a.rcv_settle_mode, b.rcv_settle_mode);
-  EXPECT_EQ(a.source, b.source);
-  EXPECT_EQ(a.target, b.target);
-  EXPECT_EQ(a.unsettled, b.unsettled);
-  EXPECT_EQ(a.incomplete_unsettled, b.incomplete_unsettled);
-  EXPECT_EQ(a.initial_delivery_count, b.initial_delivery_count);
-  EXPECT_EQ(a.max_message_size, b.max_message_size);
-  EXPECT_EQ(a.offered_capabilities, b.offered_capabilities);
-  EXPECT_EQ(a.desired_capabilities, b.desired_capabilities);
-  EXPECT_EQ(a.properties, b.properties);
-}
-
-Flow FullFlow() {
-  Flow flow;
-  flow.next_incoming_id = 1;
-  flow.incoming_window = 2;
-  flow.next_outgoing_id = 0xfffffffe;
-  flow.outgoing_window = 0;
-  flow.handle = 300;
-  flow.delivery_count = 0xffffffff;
-  flow.link_credit = 250;
-  flow.available = 9;
-  flow.drain = true;
-  flow.echo = true;
-  return flow;
-}
-
-void ExpectEqual(const Flow& a, const Flow& b) {
-  EXPECT_EQ(a.next_incoming_id, b.next_incoming_id);
-  EXPECT_EQ(a.incoming_window, b.incoming_window);
-  EXPECT_EQ(a.next_outgoing_id, b.next_outgoing_id);
-  EXPECT_EQ(a.outgoing_window, b.outgoing_window);
-  EXPECT_EQ(a.handle, b.handle);
-  EXPECT_EQ(a.delivery_count, b.delivery_count);
-  EXPECT_EQ(a.link_credit, b.link_credit);
-  EXPECT_EQ(a.available, b.available);
-  EXPECT_EQ(a.drain, b.drain);
-  EXPECT_EQ(a.echo, b.echo);
-}
-
-Transfer FullTransfer(std::string_view tag) {
-  Transfer transfer;
-  transfer.handle = 0xffffffff;
-  transfer.delivery_id = 0xffffffff;
-  transfer.delivery_tag = tag;
-  transfer.message_format = 0xffffffff;
-  transfer.settled = false;
-  transfer.more = true;
-  transfer.rcv_settle_mode = ReceiverSettleMode::kSecond;
-  transfer.state = RawOutcome(OutcomeKind::kAccepted);
-  transfer.resume = true;
-  transfer.aborted = true;
-  transfer.batchable = true;
-  return transfer;
-}
-
-void ExpectEqual(const Transfer& a, const Transfer& b) {
-  EXPECT_EQ(a.handle, b.handle);
-  EXPECT_EQ(a.delivery_id, b.delivery_id);
-  EXPECT_EQ(a.delivery_tag, b.delivery_tag);
-  EXPECT_EQ(a.message_format, b.message_format);
-  EXPECT_EQ(a.settled, b.settled);
-  EXPECT_EQ(a.more, b.more);
-  EXPECT_EQ(a.rcv_settle_mode, b.rcv_settle_mode);
-  EXPECT_EQ(a.state, b.state);
-  EXPECT_EQ(a.resume, b.resume);
-  EXPECT_EQ(a.aborted, b.aborted);
-  EXPECT_EQ(a.batchable, b.batchable);
-}
 
 TEST(Performatives, OpenKeepsEveryFieldOverARoundTrip) {
   const auto open = ParseOpen(Encoded(FullOpen()));
@@ -203,6 +41,267 @@ TEST(Performatives, TransferKeepsEveryFieldOverARoundTrip) {
   ASSERT_TRUE(ParseTransfer(body, transfer, payload));
   ExpectEqual(transfer, full);
   EXPECT_EQ(payload, "payload");
+}
+
+TEST(Performatives, DispositionKeepsEveryFieldOverARoundTrip) {
+  Disposition full;
+  full.role = Role::kReceiver;
+  full.first = 5;
+  full.last = 0xffffffff;
+  full.settled = true;
+  full.state_kind = OutcomeKind::kRejected;
+  const std::string state = EncodeRejected({"amqp:not-found", std::string(300, 'd'), SmallMap()});
+  full.batchable = true;
+  for (const std::string_view raw : {std::string_view(state), RawOutcome(full.state_kind)}) {
+    full.state = raw;
+    const std::string body = Encoded(full);
+    Disposition disposition;
+    ASSERT_TRUE(ParseDisposition(body, disposition));
+    EXPECT_EQ(disposition.role, full.role);
+    EXPECT_EQ(disposition.first, full.first);
+    EXPECT_EQ(disposition.last, full.last);
+    EXPECT_EQ(disposition.settled, full.settled);
+    EXPECT_EQ(disposition.state_kind, full.state_kind);
+    EXPECT_EQ(disposition.state, raw);
+    EXPECT_EQ(disposition.batchable, full.batchable);
+  }
+}
+
+TEST(Performatives, ErrorsKeepEveryFieldOverARoundTrip) {
+  const Condition error{"amqp:connection:forced", "going down", SmallMap()};
+  const auto detach = ParseDetach(Encoded(Detach{.handle = 9, .closed = true, .error = error}));
+  const auto end = ParseEnd(Encoded(End{error}));
+  const auto close = ParseClose(Encoded(Close{error}));
+  ASSERT_TRUE(detach.ok() && end.ok() && close.ok());
+  EXPECT_EQ(detach->handle, 9u);
+  EXPECT_TRUE(detach->closed);
+  EXPECT_EQ(detach->error, error);
+  EXPECT_EQ(end->error, error);
+  EXPECT_EQ(close->error, error);
+}
+
+TEST(Performatives, BeginKeepsEveryFieldOverARoundTrip) {
+  const auto begin = ParseBegin(Encoded(Begin{.remote_channel = 0,
+                                              .next_outgoing_id = 0xfffffffe,
+                                              .incoming_window = 2,
+                                              .outgoing_window = 3,
+                                              .handle_max = 4}));
+  ASSERT_TRUE(begin.ok()) << begin.status();
+  EXPECT_EQ(begin->remote_channel, 0);
+  EXPECT_EQ(begin->next_outgoing_id, 0xfffffffeu);
+  EXPECT_EQ(begin->incoming_window, 2u);
+  EXPECT_EQ(begin->outgoing_window, 3u);
+  EXPECT_EQ(begin->handle_max, 4u);
+}
+
+TEST(Performatives, DefaultsSurviveARoundTrip) {
+  const auto open = ParseOpen(Encoded(Open()));
+  ASSERT_TRUE(open.ok());
+  ExpectEqual(*open, Open());
+  const auto attach = ParseAttach(Encoded(Attach()));
+  ASSERT_TRUE(attach.ok());
+  ExpectEqual(*attach, Attach());
+  Flow flow = FullFlow();
+  ASSERT_TRUE(ParseFlow(Encoded(Flow()), flow));
+  ExpectEqual(flow, Flow());
+  const std::string tag(32, 't');
+  Transfer transfer = FullTransfer(tag);
+  std::string_view payload = "old";
+  ASSERT_TRUE(ParseTransfer(Encoded(Transfer()), transfer, payload));
+  ExpectEqual(transfer, Transfer());
+  EXPECT_EQ(payload, "");
+  Disposition disposition;
+  disposition.last = 3;
+  ASSERT_TRUE(ParseDisposition(Encoded(Disposition()), disposition));
+  EXPECT_EQ(disposition.last, std::nullopt);
+  EXPECT_EQ(disposition.state_kind, OutcomeKind::kNone);
+  EXPECT_FALSE(ParseEnd(Encoded(End()))->error);
+}
+
+TEST(Performatives, WriteTheBytesOfTheSpecification) {
+  Open open;
+  open.container_id = "a";
+  EXPECT_EQ(Encoded(open), Bytes({0x00, 0x53, 0x10, 0xc0, 4, 1, 0xa1, 1, 'a'}));
+  EXPECT_EQ(Encoded(Begin{.incoming_window = 100, .outgoing_window = 256}),
+            Bytes({0x00, 0x53, 0x11, 0xc0, 10, 4, 0x40, 0x43, 0x52, 100, 0x70, 0, 0, 1, 0}));
+  EXPECT_EQ(Encoded(Flow{.next_incoming_id = 1,
+                         .incoming_window = 2,
+                         .next_outgoing_id = 3,
+                         .outgoing_window = 4}),
+            Bytes({0x00, 0x53, 0x13, 0xc0, 9, 4, 0x52, 1, 0x52, 2, 0x52, 3, 0x52, 4}));
+  EXPECT_EQ(Encoded(Flow{.handle = 0, .delivery_count = 1, .link_credit = 250}),
+            Bytes({0x00, 0x53, 0x13, 0xc0, 13, 10, 0x40, 0x43, 0x43, 0x43, 0x43, 0x52, 1, 0x52, 250,
+                   0x40, 0x42, 0x42}));
+  EXPECT_EQ(Encoded(Transfer{.delivery_id = 1, .delivery_tag = "x", .message_format = 0}),
+            Bytes({0x00, 0x53, 0x14, 0xc0, 8, 4, 0x43, 0x52, 1, 0xa0, 1, 'x', 0x43}));
+  EXPECT_EQ(Encoded(Transfer{.handle = 2, .more = true}),
+            Bytes({0x00, 0x53, 0x14, 0xc0, 8, 6, 0x52, 2, 0x40, 0x40, 0x40, 0x40, 0x41}));
+  EXPECT_EQ(Encoded(Disposition{
+                .role = Role::kReceiver, .settled = true, .state_kind = OutcomeKind::kAccepted}),
+            Bytes({0x00, 0x53, 0x15, 0xc0, 9, 5, 0x41, 0x43, 0x40, 0x41, 0x00, 0x53, 0x24, 0x45}));
+  EXPECT_EQ(Encoded(Detach{.handle = 1, .closed = true, .error = {"a:b", "", ""}}),
+            Bytes({0x00, 0x53, 0x16, 0xc0, 15, 3,    0x52, 1,   0x41, 0x00,
+                   0x53, 0x1d, 0xc0, 6,    1,  0xa3, 3,    'a', ':',  'b'}));
+  EXPECT_EQ(Encoded(Close()), Bytes({0x00, 0x53, 0x18, 0x45}));
+}
+
+TEST(Performatives, AttachWritesATargetWithOneBareCapability) {
+  Attach attach;
+  attach.name = "n";
+  attach.target.present = true;
+  attach.target.address = "q";
+  attach.target.capabilities = {"c"};
+  attach.target.capabilities_single = true;
+  EXPECT_EQ(Encoded(attach),
+            Bytes({0x00, 0x53, 0x12, 0xc0, 28,   7,    0xa1, 1,    'n',  0x43, 0x42,
+                   0x50, 2,    0x50, 0,    0x40, 0x00, 0x53, 0x29, 0xc0, 12,   7,
+                   0xa1, 1,    'q',  0x40, 0x40, 0x40, 0x40, 0x40, 0xa3, 1,    'c'}));
+}
+
+TEST(Performatives, CoordinatorIsATargetOnly) {
+  Attach attach;
+  attach.target.present = true;
+  attach.target.coordinator = true;
+  attach.target.capabilities = {"amqp:local-transactions"};
+  const auto parsed = ParseAttach(Encoded(attach));
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->target, attach.target);
+
+  std::string source;
+  WriteString(source, "n");
+  source += Bytes({0x43, 0x42, 0x40, 0x40, 0x00, 0x53, 0x30, 0x45});
+  std::string body = Bytes({0x00, 0x53, 0x12});
+  WriteListHeader(body, source.size(), 6);
+  EXPECT_THAT(std::string(ParseAttach(body + source).status().message()),
+              HasSubstr("attach.source: unknown type"));
+}
+
+// A transfer with every mix of legal encodings of its descriptor, list and integers.
+TEST(Performatives, TransferIsReadInEveryLegalEncoding) {
+  const std::string name = "amqp:transfer:list";
+  const std::vector<std::string> descriptors = {
+      Bytes({0x00, 0x53, 0x14}), Bytes({0x00, 0x80, 0, 0, 0, 0, 0, 0, 0, 0x14}),
+      Bytes({0x00, 0xa3, 18}) + name, Bytes({0x00, 0xb3, 0, 0, 0, 18}) + name};
+  const std::vector<std::string> handles = {Bytes({0x43}), Bytes({0x52, 0}),
+                                            Bytes({0x70, 0, 0, 0, 0})};
+  const std::vector<std::string> tags = {Bytes({0xa0, 1, 't'}), Bytes({0xb0, 0, 0, 0, 1, 't'})};
+  const std::vector<std::string> truths = {Bytes({0x41}), Bytes({0x56, 1})};
+  for (const std::string& descriptor : descriptors) {
+    for (const std::string& handle : handles) {
+      for (const std::string& tag : tags) {
+        for (const std::string& truth : truths) {
+          const std::string fields = handle + Bytes({0x40}) + tag + Bytes({0x40}) + truth + truth;
+          const auto bytes = static_cast<int>(fields.size());
+          const std::string small = Bytes({0xc0, bytes + 1, 6});
+          const std::string large = Bytes({0xd0, 0, 0, 0, bytes + 4, 0, 0, 0, 6});
+          for (const std::string& header : {small, large}) {
+            ParseExactly(descriptor + header + fields + "rest", [](std::string_view body) {
+              Transfer transfer;
+              std::string_view payload;
+              ASSERT_TRUE(ParseTransfer(body, transfer, payload));
+              EXPECT_EQ(PeekDescriptor(body).value(), Descriptor::kTransfer);
+              EXPECT_EQ(transfer.handle, 0u);
+              EXPECT_EQ(transfer.delivery_id, std::nullopt);
+              EXPECT_EQ(transfer.delivery_tag, "t");
+              EXPECT_EQ(transfer.settled, true);
+              EXPECT_TRUE(transfer.more);
+              EXPECT_EQ(payload, "rest");
+            });
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Performatives, DispositionIsReadWithEveryFormOfAState) {
+  const auto with_state = [](const std::string& state) {
+    const std::string fields = Bytes({0x41, 0x43, 0x40, 0x41}) + state;
+    return Bytes({0x00, 0x53, 0x15, 0xc0, static_cast<int>(fields.size()) + 1, 5}) + fields;
+  };
+  const std::vector<std::pair<std::string, OutcomeKind>> states = {
+      {Bytes({0x40}), OutcomeKind::kNone},
+      {Bytes({0x00, 0x53, 0x24, 0x45}), OutcomeKind::kAccepted},
+      {Bytes({0x00, 0x53, 0x24, 0xc0, 1, 0}), OutcomeKind::kAccepted},
+      {Bytes({0x00, 0x80, 0, 0, 0, 0, 0, 0, 0, 0x26, 0xd0, 0, 0, 0, 4, 0, 0, 0, 0}),
+       OutcomeKind::kReleased},
+      {Bytes({0x00, 0xa3, 18}) + "amqp:modified:list" + Bytes({0xc0, 2, 1, 0x41}),
+       OutcomeKind::kModified},
+      {Bytes({0x00, 0x53, 0x23, 0xc0, 3, 2, 0x43, 0x44}), OutcomeKind::kReceived},
+      {Bytes({0x00, 0x53, 0x33, 0xc0, 4, 1, 0xa0, 1, 'x'}), OutcomeKind::kDeclared},
+      {Bytes({0x00, 0x53, 0x34, 0xc0, 4, 1, 0xa0, 1, 'x'}), OutcomeKind::kTransactional},
+      {Bytes({0x00, 0xa3, 3, 'x', ':', 'y', 0x41}), OutcomeKind::kUnknown},
+  };
+  for (const auto& [state, kind] : states) {
+    const std::string body = with_state(state);
+    Disposition disposition;
+    ASSERT_TRUE(ParseDisposition(body, disposition)) << static_cast<int>(kind);
+    EXPECT_EQ(disposition.state_kind, kind);
+    EXPECT_EQ(disposition.state, kind == OutcomeKind::kNone ? "" : state);
+    EXPECT_EQ(OutcomeKindOf(disposition.state), kind);
+    Disposition unused;
+    const std::string short_body = body.substr(0, body.size() - 1);
+    EXPECT_FALSE(ParseDisposition(short_body, unused));
+  }
+  Disposition unused;
+  EXPECT_FALSE(ParseDisposition(with_state(Bytes({0x00, 0x53, 0x24, 0x41})), unused));
+  EXPECT_FALSE(ParseDisposition(with_state(Bytes({0x45})), unused));
+}
+
+TEST(Performatives, ATagOf32BytesIsWrittenAndOneOf33IsRead) {
+  const std::string tag(kDeliveryTagBytesMax, 't');
+  Transfer transfer;
+  std::string_view payload;
+  const std::string body = Encoded(Transfer{.delivery_tag = tag});
+  ASSERT_TRUE(ParseTransfer(body, transfer, payload));
+  EXPECT_EQ(transfer.delivery_tag, tag);
+  const std::string longer =
+      Bytes({0x00, 0x53, 0x14, 0xc0, 38, 3, 0x43, 0x40, 0xa0, 33}) + tag + "t";
+  ASSERT_TRUE(ParseTransfer(longer + "p", transfer, payload));
+  EXPECT_EQ(transfer.delivery_tag->size(), 33u);
+}
+
+TEST(Performatives, ATransferWithALargeStateIsWrittenAsALargeList) {
+  const std::string state = EncodeRejected({"x:y", std::string(300, 'd'), ""});
+  const std::string body = Encoded(Transfer{.handle = 1, .state = state, .aborted = true});
+  EXPECT_EQ(body[3], '\xd0');
+  Transfer transfer;
+  std::string_view payload;
+  ASSERT_TRUE(ParseTransfer(body, transfer, payload));
+  EXPECT_EQ(transfer.state, state);
+  EXPECT_TRUE(transfer.aborted);
+  EXPECT_EQ(payload, "");
+}
+
+TEST(Performatives, DescriptorIsPeekedInEveryEncoding) {
+  EXPECT_EQ(PeekDescriptor(Bytes({0x00, 0x53, 0x10})).value(), Descriptor::kOpen);
+  EXPECT_EQ(PeekDescriptor(Bytes({0x00, 0x53, 0x18})).value(), Descriptor::kClose);
+  EXPECT_EQ(PeekDescriptor(Bytes({0x00, 0x53, 0x44})).value(), Descriptor::kSaslOutcome);
+  EXPECT_EQ(PeekDescriptor(Bytes({0x00, 0xa3, 14}) + "amqp:flow:list").status().code(),
+            absl::StatusCode::kOk);
+  EXPECT_FALSE(PeekDescriptor(Bytes({0x00, 0x53, 0x19})).ok());
+  EXPECT_FALSE(PeekDescriptor(Bytes({0x00, 0x53, 0x0f})).ok());
+  EXPECT_FALSE(PeekDescriptor(Bytes({0x00, 0x53, 0x90})).ok());
+  EXPECT_FALSE(PeekDescriptor(Bytes({0x00, 0x53})).ok());
+  EXPECT_FALSE(PeekDescriptor("").ok());
+}
+
+TEST(Outcomes, ModifiedKeepsItsFieldsAndBecomesDeliveryFailed) {
+  const std::string annotations = SmallMap();
+  const std::string given = Bytes({0x00, 0x53, 0x27, 0xc0, 12, 3, 0x42, 0x41}) + annotations;
+  EXPECT_EQ(ModifiedDeliveryFailed(given),
+            Bytes({0x00, 0x53, 0x27, 0xc0, 12, 3, 0x41, 0x41}) + annotations);
+  const std::string plain = Bytes({0x00, 0x53, 0x27, 0xc0, 2, 1, 0x41});
+  EXPECT_EQ(ModifiedDeliveryFailed(""), plain);
+  EXPECT_EQ(ModifiedDeliveryFailed(RawOutcome(OutcomeKind::kModified)), plain);
+  EXPECT_EQ(ModifiedDeliveryFailed("garbage"), plain);
+}
+
+TEST(Outcomes, RejectedCarriesItsError) {
+  EXPECT_EQ(EncodeRejected({"a:b", "c", ""}),
+            Bytes({0x00, 0x53, 0x25, 0xc0, 15,  1,   0x00, 0x53, 0x1d, 0xc0,
+                   9,    2,    0xa3, 3,    'a', ':', 'b',  0xa1, 1,    'c'}));
+  EXPECT_EQ(EncodeRejected({}), RawOutcome(OutcomeKind::kRejected));
 }
 
 }  // namespace
