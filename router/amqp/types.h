@@ -68,6 +68,11 @@ constexpr bool IsTerminal(OutcomeKind kind) {
          kind == OutcomeKind::kDeclared;
 }
 
+// rejected{error}, raw.
+std::string EncodeRejected(const Condition& error);
+// As `raw` (a modified state; may be empty) but with delivery-failed true (spec routing 5.1).
+std::string ModifiedDeliveryFailed(std::string_view raw);
+
 // A delivery state on its way through: its kind, and its encoding (the whole described value) when
 // that says more than the kind does. Accepted and released never allocate.
 struct Outcome {

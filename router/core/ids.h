@@ -6,9 +6,9 @@
 
 namespace trunkline::core {
 
-class Connection;
-class InLink;
-class OutLink;
+struct Connection;
+struct InLink;
+struct OutLink;
 struct InDelivery;
 struct OutDelivery;
 

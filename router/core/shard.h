@@ -1,11 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -16,38 +13,16 @@
 #include "router/base/random.h"
 #include "router/base/slot_map.h"
 #include "router/base/time.h"
-#include "router/core/address.h"
+#include "router/core/binding.h"
+#include "router/core/connection.h"
+#include "router/core/credit.h"
 #include "router/core/envelope.h"
-#include "router/core/ids.h"
 #include "router/core/outbox.h"
 #include "router/core/route_table.h"
 #include "router/core/sink.h"
+#include "router/core/stats.h"
 
 namespace trunkline::core {
-
-// What a shard has to know about a connection.
-struct ConnectionInfo {
-  ConnectionRole role = ConnectionRole::kNormal;
-  uint32_t link_capacity = 250;  // credit per incoming link, queue mark per outgoing link
-  bool strip_inbound_annotations = true;
-  bool strip_outbound_annotations = true;
-  uint64_t max_message_size = 0;  // 0: no limit
-  std::string user;               // authenticated id; empty: anonymous
-  bool allow_user_id_proxy = true;
-};
-
-// An attach as the shard sees it: the relevant terminus (target of what we receive, source of what
-// we send) in plain values.
-struct AttachRequest {
-  LinkToken token = 0;
-  std::string name;
-  bool coordinator = false;
-  bool dynamic = false;
-  std::optional<std::string> address;
-  bool fallback = false;              // capability qd.fallback
-  std::optional<int> waypoint_phase;  // capability qd.waypoint[.N]
-  bool presettled = false;            // snd-settle-mode settled
-};
 
 // One frame of an incoming delivery.
 struct IncomingTransfer {
@@ -68,9 +43,6 @@ struct Tables {
   const AddressSettings* settings = nullptr;  // likewise
 };
 
-// Counters of one shard; single writer. See base/counter.h.
-struct ShardStats;
-
 struct ShardOptions {
   ShardId id = 0;
   LocalIdentity identity;
@@ -86,7 +58,7 @@ struct ShardOptions {
 // A delivery has two halves joined by handles: InDelivery (the producer's, credit and outcome) and
 // one OutDelivery per copy (the consumer's, payload and queue). Every InDelivery ends exactly once.
 //
-// Thread: its worker's; every method asserts it.
+// Thread: its worker's; every public method asserts it, and nothing else reaches the rest.
 class Shard {
  public:
   Shard(ShardOptions options, BlockPool& pool);
@@ -96,14 +68,15 @@ class Shard {
 
   // --- connections; `sink` outlives Close
   Handle<Connection> Open(Sink& sink, ConnectionInfo info);
-  // All links go as in OnDetach; the sink is not called again.
+  // All links go as in DetachIn and DetachOut; the sink is not called again.
   void Close(Handle<Connection> connection);
 
-  // --- links. The answer comes by Sink::Attached, for consumers only when they are reachable.
+  // --- links. The answer comes by Sink::Attached: for producers at once, before the call returns,
+  // for consumers when they are reachable. A refused link has no handle.
   Handle<InLink> AttachIn(Handle<Connection> connection, const AttachRequest& request);
   Handle<OutLink> AttachOut(Handle<Connection> connection, const AttachRequest& request);
   // The peer, or its session, is gone: what was queued is released, what was sent is
-  // modified(failed).
+  // modified(failed). DetachIn gives back the bytes its deliveries hold, by Sink::Release.
   void DetachIn(Handle<InLink> link);
   void DetachOut(Handle<OutLink> link);
 
@@ -128,9 +101,119 @@ class Shard {
   bool Emit(Time now);
   Outbox TakeOutbox();
 
+  // --- the end: nobody is granted credit any more, links that attach later get none.
+  void Quiesce();
+  // Deliveries that are not finished: their input, a copy's way out, or an outcome is missing.
+  uint64_t unsettled() const { return in_deliveries_.size(); }
+
+  // Thread: any.
+  const ShardStats& stats() const { return stats_; }
+
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  using Senders = List<KeyHook, &KeyHook::of_key>;
+
+  // shard.cc: tables
+  void Retarget(const Route* before, const Route* after);
+  const Route* FindRoute(const AddressKey& key) const;
+  BindingContext Context() { return {options_.identity, tables_.settings, random_}; }
+  void OnReady(const LinkReady& mail);
+  void OnRefused(const LinkRefused& mail);
+
+  // shard_attach.cc: links
+  void Register(InLink& link, KeyHook& hook, const AddressKey& key);
+  void Unregister(KeyHook& hook, const AddressKey& key);
+  void Remove(InLink& link);
+  void Remove(OutLink& link);
+
+  // shard_transfer.cc: input and its accounting
+  InDelivery& Begin(InLink& link, const IncomingTransfer& transfer);
+  void Take(InDelivery& in, IncomingTransfer& transfer);
+  void Hold(InDelivery& in);
+  void Append(InDelivery& in, const Slice& slice);
+  void Abort(InDelivery& in);
+  void AbortCopies(InDelivery& in);
+  void AbortCopy(OutDelivery& out);
+  void RefuseOversize(InDelivery& in);
+  void CloseOversize(InDelivery& in);
+  void Discard(InDelivery& in, const amqp::Outcome& outcome);
+  void LeaveAssembly(InDelivery& in);
+  void RelieveAssembly(Connection& connection);
+  void ReleaseEarly(InDelivery& in);
+  void Pass(InDelivery& in, uint64_t position);
+  void PassSlowest(InDelivery& in);
+  void End(InDelivery& in);
+  void EndIfDone(InDelivery& in);
+  void ReturnCredit(InDelivery& in);
+  void IssueCredit(InLink& link);
+
+  // shard_forward.cc: where it goes
+  void Forward(InDelivery& in);
+  bool WantsStreaming(InDelivery& in);
+  amqp::ScanResult Look(const InDelivery& in, amqp::Sections& sections);
+  bool Admit(InDelivery& in, amqp::Sections& sections);
+  const Destination* Resolve(InDelivery& in, const amqp::Sections& sections);
+  const LastAddress& LookUp(InLink& link, std::string_view text);
+  bool Choose(const Route* route);
+  void MakeCopies(InDelivery& in, const amqp::Sections& sections, const Route& route);
+  Payload Rewrite(const InDelivery& in, const amqp::Sections& sections, const Route& route,
+                  bool strip);
+  void Enqueue(InDelivery& in, OutLinkRef to, Payload payload);
+  void DropPresettled(OutLink& link);
+  void NoDestination(InDelivery& in);
+
+  // shard_settle.cc: outcomes
+  template <typename Visit>
+  void ForEachCopy(InDelivery& in, Visit visit);
+  InDelivery* InOf(const OutDelivery& out) { return in_deliveries_.Find(out.in.delivery); }
+  void Report(InDelivery& in, OutDelivery& out, const amqp::Outcome& outcome, bool settled);
+  void Aggregate(InDelivery& in, OutDelivery& out, amqp::OutcomeKind kind, bool settled);
+  void Tell(InDelivery& in, const amqp::Outcome& outcome, bool settled);
+  void SettleByProducer(InDelivery& in, const amqp::Outcome& outcome);
+  void SettleCopy(OutDelivery& out, const amqp::Outcome& outcome);
+  void Lose(OutDelivery& out, const amqp::Outcome& outcome);
+  void EndCopy(OutDelivery& out);
+  void Dequeue(OutDelivery& out);
+
+  // shard_emit.cc: output
+  void MakeRunnable(OutLink& link);
+  void StopRunning(OutLink& link);
+  void EmitLink(OutLink& link);
+  SendOutcome Send(OutDelivery& out, uint64_t& bytes_left);
+  void Sent(OutDelivery& out);
+  void RelieveQueue(OutLink& link);
+  void CompactFresh();
+
+  const ShardOptions options_;
+  const std::string node_id_;  // in ingress and trace annotations
+  BlockPool& pool_;
+  ThreadAffine thread_;
+  Random random_;
+  ShardStats stats_;
+  CreditTerms terms_;
+
+  const RouteTable no_routes_;
+  Tables tables_;
+  uint64_t adoption_ = 0;  // counts Adopt
+
+  SlotMap<Connection> connections_;
+  SlotMap<InLink> in_links_;
+  SlotMap<OutLink> out_links_;
+  SlotMap<InDelivery> in_deliveries_;
+  SlotMap<OutDelivery> out_deliveries_;
+
+  absl::flat_hash_map<AddressKey, std::unique_ptr<Senders>> senders_;  // by where they send to
+  std::vector<uint32_t> cursors_;                                      // by Route::id
+  List<OutLink, &OutLink::of_run> runnable_;
+  uint32_t runnable_count_ = 0;
+  std::vector<Handle<OutLink>> fresh_;         // links that got deliveries in this turn
+  std::vector<std::vector<OutRef>> fan_outs_;  // by InDelivery::fan_out; kept for reuse
+  std::vector<uint32_t> free_fan_outs_;
+  Outbox outbox_;
+
+  // Scratch of one call, kept for its capacity.
+  std::vector<OutLinkRef> chosen_;
+  std::string prefix_;
+  Binding binding_;
 };
 
 }  // namespace trunkline::core

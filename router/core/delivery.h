@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+
+#include "router/amqp/types.h"
+#include "router/base/payload.h"
+#include "router/base/slot_map.h"
+#include "router/core/ids.h"
+#include "router/core/list.h"
+
+namespace trunkline::core {
+
+// The producer's half of a delivery: what has arrived, what became of its copies, what the producer
+// was told. Pre-settled deliveries have one too, until their last copy is sent or dropped.
+//
+// Owned by the Shard of the link it came on. Ends when its input is complete and no copy is left.
+// Invariant: passed <= released <= received; `link` is null once the producer's link is gone, and
+// then nothing is accounted or said any more.
+struct InDelivery {
+  static constexpr uint32_t kNoFanOut = UINT32_MAX;
+
+  Handle<InDelivery> self;
+  InLink* link = nullptr;
+  Hook<InDelivery> of_link;
+  uint32_t delivery = 0;  // the connection's name for it
+  uint32_t message_format = 0;
+
+  // The copies: their names, and how many are left. One copy is named here, more in the shard's
+  // fan-out lists.
+  OutRef copy;
+  uint32_t fan_out = kNoFanOut;
+  uint32_t open = 0;       // copies that live
+  uint32_t undecided = 0;  // copies without a terminal outcome
+  uint32_t unsettled = 0;  // copies whose consumer has not settled
+  uint32_t slowest = 0;    // copies that have passed on exactly `passed`
+
+  // Bytes of input: that came, that no copy needs any more, that the session window got back.
+  uint64_t received = 0;
+  uint64_t passed = 0;
+  uint64_t released = 0;
+  uint64_t assembling = 0;  // not released, not forwarded: counted in Connection::assembling
+  Payload held;             // until it is forwarded
+  uint64_t look_at = 0;     // bytes held from which on an incomplete prefix is looked into again
+
+  amqp::OutcomeKind best = amqp::OutcomeKind::kNone;  // of a multicast
+  bool presettled = false;
+  bool complete = false;         // all input has come, or will not
+  bool forwarded = false;        // its copies are made, or it has ended without any
+  bool multicast = false;        // outcomes are aggregated
+  bool settled = false;          // one side has settled: the producer is told nothing more
+  bool told = false;             // the producer knows a terminal outcome
+  bool credit_returned = false;  // the credit it took was given back, or is owed
+  bool oversize = false;         // larger than the connection allows; read and thrown away
+};
+
+// The consumer's half: one copy on its way to one link.
+//
+// Owned by the Shard of the link it goes to; lives in that link's queue until all of it is sent,
+// then, unless settled, in the link's list of unsettled ones.
+struct OutDelivery {
+  Handle<OutDelivery> self;
+  OutLink* link = nullptr;
+  Hook<OutDelivery> of_link;
+  InRef in;               // none: the input was aborted
+  Payload payload;        // what has not been sent yet
+  uint32_t delivery = 0;  // the connection's name for it, once started
+  uint32_t message_format = 0;
+  bool queued = true;             // in the link's queue; else sent and unsettled
+  bool started = false;           // some of it was sent
+  bool complete = false;          // nothing will be added to `payload`
+  bool aborted = false;           // ends with an aborted transfer
+  bool presettled = false;        // ends when it is sent
+  bool decided = false;           // its consumer gave a terminal outcome
+  bool consumer_settled = false;  // while it was still being sent: ends when it is sent
+  bool producer_settled = false;  // while it was still being sent: settled when it is sent
+};
+
+}  // namespace trunkline::core

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "router/base/random.h"
+#include "router/base/slot_map.h"
+#include "router/core/link.h"
+#include "router/core/route_table.h"
+
+namespace trunkline::core {
+
+// Who gets a delivery (spec routing section 4), among the targets of one shard. They only choose:
+// nothing but the cursor changes, which belongs to the route and says where the next search begins.
+// A target that is gone is skipped; null when nobody is left.
+
+// Round robin, ignoring credit and load.
+OutLink* ChooseClosest(const std::vector<LocalTarget>& targets, SlotMap<OutLink>& links,
+                       uint32_t& cursor);
+
+// The least outstanding among those below their capacity, else among the others; the first found
+// wins ties. The search stops at an idle consumer, and the next one begins one further.
+OutLink* ChooseBalanced(const std::vector<LocalTarget>& targets, SlotMap<OutLink>& links,
+                        uint32_t& cursor, Random& random);
+
+// Up to this many targets are all compared for each message; of more, two random ones.
+inline constexpr size_t kBalancedExactMax = 64;
+
+}  // namespace trunkline::core

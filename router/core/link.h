@@ -1,0 +1,115 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "router/base/slot_map.h"
+#include "router/core/delivery.h"
+#include "router/core/ids.h"
+#include "router/core/list.h"
+#include "router/core/load.h"
+#include "router/core/route_table.h"
+#include "router/core/sink.h"
+
+namespace trunkline::core {
+
+struct InLink;
+
+// The place of an incoming link among those that send to one address key.
+struct KeyHook {
+  InLink* link = nullptr;
+  bool fallback = false;  // `link` names the key as its fallback
+  Hook<KeyHook> of_key;
+};
+
+// Where messages go: the route of their address, and that of its fallback. Null: none.
+struct Destination {
+  const Route* normal = nullptr;
+  const Route* fallback = nullptr;
+
+  bool Usable() const {
+    return (normal != nullptr && normal->HasTargets()) ||
+           (fallback != nullptr && fallback->HasTargets());
+  }
+};
+
+// The destination that an anonymous link's last message had: the next one is likely to have it too.
+struct LastAddress {
+  uint64_t adoption = 0;  // of the tables that `destination` points into; 0: none
+  std::string text;       // properties.to
+  AddressKey key;
+  Destination destination;
+  bool control = false;      // a router control address
+  bool unavailable = false;  // its treatment
+};
+
+// A link on which a producer sends.
+//
+// Owned by the Shard. Invariant: credit + owed + deliveries whose credit was not returned = the
+// credit granted so far in all, less what deliveries took and got back: `capacity` from the first
+// grant on.
+struct InLink {
+  Handle<InLink> self;
+  Connection* connection = nullptr;
+  LinkToken token = 0;
+  Hook<InLink> of_connection;
+  List<InDelivery, &InDelivery::of_link> deliveries;
+
+  bool anonymous = false;
+  bool control = false;     // a router control address: every delivery is released
+  bool presettled = false;  // snd-settle-mode settled
+  bool drained = false;     // told to use up or give back its credit, since there is no destination
+  uint32_t capacity = 0;
+  uint32_t credit = 0;  // that the producer has
+  uint32_t owed = 0;    // to be granted as soon as it may be
+  uint64_t held = 0;    // bytes received and not passed on
+
+  std::string address;  // as attached, or as made for a dynamic target
+  AddressKey key;
+  AddressKey fallback_key;  // empty: none
+  KeyHook by_key;
+  KeyHook by_fallback_key;
+  Destination destination;            // of the adopted tables
+  std::unique_ptr<LastAddress> last;  // anonymous links only
+};
+
+// What an outgoing link waits for.
+enum class RunState : uint8_t {
+  kIdle,      // a delivery, credit, more of a delivery, or to be attached
+  kRunnable,  // its turn
+  kBlocked,   // Shard::Resume of its connection
+};
+
+// A link on which a consumer receives.
+//
+// Owned by the Shard. Invariant: queued and unsettled count the two lists; `load` is their sum.
+struct OutLink {
+  Handle<OutLink> self;
+  Connection* connection = nullptr;
+  LinkToken token = 0;
+  Hook<OutLink> of_connection;
+  Hook<OutLink> of_run;  // in the shard's runnable or the connection's blocked links
+
+  List<OutDelivery, &OutDelivery::of_link> queue;  // the first may have been sent in part
+  List<OutDelivery, &OutDelivery::of_link> sent;   // and not settled
+  OutDelivery* fresh = nullptr;                    // first in `queue` that came in this turn
+  uint32_t queued = 0;
+  uint32_t queued_presettled = 0;
+  uint32_t unsettled = 0;
+  uint32_t capacity = 0;  // mark for `balanced` and for pre-settled overflow
+  uint32_t credit = 0;
+  RunState run = RunState::kIdle;
+  bool attached = false;  // answered: deliveries may go
+  bool drain = false;     // the consumer wants an answer when there is no more
+  bool starved = false;   // the first of `queue` waits for more of its input
+
+  AddressKey key;
+  std::string made_address;  // of a dynamic source
+  std::shared_ptr<LinkLoad> load;
+
+  // Deliveries that a new one would have to share the consumer with (spec routing section 4.2).
+  uint32_t Outstanding() const { return queued + unsettled; }
+};
+
+}  // namespace trunkline::core

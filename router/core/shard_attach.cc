@@ -1,0 +1,126 @@
+#include <utility>
+
+#include "router/core/settle.h"
+#include "router/core/shard.h"
+
+namespace trunkline::core {
+
+Handle<InLink> Shard::AttachIn(Handle<Connection> handle, const AttachRequest& request) {
+  thread_.Assert();
+  Connection* connection = connections_.Find(handle);
+  if (connection == nullptr) return {};
+  Binding binding = BindProducer(request, Context());
+  if (binding.refused) {
+    connection->sink->Attached(request.token, {.refused = binding.refused, .address = {}});
+    return {};
+  }
+  const Handle<InLink> self = in_links_.Insert();
+  InLink& link = in_links_.Get(self);
+  link.self = self;
+  link.connection = connection;
+  link.token = request.token;
+  link.anonymous = binding.key.empty();
+  link.control = binding.control;
+  link.presettled = request.presettled;
+  link.capacity = connection->info.link_capacity;
+  link.owed = link.capacity;
+  link.address = std::move(binding.address);
+  link.key = std::move(binding.key);
+  link.fallback_key = std::move(binding.fallback_key);
+  link.destination = {.normal = FindRoute(link.key), .fallback = FindRoute(link.fallback_key)};
+  link.by_fallback_key.fallback = true;
+  Register(link, link.by_key, link.key);
+  Register(link, link.by_fallback_key, link.fallback_key);
+  connection->in_links.PushBack(link);
+  stats_.links_in.Add(1);
+  connection->sink->Attached(link.token, {.refused = {}, .address = binding.made});
+  IssueCredit(link);
+  return self;
+}
+
+Handle<OutLink> Shard::AttachOut(Handle<Connection> handle, const AttachRequest& request) {
+  thread_.Assert();
+  Connection* connection = connections_.Find(handle);
+  if (connection == nullptr) return {};
+  Binding binding = BindConsumer(request, Context());
+  if (binding.refused) {
+    connection->sink->Attached(request.token, {.refused = binding.refused, .address = {}});
+    return {};
+  }
+  const Handle<OutLink> self = out_links_.Insert();
+  OutLink& link = out_links_.Get(self);
+  link.self = self;
+  link.connection = connection;
+  link.token = request.token;
+  link.capacity = connection->info.link_capacity;
+  link.key = std::move(binding.key);
+  link.made_address = std::move(binding.made).value_or(std::string());
+  link.load = std::make_shared<LinkLoad>();
+  connection->out_links.PushBack(link);
+  stats_.links_out.Add(1);
+  outbox_.to_pilot.push_back(ConsumerUp{.link = {.shard = options_.id, .link = self},
+                                        .key = link.key,
+                                        .treatment = binding.treatment,
+                                        .load = link.load});
+  return self;
+}
+
+void Shard::DetachIn(Handle<InLink> handle) {
+  thread_.Assert();
+  if (InLink* link = in_links_.Find(handle)) Remove(*link);
+}
+
+void Shard::DetachOut(Handle<OutLink> handle) {
+  thread_.Assert();
+  if (OutLink* link = out_links_.Find(handle)) Remove(*link);
+}
+
+void Shard::Register(InLink& link, KeyHook& hook, const AddressKey& key) {
+  hook.link = &link;
+  if (key.empty()) return;
+  std::unique_ptr<Senders>& senders = senders_[key];
+  if (senders == nullptr) senders = std::make_unique<Senders>();
+  senders->PushBack(hook);
+}
+
+void Shard::Unregister(KeyHook& hook, const AddressKey& key) {
+  if (key.empty()) return;
+  const auto found = senders_.find(key);
+  found->second->Remove(hook);
+  if (found->second->empty()) senders_.erase(found);
+}
+
+// What is complete goes on without its producer; the rest ends here, and so does all accounting.
+void Shard::Remove(InLink& link) {
+  Connection& connection = *link.connection;
+  uint64_t bytes = 0;
+  while (InDelivery* in = link.deliveries.front()) {
+    bytes += in->received - in->released;
+    LeaveAssembly(*in);
+    link.deliveries.Remove(*in);
+    in->link = nullptr;
+    if (!in->complete) Abort(*in);
+  }
+  connection.unreleased -= bytes;
+  if (bytes > 0 && connection.sink != nullptr) connection.sink->Release(link.token, bytes);
+  Unregister(link.by_key, link.key);
+  Unregister(link.by_fallback_key, link.fallback_key);
+  connection.in_links.Remove(link);
+  stats_.links_in.Add(-1);
+  in_links_.Erase(link.self);
+}
+
+void Shard::Remove(OutLink& link) {
+  while (OutDelivery* out = link.sent.front()) Lose(*out, ModifiedFailedOutcome());
+  while (OutDelivery* out = link.queue.front()) {
+    Lose(*out, out->started ? ModifiedFailedOutcome() : ReleasedOutcome());
+  }
+  StopRunning(link);
+  outbox_.to_pilot.push_back(
+      ConsumerDown{.link = {.shard = options_.id, .link = link.self}, .key = link.key});
+  link.connection->out_links.Remove(link);
+  stats_.links_out.Add(-1);
+  out_links_.Erase(link.self);
+}
+
+}  // namespace trunkline::core

@@ -1,0 +1,185 @@
+#include <algorithm>
+
+#include "router/core/settle.h"
+#include "router/core/shard.h"
+#include "router/core/shard_copies.h"
+
+namespace trunkline::core {
+namespace {
+
+// Of what waits behind a delivery that is still arriving, a link may hold this many budgets before
+// some of it is released to its producer.
+constexpr uint64_t kReliefBudgets = 16;
+
+// Something to say to the consumer, if its connection takes it.
+bool HasWork(const OutLink& link) {
+  const OutDelivery* head = link.queue.front();
+  if (head != nullptr && (head->started || link.credit > 0)) return true;
+  return link.drain;
+}
+
+}  // namespace
+
+void Shard::OnFlow(Handle<OutLink> handle, uint32_t credit, bool drain) {
+  thread_.Assert();
+  OutLink* link = out_links_.Find(handle);
+  if (link == nullptr) return;
+  link->credit = credit;
+  link->drain = drain;
+  MakeRunnable(*link);
+}
+
+void Shard::Resume(Handle<Connection> handle) {
+  thread_.Assert();
+  Connection* connection = connections_.Find(handle);
+  if (connection == nullptr) return;
+  while (OutLink* link = connection->blocked.PopFront()) {
+    link->run = RunState::kIdle;
+    MakeRunnable(*link);
+  }
+}
+
+void Shard::MakeRunnable(OutLink& link) {
+  if (link.run != RunState::kIdle || !link.attached || !HasWork(link)) return;
+  link.run = RunState::kRunnable;
+  runnable_.PushBack(link);
+  ++runnable_count_;
+}
+
+void Shard::StopRunning(OutLink& link) {
+  if (link.run == RunState::kRunnable) {
+    runnable_.Remove(link);
+    --runnable_count_;
+  } else if (link.run == RunState::kBlocked) {
+    link.connection->blocked.Remove(link);
+  }
+  link.run = RunState::kIdle;
+}
+
+bool Shard::Emit(Time) {
+  thread_.Assert();
+  for (uint32_t turns = runnable_count_; turns > 0; --turns) {
+    OutLink& link = *runnable_.PopFront();
+    --runnable_count_;
+    link.run = RunState::kIdle;
+    EmitLink(link);
+  }
+  CompactFresh();
+  return runnable_count_ > 0;
+}
+
+void Shard::EmitLink(OutLink& link) {
+  uint64_t bytes_left = options_.emit_quantum_bytes;
+  while (OutDelivery* out = link.queue.front()) {
+    if (link.starved) return RelieveQueue(link);
+    if (!out->started && link.credit == 0) break;
+    if (bytes_left == 0) return MakeRunnable(link);
+    switch (Send(*out, bytes_left)) {
+      case SendOutcome::kSent:
+        break;
+      case SendOutcome::kPartial:
+        link.starved = true;
+        break;
+      case SendOutcome::kQuantum:
+        return MakeRunnable(link);
+      case SendOutcome::kBlocked:
+        link.run = RunState::kBlocked;
+        return link.connection->blocked.PushBack(link);
+      case SendOutcome::kNoCredit:
+        link.credit = 0;
+        if (out->started) return;
+        break;
+    }
+  }
+  if (!link.drain) return;
+  link.drain = false;
+  link.credit = 0;
+  link.connection->sink->Drained(link.token);
+}
+
+// Offers one copy to its connection. It may have ended on return.
+SendOutcome Shard::Send(OutDelivery& out, uint64_t& bytes_left) {
+  OutLink& link = *out.link;
+  const uint64_t before = out.payload.bytes();
+  SendRequest request{.user = out.self.Pack(),
+                      .message_format = out.message_format,
+                      .settled = out.presettled,
+                      .complete = out.complete,
+                      .aborted = out.aborted,
+                      .bytes_max = bytes_left,
+                      .payload = &out.payload,
+                      .started = out.started,
+                      .delivery = out.delivery};
+  const SendOutcome outcome = link.connection->sink->Send(link.token, request);
+  if (request.started && !out.started) {
+    out.started = true;
+    out.delivery = request.delivery;
+    if (link.credit > 0) --link.credit;
+    stats_.deliveries_out.Add();
+  }
+  const uint64_t sent = before - out.payload.bytes();
+  bytes_left -= std::min(bytes_left, sent);
+  if (InDelivery* in = InOf(out)) {
+    const uint64_t was = in->received - std::min(in->received, before);
+    const uint64_t is = Position(*in, out);
+    if (in->fan_out == InDelivery::kNoFanOut) {
+      Pass(*in, is);
+    } else if (is > was && was == in->passed && --in->slowest == 0) {
+      PassSlowest(*in);
+    }
+  }
+  if (outcome == SendOutcome::kSent) Sent(out);
+  return outcome;
+}
+
+// All of a copy is on the wire.
+void Shard::Sent(OutDelivery& out) {
+  if (out.aborted || out.presettled || out.consumer_settled) return EndCopy(out);
+  OutLink& link = *out.link;
+  if (out.producer_settled) {
+    link.connection->sink->SettleOut(link.token, out.delivery, {}, true);
+    return EndCopy(out);
+  }
+  Dequeue(out);
+  out.queued = false;
+  link.sent.PushBack(out);
+  ++link.unsettled;
+  link.load->Add(1);
+  stats_.unsettled.Add(1);
+}
+
+// The first delivery of the queue waits for more of its input, and that input may wait for a
+// session window which is full of what waits behind it. So their bytes go back to the windows
+// early; a link that holds too much by that gets its deliveries released instead.
+void Shard::RelieveQueue(OutLink& link) {
+  OutDelivery* next = decltype(link.queue)::Next(*link.queue.front());
+  while (next != nullptr) {
+    OutDelivery& out = *next;
+    next = decltype(link.queue)::Next(out);
+    InDelivery* in = InOf(out);
+    if (in == nullptr || in->link == nullptr || in->released == in->received) continue;
+    const Connection& connection = *in->link->connection;
+    if (connection.unreleased < PressureMark(connection)) continue;
+    if (in->link->held > kReliefBudgets * options_.link_budget_bytes) {
+      Lose(out, ReleasedOutcome());
+    } else {
+      ReleaseEarly(*in);
+    }
+  }
+}
+
+// What came in this turn and has to wait gets memory of its own when it is small, so that it does
+// not pin the block in which it arrived.
+void Shard::CompactFresh() {
+  for (const Handle<OutLink> handle : fresh_) {
+    OutLink* link = out_links_.Find(handle);
+    if (link == nullptr) continue;
+    for (OutDelivery* out = link->fresh; out != nullptr; out = decltype(link->queue)::Next(*out)) {
+      out->payload.Compact(pool_);
+    }
+    link->fresh = nullptr;
+  }
+  fresh_.clear();
+}
+
+}  // namespace trunkline::core

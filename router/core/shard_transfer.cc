@@ -1,0 +1,260 @@
+#include <algorithm>
+#include <utility>
+
+#include "router/core/settle.h"
+#include "router/core/shard.h"
+#include "router/core/shard_copies.h"
+
+namespace trunkline::core {
+namespace {
+
+// A message is forwarded when this much of it is held, complete or not (spec routing section 6).
+// What routing has to see of it (annotations, for anonymous producers properties) lies within.
+constexpr uint64_t kHoldMax = 128 * 1024;
+
+}  // namespace
+
+uint64_t Shard::OnTransfer(Handle<InLink> handle, IncomingTransfer transfer) {
+  thread_.Assert();
+  InLink* link = in_links_.Find(handle);
+  if (link == nullptr) return 0;
+  InDelivery* in = transfer.first ? &Begin(*link, transfer)
+                                  : in_deliveries_.Find(Handle<InDelivery>::Unpack(transfer.user));
+  if (in == nullptr || in->link != link || in->complete) return 0;
+  const uint64_t user = in->self.Pack();
+  Take(*in, transfer);
+  return user;
+}
+
+InDelivery& Shard::Begin(InLink& link, const IncomingTransfer& transfer) {
+  const Handle<InDelivery> self = in_deliveries_.Insert();
+  InDelivery& in = in_deliveries_.Get(self);
+  in.self = self;
+  in.link = &link;
+  in.delivery = transfer.delivery;
+  in.message_format = transfer.message_format;
+  in.presettled = transfer.settled || link.presettled;
+  in.settled = in.presettled;
+  link.deliveries.PushBack(in);
+  if (link.credit > 0) --link.credit;
+  stats_.deliveries_in.Add();
+  if (in.presettled) stats_.presettled.Add();
+  return in;
+}
+
+// One frame: accounted, then held, forwarded, added to the copies, or thrown away. `in` may have
+// ended on return.
+void Shard::Take(InDelivery& in, IncomingTransfer& transfer) {
+  if (transfer.aborted) return Abort(in);
+  const uint32_t bytes = transfer.payload.size();
+  Connection& connection = *in.link->connection;
+  in.received += bytes;
+  in.link->held += bytes;
+  connection.unreleased += bytes;
+  in.complete = !transfer.more;
+  if (transfer.settled && !in.settled) SettleByProducer(in, {});
+  const uint64_t size_max = connection.info.max_message_size;
+  if (size_max != 0 && in.received > size_max && !in.oversize) RefuseOversize(in);
+  if (in.forwarded) return Append(in, transfer.payload);
+
+  in.held.Append(std::move(transfer.payload));
+  if (in.complete || in.held.bytes() >= kHoldMax || WantsStreaming(in)) return Forward(in);
+  Hold(in);
+}
+
+void Shard::Hold(InDelivery& in) {
+  in.held.Compact(pool_);
+  Connection& connection = *in.link->connection;
+  connection.assembling += in.received - in.released - in.assembling;
+  in.assembling = in.received - in.released;
+  if (connection.assembling >= PressureMark(connection)) RelieveAssembly(connection);
+}
+
+// More of a delivery whose copies are on their way, or of one that has ended.
+void Shard::Append(InDelivery& in, const Slice& slice) {
+  if (in.open == 0) {
+    Pass(in, in.received);
+    if (in.complete && in.oversize) return CloseOversize(in);
+    return EndIfDone(in);
+  }
+  ForEachCopy(in, [&](OutDelivery& out) {
+    out.payload.Append(slice);
+    out.complete = in.complete;
+    if (out.link->queue.front() == &out) {
+      out.link->starved = false;
+      MakeRunnable(*out.link);
+    } else if (out.link->starved) {
+      MakeRunnable(*out.link);  // to relieve this one
+    }
+  });
+}
+
+// The producer gave up, or is gone: whoever has seen a part of it sees the abort.
+void Shard::Abort(InDelivery& in) {
+  AbortCopies(in);
+  LeaveAssembly(in);
+  in.held.Clear();
+  in.complete = true;
+  in.forwarded = true;
+  in.settled = true;
+  End(in);
+}
+
+void Shard::AbortCopies(InDelivery& in) {
+  if (in.open == 0) return;
+  ForEachCopy(in, [&](OutDelivery& out) {
+    out.in = {};
+    AbortCopy(out);
+  });
+  in.open = 0;
+}
+
+void Shard::AbortCopy(OutDelivery& out) {
+  if (!out.started) return EndCopy(out);
+  out.aborted = true;
+  out.payload.Clear();
+  out.link->starved = false;
+  MakeRunnable(*out.link);
+}
+
+// Copies on their way are aborted, the rest is read and thrown away; once all has come, the
+// producer is told, and its connection goes (spec routing section 3).
+void Shard::RefuseOversize(InDelivery& in) {
+  AbortCopies(in);
+  LeaveAssembly(in);
+  in.held.Clear();
+  in.forwarded = true;
+  in.oversize = true;
+}
+
+void Shard::CloseOversize(InDelivery& in) {
+  static constexpr std::string_view kText = "Message size exceeded";
+  InLink& link = *in.link;
+  Sink& sink = *link.connection->sink;
+  in.credit_returned = true;  // of no use any more
+  Tell(in, RejectedOutcome(amqp::condition::kMessageSizeExceeded, kText), true);
+  End(in);
+  sink.Detach(link.token, {});
+  Remove(link);
+  sink.Close({.name = std::string(amqp::condition::kConnectionForced),
+              .description = std::string(kText),
+              .info = {}});
+}
+
+// Ends a delivery that gets no copies. What is still to come of it is thrown away.
+void Shard::Discard(InDelivery& in, const amqp::Outcome& outcome) {
+  LeaveAssembly(in);
+  in.held.Clear();
+  in.forwarded = true;
+  if (in.presettled) {
+    stats_.dropped_presettled.Add();
+    ReturnCredit(in);
+  } else {
+    Tell(in, outcome, true);
+  }
+  Pass(in, in.received);
+  EndIfDone(in);
+}
+
+// --- bytes
+
+void Shard::LeaveAssembly(InDelivery& in) {
+  if (in.assembling == 0) return;
+  in.link->connection->assembling -= in.assembling;
+  in.assembling = 0;
+}
+
+// So many deliveries of a connection are half here that their other halves might not fit into its
+// session windows. Each holds less than kHoldMax.
+void Shard::RelieveAssembly(Connection& connection) {
+  for (InLink* link = connection.in_links.front(); link != nullptr;
+       link = decltype(connection.in_links)::Next(*link)) {
+    for (InDelivery* in = link->deliveries.front(); in != nullptr;
+         in = decltype(link->deliveries)::Next(*in)) {
+      if (in->assembling > 0) ReleaseEarly(*in);
+    }
+  }
+}
+
+// Opens the session window for bytes that are still held. They count against the link's budget
+// until they are passed on.
+void Shard::ReleaseEarly(InDelivery& in) {
+  const uint64_t bytes = in.received - in.released;
+  LeaveAssembly(in);
+  in.released = in.received;
+  in.link->connection->unreleased -= bytes;
+  in.link->connection->sink->Release(in.link->token, bytes);
+}
+
+// No copy needs the first `position` bytes of input any more.
+void Shard::Pass(InDelivery& in, uint64_t position) {
+  if (in.link == nullptr || position <= in.passed) return;
+  InLink& link = *in.link;
+  link.held -= position - in.passed;
+  in.passed = position;
+  if (position > in.released) {
+    const uint64_t bytes = position - in.released;
+    in.released = position;
+    link.connection->unreleased -= bytes;
+    link.connection->sink->Release(link.token, bytes);
+  }
+  if (link.owed > 0) IssueCredit(link);
+}
+
+// As Pass, up to where the slowest copy is.
+void Shard::PassSlowest(InDelivery& in) {
+  uint64_t slowest = in.received;
+  in.slowest = 0;
+  ForEachCopy(in, [&](const OutDelivery& out) {
+    const uint64_t position = Position(in, out);
+    if (position < slowest) {
+      slowest = position;
+      in.slowest = 0;
+    }
+    if (position == slowest) ++in.slowest;
+  });
+  Pass(in, slowest);
+}
+
+// --- the end
+
+void Shard::EndIfDone(InDelivery& in) {
+  if (in.complete && in.forwarded && in.open == 0 && !in.oversize) End(in);
+}
+
+void Shard::End(InDelivery& in) {
+  Pass(in, in.received);
+  ReturnCredit(in);
+  if (in.fan_out != InDelivery::kNoFanOut) {
+    fan_outs_[in.fan_out].clear();
+    free_fan_outs_.push_back(in.fan_out);
+  }
+  if (in.link != nullptr) in.link->deliveries.Remove(in);
+  in_deliveries_.Erase(in.self);
+}
+
+void Shard::ReturnCredit(InDelivery& in) {
+  if (in.credit_returned || in.link == nullptr) return;
+  in.credit_returned = true;
+  ++in.link->owed;
+  IssueCredit(*in.link);
+}
+
+void Shard::IssueCredit(InLink& link) {
+  const uint32_t credit = CreditDue(link, terms_);
+  if (credit == 0) return;
+  link.owed -= credit;
+  link.credit += credit;
+  link.connection->sink->Grant(link.token, credit);
+}
+
+void Shard::OnProducerFlow(Handle<InLink> handle, uint32_t credit) {
+  thread_.Assert();
+  InLink* link = in_links_.Find(handle);
+  if (link == nullptr || credit >= link->credit) return;
+  link->owed += link->credit - credit;
+  link->credit = credit;
+  IssueCredit(*link);
+}
+
+}  // namespace trunkline::core
