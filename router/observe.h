@@ -53,6 +53,7 @@ using RouterEvent = std::variant<ListenerUp, ListenerFailed, ListenerDown, Conne
 struct RouterCounters {
   uint64_t connections_now = 0;
   uint64_t connections_total = 0;
+  uint64_t connections_refused = 0;  // accepted by the system, closed at once for want of room
   uint64_t links_now = 0;
   uint64_t deliveries_in = 0;
   uint64_t deliveries_out = 0;

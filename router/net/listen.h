@@ -1,0 +1,35 @@
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "router/net/descriptor.h"
+
+namespace trunkline::net {
+
+// "127.0.0.1:5672", "[::1]:5672"; an IPv4 address in IPv6 clothes is written as what it is.
+std::string AddressText(const sockaddr_storage& address);
+
+// Where to listen: one address, or all of them on one dual-stack socket.
+struct ListenAddress {
+  sockaddr_storage address{};
+  bool dual_stack = false;  // IPv6 socket that takes IPv4 too
+};
+
+// A socket that listens.
+struct Bound {
+  Descriptor fd;
+  std::string address;  // with the port it really has
+};
+
+// Binds and listens on all addresses, or on none. Port 0 is resolved by the first and shared by the
+// rest. An address that this host does not have is left out as long as another one is there.
+// FailedPrecondition: "cannot listen on HOST:PORT: Address already in use"; `place` is HOST:PORT.
+absl::StatusOr<std::vector<Bound>> Listen(std::vector<ListenAddress> addresses,
+                                          const std::string& place);
+
+}  // namespace trunkline::net

@@ -1,0 +1,158 @@
+#include "router/net/listener.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace trunkline::net {
+namespace {
+
+using boost::asio::ip::tcp;
+
+std::string Place(const ListenerSpec& spec) {
+  if (spec.host.empty()) return absl::StrCat("*:", spec.port);
+  if (spec.host.find(':') != std::string::npos)
+    return absl::StrCat("[", spec.host, "]:", spec.port);
+  return absl::StrCat(spec.host, ":", spec.port);
+}
+
+bool IsSamePlace(const ListenerSpec& a, const ListenerSpec& b) {
+  return a.host == b.host && a.port == b.port && a.socket_family == b.socket_family;
+}
+
+std::shared_ptr<const ConnectionPlan> PlanFor(const ListenerSpec& spec) {
+  auto plan = std::make_shared<ConnectionPlan>();
+  plan->owner = spec.name;
+  plan->inbound = true;
+  plan->connection = spec.connection;
+  plan->require_sasl = spec.require_sasl;
+  switch (spec.tls_client_auth) {
+    case TlsClientAuth::kNone:
+      plan->tls_server.client_auth = tls::ClientAuth::kNone;
+      break;
+    case TlsClientAuth::kRequest:
+      plan->tls_server.client_auth = tls::ClientAuth::kRequest;
+      break;
+    case TlsClientAuth::kRequire:
+      plan->tls_server.client_auth = tls::ClientAuth::kRequire;
+      break;
+  }
+  return plan;
+}
+
+bool HasIpv6() {
+  return static_cast<bool>(Descriptor(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)));
+}
+
+// All addresses of this host.
+ListenAddress Anywhere(SocketFamily family, uint16_t port) {
+  ListenAddress all;
+  if (family == SocketFamily::kIpv4 || (family == SocketFamily::kAny && !HasIpv6())) {
+    auto& v4 = reinterpret_cast<sockaddr_in&>(all.address);
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(port);
+    return all;
+  }
+  auto& v6 = reinterpret_cast<sockaddr_in6&>(all.address);
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = htons(port);
+  all.dual_stack = family == SocketFamily::kAny;
+  return all;
+}
+
+std::vector<ListenAddress> FromResolved(const tcp::resolver::results_type& results,
+                                        SocketFamily family) {
+  std::vector<ListenAddress> addresses;
+  for (const auto& result : results) {
+    const tcp::endpoint endpoint = result.endpoint();
+    const bool v6 = endpoint.address().is_v6();
+    if (family == (v6 ? SocketFamily::kIpv4 : SocketFamily::kIpv6)) continue;
+    ListenAddress& one = addresses.emplace_back();
+    std::memcpy(&one.address, endpoint.data(), endpoint.size());
+  }
+  return addresses;
+}
+
+}  // namespace
+
+struct Listener::Resolver {
+  explicit Resolver(boost::asio::io_context& io) : resolver(io) {}
+  tcp::resolver resolver;
+};
+
+Listener::Listener(boost::asio::io_context& io, Hooks hooks) : io_(io), hooks_(std::move(hooks)) {}
+
+Listener::~Listener() = default;
+
+void Listener::Apply(const ListenerSpec& spec, Done done) {
+  if (acceptor_ != nullptr && IsSamePlace(spec, spec_)) {
+    Adopt(spec);
+    return done(absl::OkStatus());
+  }
+  Resolve(spec, [this, spec, done](absl::StatusOr<std::vector<ListenAddress>> addresses) {
+    done(addresses.ok() ? Bind(spec, *std::move(addresses)) : addresses.status());
+  });
+}
+
+void Listener::Resolve(const ListenerSpec& spec,
+                       std::function<void(absl::StatusOr<std::vector<ListenAddress>>)> then) {
+  if (spec.host.empty()) {
+    return then(std::vector<ListenAddress>{Anywhere(spec.socket_family, spec.port)});
+  }
+  resolver_ = std::make_unique<Resolver>(io_);
+  resolver_->resolver.async_resolve(spec.host, std::to_string(spec.port),
+                                    tcp::resolver::passive | tcp::resolver::numeric_service,
+                                    [spec, then](const boost::system::error_code& error,
+                                                 const tcp::resolver::results_type& results) {
+                                      std::vector<ListenAddress> addresses;
+                                      if (!error)
+                                        addresses = FromResolved(results, spec.socket_family);
+                                      if (!addresses.empty()) return then(std::move(addresses));
+                                      then(absl::FailedPreconditionError(absl::StrCat(
+                                          "cannot listen on ", Place(spec), ": ",
+                                          error ? error.message() : "no address of this family")));
+                                    });
+}
+
+absl::Status Listener::Bind(const ListenerSpec& spec, std::vector<ListenAddress> addresses) {
+  absl::StatusOr<std::vector<Bound>> bound = Listen(addresses, Place(spec));
+  if (!bound.ok() && acceptor_ != nullptr && spec.port == spec_.port) {
+    // Perhaps it is this very listener that is in the way.
+    acceptor_.reset();
+    bound = Listen(addresses, Place(spec));
+    if (!bound.ok()) {
+      if (auto again = Listen(addresses_, Place(spec_)); again.ok()) Open(*std::move(again));
+    }
+  }
+  if (!bound.ok()) return bound.status();
+  std::vector<std::string> texts;
+  for (const Bound& each : *bound) texts.push_back(each.address);
+  Open(*std::move(bound));
+  addresses_ = std::move(addresses);
+  Adopt(spec);
+  hooks_.up(spec.name, std::move(texts));
+  return absl::OkStatus();
+}
+
+void Listener::Open(std::vector<Bound> bound) {
+  acceptor_ = std::make_unique<Acceptor>(
+      io_, std::move(bound),
+      Acceptor::Hooks{.accepted =
+                          [this](Descriptor fd, std::string peer) {
+                            hooks_.accepted(*this, std::move(fd), std::move(peer));
+                          },
+                      .refused = hooks_.refused});
+}
+
+void Listener::Adopt(const ListenerSpec& spec) {
+  spec_ = spec;
+  plan_ = PlanFor(spec);
+}
+
+}  // namespace trunkline::net

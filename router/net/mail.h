@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "router/amqp/types.h"
+#include "router/core/envelope.h"
+#include "router/core/ids.h"
+#include "router/core/outbox.h"
+#include "router/net/connection_plan.h"
+#include "router/net/descriptor.h"
+#include "router/observe.h"
+
+namespace trunkline::net {
+
+// Visits a variant with a function per kind.
+template <typename... F>
+struct Overload : F... {
+  using F::operator()...;
+};
+template <typename... F>
+Overload(F...) -> Overload<F...>;
+
+// --- pilot to worker
+
+// A connected, non-blocking TCP stream to be served.
+struct NewConnection {
+  Descriptor fd;
+  std::shared_ptr<const ConnectionPlan> plan;
+  uint64_t id = 0;
+  std::string peer;  // "127.0.0.1:40312"
+};
+// AMQP close of one connection; of one that is not open yet, its end.
+struct CloseConnection {
+  uint64_t id = 0;
+  amqp::Condition error;
+};
+// The same for every connection there is and every one that is still in the mail.
+struct CloseAll {
+  amqp::Condition error;
+};
+// No more credit to producers.
+struct Quiesce {};
+using Mail =
+    std::variant<std::monostate, core::Envelope, NewConnection, CloseConnection, CloseAll, Quiesce>;
+
+// --- worker to pilot
+
+struct ShardNotices {
+  core::ShardId shard = 0;
+  std::vector<core::Notice> notices;
+};
+struct ConnectionOpened {
+  ConnectionUp event;
+};
+struct ConnectionGone {
+  core::ShardId shard = 0;
+  ConnectionDown event;
+};
+// The worker reads View `adopted` from here on and `left` never again.
+struct ViewLeft {
+  core::ShardId shard = 0;
+  uint64_t left = 0;
+  uint64_t adopted = 0;
+};
+// The mailbox of this worker was full and is not any more: see Mailbox::Forward.
+struct MailboxHasRoom {
+  core::ShardId shard = 0;
+};
+using Report =
+    std::variant<ShardNotices, ConnectionOpened, ConnectionGone, ViewLeft, MailboxHasRoom>;
+
+}  // namespace trunkline::net

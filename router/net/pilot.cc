@@ -1,0 +1,463 @@
+#include "router/net/pilot.h"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "router/base/log.h"
+#include "router/net/admission.h"
+#include "router/net/dialer.h"
+#include "router/net/drain.h"
+#include "router/net/listener.h"
+#include "router/net/publisher.h"
+#include "router/net/worker.h"
+
+namespace trunkline::net {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr LogModule kLogModule = LogModule::kNet;
+// Time that workers have to adopt a View that control waits for.
+constexpr std::chrono::seconds kAdoptionTime{2};
+
+amqp::Condition Forced(std::string why) {
+  return {.name = std::string(amqp::condition::kConnectionForced), .description = std::move(why)};
+}
+
+}  // namespace
+
+class Pilot::Impl {
+ public:
+  explicit Impl(Options options);
+  ~Impl() { Stop(); }
+
+  void Start();
+  void Stop();
+  void Post(std::function<void()> request) { asio::post(io_, std::move(request)); }
+  RouterCounters Counters() const;
+
+  void Apply(const ListenerSpec& spec, Done done);
+  void Apply(const ConnectorSpec& spec, Done done);
+  void Apply(std::shared_ptr<const core::AddressSettings> settings, Done done);
+  void RemoveListener(const std::string& name, Done done);
+  void RemoveConnector(const std::string& name, Done done);
+  void SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context, Done done);
+  void Drain(Duration limit);
+
+ private:
+  // A live connection, as far as it has to be known here.
+  struct Connection {
+    core::ShardId worker = 0;
+    std::string owner;
+    bool inbound = true;
+  };
+  // A request that is done when every worker has adopted a View.
+  struct Barrier {
+    uint64_t version;
+    Done done;
+    std::unique_ptr<asio::steady_timer> timer;
+    bool late = false;
+  };
+
+  absl::Status CheckProfile(const ConnectionSpec& spec) const;
+  absl::Status CheckRunning() const;
+  Listener::Hooks ListenerHooks();
+  Dialer::Hooks DialerHooks();
+
+  void Accepted(Listener& listener, Descriptor fd, std::string peer);
+  uint64_t Place(Descriptor fd, std::shared_ptr<const ConnectionPlan> plan, std::string peer);
+  uint64_t SocketsOpen() const;
+  void Close(uint64_t connection, const std::string& why);
+
+  void Receive(std::vector<Report> reports);
+  void Take(ShardNotices&& notices);
+  void Take(const ConnectionOpened& opened);
+  void Take(const ConnectionGone& gone);
+  void Take(const ViewLeft& left);
+
+  void PublishSoon();
+  void Await(uint64_t version, Done done);
+  void CheckBarriers();
+
+  void StopIntake();
+  void TellAll(const std::function<Mail()>& mail);
+
+  const Options options_;
+  asio::io_context io_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> keep_running_{io_.get_executor()};
+  Publisher publisher_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<uint64_t> load_;  // connections by worker
+
+  Admission admission_{io_};
+  absl::flat_hash_map<std::string, std::shared_ptr<Listener>> listeners_;
+  absl::flat_hash_map<std::string, std::unique_ptr<Dialer>> dialers_;
+  absl::flat_hash_map<std::string, uint32_t> open_by_listener_;
+  absl::flat_hash_map<uint64_t, Connection> connections_;
+  uint64_t last_connection_ = 0;
+
+  std::vector<Barrier> barriers_;
+  bool publish_soon_ = false;
+  std::unique_ptr<class Drain> drain_;
+  std::thread thread_;
+};
+
+// --- threads
+
+Pilot::Impl::Impl(Options options)
+    : options_(std::move(options)),
+      publisher_(options_.settings, static_cast<size_t>(options_.workers), options_.seed) {
+  for (int i = 0; i < options_.workers; ++i) {
+    WorkerOptions worker;
+    worker.id = static_cast<core::ShardId>(i);
+    worker.identity.router_id = options_.spec.id;
+    worker.version = options_.spec.version;
+    worker.seed = options_.seed + static_cast<uint64_t>(i);
+    worker.report = [this](std::vector<Report> reports) {
+      asio::post(io_,
+                 [this, reports = std::move(reports)]() mutable { Receive(std::move(reports)); });
+    };
+    workers_.push_back(std::make_unique<Worker>(std::move(worker), publisher_.newest()));
+    publisher_.AddReader(workers_.back()->mailbox());
+  }
+  load_.resize(workers_.size());
+}
+
+void Pilot::Impl::Start() {
+  for (auto& worker : workers_) worker->Start();
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "tl-pilot");
+    io_.run();
+  });
+}
+
+void Pilot::Impl::Stop() {
+  if (!thread_.joinable()) return;
+  Post([this] {
+    drain_.reset();
+    StopIntake();
+    keep_running_.reset();
+    io_.stop();
+  });
+  thread_.join();
+  for (auto& worker : workers_) worker->Stop();
+}
+
+RouterCounters Pilot::Impl::Counters() const {
+  RouterCounters sum;
+  for (const auto& worker : workers_) {
+    const WorkerCounters& net = worker->counters();
+    const uint64_t gone = net.connections_gone.Get();
+    sum.connections_total += net.connections.Get();
+    sum.connections_now += net.connections.Get() - gone;
+    const core::ShardStats& shard = worker->shard_stats();
+    sum.links_now += static_cast<uint64_t>(shard.links_in.Get() + shard.links_out.Get());
+    sum.deliveries_in += shard.deliveries_in.Get();
+    sum.deliveries_out += shard.deliveries_out.Get();
+    sum.presettled += shard.presettled.Get();
+    sum.dropped_presettled += shard.dropped_presettled.Get();
+    sum.accepted += shard.accepted.Get();
+    sum.rejected += shard.rejected.Get();
+    sum.released += shard.released.Get();
+    sum.modified += shard.modified.Get();
+  }
+  sum.connections_refused = admission_.refused();
+  return sum;
+}
+
+// --- requests
+
+absl::Status Pilot::Impl::CheckRunning() const {
+  if (drain_ == nullptr) return absl::OkStatus();
+  return absl::FailedPreconditionError("the router is shutting down");
+}
+
+absl::Status Pilot::Impl::CheckProfile(const ConnectionSpec& spec) const {
+  if (spec.tls_profile.empty() || publisher_.HasTls(spec.tls_profile)) return absl::OkStatus();
+  return absl::NotFoundError(
+      absl::StrCat("tls_profile: \"", spec.tls_profile, "\" does not exist"));
+}
+
+void Pilot::Impl::Apply(const ListenerSpec& spec, Done done) {
+  absl::Status status = CheckRunning();
+  if (status.ok()) status = CheckProfile(spec.connection);
+  if (status.ok() && dialers_.contains(spec.name)) {
+    status = absl::AlreadyExistsError(absl::StrCat("name: \"", spec.name, "\" is a connector"));
+  }
+  if (!status.ok()) return done(status);
+  const auto found = listeners_.find(spec.name);
+  auto listener =
+      found == listeners_.end() ? std::make_shared<Listener>(io_, ListenerHooks()) : found->second;
+  listener->Apply(spec, [this, listener, done](absl::Status status) {
+    if (status.ok()) listeners_[listener->spec().name] = listener;
+    done(std::move(status));
+  });
+}
+
+void Pilot::Impl::Apply(const ConnectorSpec& spec, Done done) {
+  absl::Status status = CheckRunning();
+  if (status.ok()) status = CheckProfile(spec.connection);
+  if (status.ok() && listeners_.contains(spec.name)) {
+    status = absl::AlreadyExistsError(absl::StrCat("name: \"", spec.name, "\" is a listener"));
+  }
+  if (!status.ok()) return done(status);
+  std::unique_ptr<Dialer>& dialer = dialers_[spec.name];
+  if (dialer != nullptr) {
+    if (dialer->spec() == spec) return done(absl::OkStatus());
+    Close(dialer->connection(), "the connector was changed");
+  }
+  dialer = std::make_unique<Dialer>(io_, spec, DialerHooks());
+  done(absl::OkStatus());
+}
+
+void Pilot::Impl::Apply(std::shared_ptr<const core::AddressSettings> settings, Done done) {
+  publisher_.SetSettings(std::move(settings));
+  Await(publisher_.Publish(), std::move(done));
+}
+
+void Pilot::Impl::RemoveListener(const std::string& name, Done done) {
+  if (listeners_.erase(name) == 0) {
+    return done(absl::NotFoundError(absl::StrCat("listener \"", name, "\" does not exist")));
+  }
+  TL_LOG(info, "listener closed", {"listener", name});
+  options_.event(ListenerDown{name});
+  done(absl::OkStatus());
+}
+
+void Pilot::Impl::RemoveConnector(const std::string& name, Done done) {
+  const auto found = dialers_.find(name);
+  if (found == dialers_.end()) {
+    return done(absl::NotFoundError(absl::StrCat("connector \"", name, "\" does not exist")));
+  }
+  Close(found->second->connection(), "the connector was removed");
+  dialers_.erase(found);
+  done(absl::OkStatus());
+}
+
+void Pilot::Impl::SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context,
+                         Done done) {
+  publisher_.SetTls(profile, std::move(context));
+  Await(publisher_.Publish(), std::move(done));
+}
+
+void Pilot::Impl::Drain(Duration limit) {
+  if (drain_ != nullptr) return;
+  TL_LOG(info, "draining", {"limit_s", limit.seconds()}, {"connections", connections_.size()});
+  StopIntake();
+  TellAll([] { return Quiesce{}; });
+  drain_ = std::make_unique<class Drain>(
+      io_,
+      Drain::Hooks{
+          .unsettled =
+              [this] {
+                int64_t sum = 0;
+                for (const auto& worker : workers_) sum += worker->counters().unsettled.Get();
+                return static_cast<uint64_t>(sum);
+              },
+          .connections = [this] { return connections_.size(); },
+          .close_all =
+              [this] { TellAll([] { return CloseAll{Forced("router is shutting down")}; }); },
+          .drained = [this](Drained drained) { options_.event(drained); }},
+      limit);
+}
+
+void Pilot::Impl::StopIntake() {
+  for (const auto& [name, listener] : listeners_) options_.event(ListenerDown{name});
+  listeners_.clear();
+  dialers_.clear();
+}
+
+void Pilot::Impl::TellAll(const std::function<Mail()>& mail) {
+  for (const auto& worker : workers_) worker->mailbox().Post(mail());
+}
+
+// --- connections
+
+Listener::Hooks Pilot::Impl::ListenerHooks() {
+  return {
+      .accepted = [this](Listener& listener, Descriptor fd,
+                         std::string peer) { Accepted(listener, std::move(fd), std::move(peer)); },
+      .refused = [this](const std::string& why) { admission_.Refuse("", why); },
+      .up =
+          [this](const std::string& name, std::vector<std::string> addresses) {
+            for (const std::string& address : addresses) {
+              TL_LOG(info, "listening", {"listener", name}, {"address", address});
+            }
+            options_.event(ListenerUp{name, std::move(addresses)});
+          }};
+}
+
+Dialer::Hooks Pilot::Impl::DialerHooks() {
+  return {.connected =
+              [this](Descriptor fd, std::shared_ptr<const ConnectionPlan> plan, std::string peer) {
+                return Place(std::move(fd), std::move(plan), std::move(peer));
+              },
+          .failed =
+              [this](ConnectorFailed failure) {
+                TL_LOG(warning, "connector failed", {"connector", failure.name},
+                       {"peer", failure.peer}, {"error", failure.error},
+                       {"retry_in_ms", failure.retry_in_ms});
+                options_.event(std::move(failure));
+              }};
+}
+
+void Pilot::Impl::Accepted(Listener& listener, Descriptor fd, std::string peer) {
+  const ListenerSpec& spec = listener.spec();
+  uint32_t& open = open_by_listener_[spec.name];
+  const uint32_t router_max = options_.spec.max_connections;
+  if (spec.max_connections != 0 && open >= spec.max_connections) {
+    return admission_.Refuse(peer, "the listener has its max_connections");
+  }
+  if (router_max != 0 && connections_.size() >= router_max) {
+    return admission_.Refuse(peer, "the router has its max_connections");
+  }
+  if (SocketsOpen() >= admission_.sockets_max()) {
+    return admission_.Refuse(peer, "file descriptors are running out");
+  }
+  ++open;
+  Place(std::move(fd), listener.plan(), std::move(peer));
+}
+
+uint64_t Pilot::Impl::Place(Descriptor fd, std::shared_ptr<const ConnectionPlan> plan,
+                            std::string peer) {
+  size_t least = 0;
+  for (size_t i = 1; i < load_.size(); ++i) {
+    if (load_[i] < load_[least]) least = i;
+  }
+  ++load_[least];
+  const uint64_t id = ++last_connection_;
+  connections_[id] = {static_cast<core::ShardId>(least), plan->owner, plan->inbound};
+  workers_[least]->mailbox().Post(NewConnection{
+      .fd = std::move(fd), .plan = std::move(plan), .id = id, .peer = std::move(peer)});
+  return id;
+}
+
+uint64_t Pilot::Impl::SocketsOpen() const {
+  uint64_t closed = 0;
+  for (const auto& worker : workers_) closed += worker->counters().sockets_closed.Get();
+  return last_connection_ - closed;
+}
+
+void Pilot::Impl::Close(uint64_t connection, const std::string& why) {
+  const auto found = connections_.find(connection);
+  if (found == connections_.end()) return;
+  workers_[found->second.worker]->mailbox().Post(CloseConnection{connection, Forced(why)});
+}
+
+// --- reports of workers
+
+void Pilot::Impl::Receive(std::vector<Report> reports) {
+  const auto take =
+      Overload{[this](ShardNotices& notices) { Take(std::move(notices)); },
+               [this](const ConnectionOpened& opened) { Take(opened); },
+               [this](const ConnectionGone& gone) { Take(gone); },
+               [this](const ViewLeft& left) { Take(left); },
+               [this](const MailboxHasRoom& room) { workers_[room.shard]->mailbox().Forward(); }};
+  for (Report& report : reports) std::visit(take, report);
+}
+
+void Pilot::Impl::Take(ShardNotices&& notices) {
+  publisher_.Take(std::move(notices));
+  PublishSoon();
+}
+
+void Pilot::Impl::Take(const ConnectionOpened& opened) {
+  const ConnectionUp& event = opened.event;
+  TL_LOG(info, "connection opened", {"id", event.id}, {"owner", event.owner}, {"peer", event.peer},
+         {"container", event.container_id}, {"user", event.user}, {"tls", event.tls});
+  options_.event(event);
+}
+
+void Pilot::Impl::Take(const ConnectionGone& gone) {
+  const ConnectionDown& event = gone.event;
+  --load_[gone.shard];
+  connections_.erase(event.id);
+  if (event.was_open) {
+    TL_LOG(info, "connection closed", {"id", event.id}, {"owner", event.owner},
+           {"peer", event.peer}, {"error", event.error});
+  } else if (event.inbound && !event.error.empty()) {
+    TL_LOG(warning, "connection failed", {"id", event.id}, {"owner", event.owner},
+           {"peer", event.peer}, {"error", event.error});
+  }
+  if (event.inbound) --open_by_listener_[event.owner];
+  if (event.inbound || event.was_open) options_.event(event);
+  if (const auto dialer = dialers_.find(event.owner);
+      dialer != dialers_.end() && dialer->second->connection() == event.id) {
+    dialer->second->Gone(event);
+  }
+}
+
+void Pilot::Impl::Take(const ViewLeft& left) {
+  publisher_.Take(left);
+  CheckBarriers();
+}
+
+// --- views
+
+void Pilot::Impl::PublishSoon() {
+  if (std::exchange(publish_soon_, true)) return;
+  // Behind everything that is in the inbox.
+  asio::post(io_, [this] {
+    publish_soon_ = false;
+    publisher_.Publish();
+  });
+}
+
+void Pilot::Impl::Await(uint64_t version, Done done) {
+  auto timer = std::make_unique<asio::steady_timer>(io_, kAdoptionTime);
+  timer->async_wait([this, version](const boost::system::error_code& error) {
+    if (error) return;
+    for (Barrier& barrier : barriers_) barrier.late |= barrier.version <= version;
+    CheckBarriers();
+  });
+  barriers_.push_back({version, std::move(done), std::move(timer)});
+  CheckBarriers();
+}
+
+void Pilot::Impl::CheckBarriers() {
+  std::vector<Barrier> waiting = std::exchange(barriers_, {});
+  for (Barrier& barrier : waiting) {
+    if (publisher_.InForce(barrier.version)) {
+      barrier.done(absl::OkStatus());
+    } else if (barrier.late) {
+      barrier.done(absl::DeadlineExceededError(absl::StrCat(
+          "worker ", publisher_.Laggard(barrier.version), " does not take up what is published")));
+    } else {
+      barriers_.push_back(std::move(barrier));
+    }
+  }
+}
+
+// --- Pilot
+
+Pilot::Pilot(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Pilot::~Pilot() = default;
+void Pilot::Start() { impl_->Start(); }
+void Pilot::Stop() { impl_->Stop(); }
+void Pilot::Post(std::function<void()> request) { impl_->Post(std::move(request)); }
+RouterCounters Pilot::Counters() const { return impl_->Counters(); }
+void Pilot::Apply(const ListenerSpec& spec, Done done) { impl_->Apply(spec, std::move(done)); }
+void Pilot::Apply(const ConnectorSpec& spec, Done done) { impl_->Apply(spec, std::move(done)); }
+void Pilot::Apply(std::shared_ptr<const core::AddressSettings> settings, Done done) {
+  impl_->Apply(std::move(settings), std::move(done));
+}
+void Pilot::RemoveListener(const std::string& name, Done done) {
+  impl_->RemoveListener(name, std::move(done));
+}
+void Pilot::RemoveConnector(const std::string& name, Done done) {
+  impl_->RemoveConnector(name, std::move(done));
+}
+void Pilot::SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context,
+                   Done done) {
+  impl_->SetTls(profile, std::move(context), std::move(done));
+}
+void Pilot::Drain(Duration limit) { impl_->Drain(limit); }
+
+}  // namespace trunkline::net

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "router/core/address.h"
+#include "router/net/mail.h"
+#include "router/net/view.h"
+#include "router/observe.h"
+#include "router/specs.h"
+
+namespace trunkline::net {
+
+// The one thread that decides for the whole router: accepts and dials, places connections on
+// workers, writes every View. Owns the workers. What it does is rare and global, so its loop is
+// Asio's; no message passes through it.
+//
+// Its inbox is Asio's queue: what is posted runs in order on the pilot's thread. Views are
+// published at the end of a batch of the inbox, so a thousand attaches make a few tables, not a
+// thousand. Bound of the inbox: a worker adds at most one batch per turn, control one request at a
+// time.
+//
+// Thread: Start, Stop, Post and Counters are for the owner's; the requests run on the pilot's, by
+// Post.
+class Pilot {
+ public:
+  // How a request ended; called once, on the pilot's thread.
+  using Done = std::function<void(absl::Status)>;
+
+  struct Options {
+    RouterSpec spec;
+    std::shared_ptr<const core::AddressSettings> settings;  // to begin with
+    int workers = 1;
+    uint64_t seed = 0;
+    // Takes events, in order, on the pilot's thread.
+    std::function<void(RouterEvent)> event;
+  };
+
+  explicit Pilot(Options options);
+  ~Pilot();
+  Pilot(const Pilot&) = delete;
+  Pilot& operator=(const Pilot&) = delete;
+
+  void Start();
+  // Hangs up on everybody and joins all threads. Requests under way are never done.
+  void Stop();
+  void Post(std::function<void()> request);
+  RouterCounters Counters() const;
+
+  // --- requests; see Router for what they promise
+  void Apply(const ListenerSpec& spec, Done done);
+  void Apply(const ConnectorSpec& spec, Done done);
+  void Apply(std::shared_ptr<const core::AddressSettings> settings, Done done);
+  void RemoveListener(const std::string& name, Done done);
+  void RemoveConnector(const std::string& name, Done done);
+  void SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context, Done done);
+  void Drain(Duration limit);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace trunkline::net

@@ -1,0 +1,106 @@
+#include "router/net/socket.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace trunkline::net {
+namespace {
+
+bool IsTemporary(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
+
+}  // namespace
+
+Socket::Socket(NewConnection&& connection)
+    : fd_(std::move(connection.fd)),
+      plan_(std::move(connection.plan)),
+      peer_(std::move(connection.peer)),
+      id_(connection.id) {}
+
+void Socket::Start(const conn::DriverOptions& options, core::Shard& shard,
+                   conn::Workspace& workspace) {
+  // Failures of these two are harmless: the stream works without them.
+  const int on = 1;
+  setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  setsockopt(fd_.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  driver_.emplace(options, shard, workspace);
+}
+
+size_t Socket::Read(bool failed) {
+  size_t total = 0;
+  while (total < kReadQuantum && !input_ended_ && (driver_->WantsInput() || failed)) {
+    const absl::Span<uint8_t> room = driver_->Room();
+    const ssize_t n = recv(fd_.get(), room.data(), room.size(), 0);
+    if (n < 0 && IsTemporary(errno)) break;
+    if (n <= 0) {
+      if (n < 0) error_ = errno;
+      input_ended_ = true;
+      driver_->InputEnded();
+      break;
+    }
+    driver_->Received(static_cast<size_t>(n));
+    total += static_cast<size_t>(n);
+    // Less than there was room for: the stream is empty, and a second read would only say so.
+    if (static_cast<size_t>(n) < room.size()) break;
+  }
+  // Both sides have ended, so what is still to be written has no way out.
+  if (failed && input_ended_ && error_ == 0) error_ = EPIPE;
+  return total;
+}
+
+bool Socket::Flush(Time now) {
+  if (blocked_ || broken()) return false;
+  driver_->Flush(now);
+  std::array<iovec, kGatherMax> parts;
+  const int count = driver_->Gather(parts.data(), kGatherMax);
+  if (count == 0) return false;
+  size_t offered = 0;
+  for (int i = 0; i < count; ++i) offered += parts[i].iov_len;
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = static_cast<size_t>(count);
+  const ssize_t n = sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+  if (n < 0 && !IsTemporary(errno)) {
+    error_ = errno;
+    return false;
+  }
+  const size_t written = n < 0 ? 0 : static_cast<size_t>(n);
+  blocked_ = written < offered;
+  return driver_->Wrote(written);
+}
+
+std::string Socket::Error() const {
+  if (error_ != 0) return strerrordesc_np(error_);
+  return driver_ ? driver_->error() : std::string();
+}
+
+bool Socket::Linger() {
+  const bool all_written = !driver_->HasOutput();
+  driver_.reset();
+  if (broken() || input_ended_ || !all_written) return false;
+  return shutdown(fd_.get(), SHUT_WR) == 0;
+}
+
+bool Socket::Discard() {
+  std::array<uint8_t, 4096> scratch;
+  const ssize_t n = recv(fd_.get(), scratch.data(), scratch.size(), 0);
+  return n == 0 || (n < 0 && !IsTemporary(errno));
+}
+
+uint32_t Socket::Interest() const {
+  if (lingering()) return EPOLLIN;
+  uint32_t events = 0;
+  if (!input_ended_ && driver_->WantsInput()) events |= EPOLLIN;
+  if (blocked_) events |= EPOLLOUT;
+  return events;
+}
+
+}  // namespace trunkline::net

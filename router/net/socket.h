@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "router/base/time.h"
+#include "router/base/timer_wheel.h"
+#include "router/conn/driver.h"
+#include "router/net/connection_plan.h"
+#include "router/net/descriptor.h"
+#include "router/net/mail.h"
+
+namespace trunkline::net {
+
+// One TCP stream and the Driver that makes sense of its bytes. Reads and writes when the worker
+// says so; never blocks. Small: an idle connection is mostly this object and its driver.
+//
+// Life: Start, then Read/Parse/Flush until Finished(); then Linger, which frees the driver, tells
+// the peer that nothing more comes and waits for its end, so that a close with unread input does
+// not reset the stream under the last bytes written.
+//
+// Owned by its Worker, in a SlotMap. Thread: the worker's.
+class Socket {
+ public:
+  // Read in one turn, so that one busy peer does not starve the others.
+  static constexpr size_t kReadQuantum = 256 * 1024;
+  // Entries of one write.
+  static constexpr int kGatherMax = 64;
+
+  explicit Socket(NewConnection&& connection);
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+
+  void Start(const conn::DriverOptions& options, core::Shard& shard, conn::Workspace& workspace);
+
+  // Reads until the stream is empty, the quantum is used up or the driver has had enough; returns
+  // how many bytes came. `failed`: epoll says that the stream is broken or ended on both sides.
+  size_t Read(bool failed);
+  // Encodes what is pending and writes once, unless the stream is full. True if the write made room
+  // for links that waited, so the shard has to emit again.
+  bool Flush(Time now);
+  // The stream takes bytes again.
+  void Unblock() { blocked_ = false; }
+  // Something is left that could be written at once.
+  bool HasMoreToWrite() const { return driver_ && !blocked_ && !broken() && driver_->HasOutput(); }
+
+  // The driver is done, or the stream is broken.
+  bool Finished() const { return broken() || driver_->Finished(); }
+  bool broken() const { return error_ != 0; }
+  // Why the connection ended, for people. Empty: in order.
+  std::string Error() const;
+
+  // Frees the driver and shuts down the write side. False: there is nothing to wait for.
+  bool Linger();
+  bool lingering() const { return !driver_.has_value(); }
+  // Throws input away; true at the end of the stream.
+  bool Discard();
+
+  // What epoll should report.
+  uint32_t Interest() const;
+
+  int fd() const { return fd_.get(); }
+  uint64_t id() const { return id_; }
+  const std::string& peer() const { return peer_; }
+  const ConnectionPlan& plan() const { return *plan_; }
+  conn::Driver& driver() { return *driver_; }
+
+  // The worker's notes about this socket.
+  struct Notes {
+    TimerWheel::Id timer = 0;
+    Time deadline = kNever;
+    uint32_t watched = 0;  // what epoll reports
+    conn::Phase phase = conn::Phase::kHandshake;
+    bool was_open = false;
+    bool in_flush = false;  // in the list of this turn
+    bool in_parse = false;
+  };
+  Notes notes;
+
+ private:
+  Descriptor fd_;
+  std::shared_ptr<const ConnectionPlan> plan_;
+  std::optional<conn::Driver> driver_;
+  std::string peer_;
+  uint64_t id_;
+  int error_ = 0;         // errno of the stream
+  bool blocked_ = false;  // the last write was short: epoll tells when to go on
+  bool input_ended_ = false;
+};
+
+}  // namespace trunkline::net

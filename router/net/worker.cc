@@ -1,0 +1,390 @@
+#include "router/net/worker.h"
+
+#include <malloc.h>
+#include <time.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "router/amqp/codec.h"
+
+namespace trunkline::net {
+namespace {
+
+// The only clock of the data plane.
+Time Now() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return Time{t.tv_sec * kSecond.ns + t.tv_nsec};
+}
+
+// Cookie of the upkeep timer; those of sockets are packed handles, which are never zero.
+constexpr uint64_t kUpkeepCookie = 0;
+
+// What every open says about this router; also tells the peer our name for the connection.
+std::string OpenProperties(const std::string& version, uint64_t connection_id) {
+  amqp::MapWriter map;
+  map.Add("product", "trunkline");
+  map.Add("version", version);
+  map.Add("qd.conn-id", static_cast<int32_t>(connection_id & INT32_MAX));
+  return map.Take();
+}
+
+core::ConnectionInfo InfoOf(const ConnectionSpec& spec) {
+  core::ConnectionInfo info;
+  info.role = spec.role == Role::kRouteContainer ? core::ConnectionRole::kRouteContainer
+                                                 : core::ConnectionRole::kNormal;
+  info.link_capacity = spec.link_capacity;
+  info.strip_inbound_annotations = spec.strip_annotations == StripAnnotations::kBoth ||
+                                   spec.strip_annotations == StripAnnotations::kIn;
+  info.strip_outbound_annotations = spec.strip_annotations == StripAnnotations::kBoth ||
+                                    spec.strip_annotations == StripAnnotations::kOut;
+  info.max_message_size = spec.max_message_size;
+  return info;
+}
+
+}  // namespace
+
+Worker::Worker(WorkerOptions options, const View* first)
+    : options_(std::move(options)),
+      shard_({.id = options_.id, .identity = options_.identity, .seed = options_.seed}, pool_),
+      timers_(Now()),
+      view_(first) {}
+
+Worker::~Worker() { Stop(); }
+
+void Worker::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Worker::Stop() {
+  stop_.store(true);
+  poller_.Wake();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::Run() {
+  pthread_setname_np(pthread_self(), absl::StrCat("tl-worker-", options_.id).c_str());
+  now_ = Now();
+  shard_.Adopt({view_->version, &view_->routes, view_->settings.get()});
+  std::array<epoll_event, kSocketQuantum> events;
+  const auto anything = [this] { return mailbox_.HasMail() || stop_.load(); };
+  while (!stop_.load()) {
+    const int n = poller_.Wait(absl::MakeSpan(events), Patience(), anything);
+    Turn(absl::MakeSpan(events).first(static_cast<size_t>(n)), Now());
+  }
+  sockets_.ForEach([this](Handle<Socket> handle, Socket& socket) { Erase(handle, socket); });
+}
+
+Duration Worker::Patience() const {
+  if (work_left_) return Duration{};
+  const Time deadline = timers_.NextDeadline();
+  if (deadline == kNever) return kMinute;
+  return deadline > now_ ? deadline - now_ : Duration{};
+}
+
+void Worker::Turn(absl::Span<const epoll_event> events, Time now) {
+  now_ = now;
+  Read(events);
+  AdoptNewestView();  // after the reads: what was read was sent before what is adopted here
+  Parse(now);
+  TakeMail(now);
+  timers_.Advance(now, [this, now](uint64_t cookie) { Expire(cookie, now); });
+  work_left_ = shard_.Emit(now);
+  now_ = Now();
+  Flush(now_);
+  Tell();
+  work_left_ |= !parse_.empty() || !flush_.empty() || !workspace_.touched.empty();
+}
+
+// --- 1. bytes only, no parsing
+
+void Worker::Read(absl::Span<const epoll_event> events) {
+  for (const epoll_event& event : events) {
+    const auto handle = Handle<Socket>::Unpack(event.data.u64);
+    Socket* socket = sockets_.Find(handle);
+    if (socket == nullptr) continue;
+    if (socket->lingering()) {
+      if (socket->Discard()) Erase(handle, *socket);
+      continue;
+    }
+    // A failed stream may have to be heard although it is not read: writing to it says why.
+    const bool failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
+    if ((event.events & EPOLLOUT) != 0 || failed) {
+      socket->Unblock();
+      Enlist(handle, *socket);
+    }
+    if ((event.events & EPOLLIN) == 0 && !failed) continue;
+    bytes_read_ += socket->Read(failed);
+    if (!std::exchange(socket->notes.in_parse, true)) parse_.push_back(handle);
+  }
+  if (!events.empty() && upkeep_ == 0) {
+    upkeep_ = timers_.Schedule(now_ + kUpkeepInterval, kUpkeepCookie);
+  }
+}
+
+// --- 2.
+
+void Worker::AdoptNewestView() {
+  const View* view = mailbox_.TakeView();
+  if (view == nullptr) return;
+  shard_.Adopt({view->version, &view->routes, view->settings.get()});
+  reports_.push_back(
+      ViewLeft{.shard = options_.id, .left = view_->version, .adopted = view->version});
+  view_ = view;
+}
+
+// --- 3. bytes to drivers to the shard; mail
+
+void Worker::Parse(Time now) {
+  int handshakes = 0;
+  size_t kept = 0;
+  for (const Handle<Socket> handle : parse_) {
+    Socket* socket = sockets_.Find(handle);
+    if (socket == nullptr || socket->lingering()) continue;
+    const bool handshake = socket->notes.phase == conn::Phase::kHandshake &&
+                           !socket->plan().connection.tls_profile.empty();
+    if (handshake && ++handshakes > kHandshakeQuantum) {
+      parse_[kept++] = handle;
+      continue;
+    }
+    socket->notes.in_parse = false;
+    socket->driver().Parse(now);
+    Enlist(handle, *socket);
+  }
+  parse_.resize(kept);
+}
+
+void Worker::TakeMail(Time now) {
+  const auto take = Overload{[](std::monostate) {},
+                             [&](core::Envelope&& mail) { shard_.Accept(std::move(mail)); },
+                             [&](NewConnection&& mail) { Take(std::move(mail), now); },
+                             [&](CloseConnection&& mail) { Take(mail, now); },
+                             [&](CloseAll&& mail) { Take(mail, now); },
+                             [&](Quiesce&&) { TakeQuiesce(); }};
+  const Mailbox::Drained drained =
+      mailbox_.Drain(kMailQuantum, [&](Mail&& mail) { std::visit(take, std::move(mail)); });
+  if (drained.room_wanted) reports_.push_back(MailboxHasRoom{options_.id});
+}
+
+void Worker::Take(NewConnection&& connection, Time now) {
+  counters_.connections.Add();
+  const Handle<Socket> handle = sockets_.Insert(std::move(connection));
+  Socket& socket = sockets_.Get(handle);
+  const conn::DriverOptions options = OptionsFor(socket, handle.Pack());
+  const std::string& profile = socket.plan().connection.tls_profile;
+  if (!profile.empty() && options.tls == nullptr) {
+    ReportGone(socket, absl::StrCat("TLS profile \"", profile, "\" does not exist"));
+    return Erase(handle, socket);
+  }
+  socket.notes.watched = EPOLLIN;
+  if (!poller_.Add(socket.fd(), EPOLLIN, handle.Pack())) {
+    ReportGone(socket, "the system has no watch for the socket");
+    return Erase(handle, socket);
+  }
+  socket.Start(options, shard_, workspace_);
+  if (quiesced_) socket.driver().Quiesce();
+  Arm(handle, socket, socket.driver().Tick(now));
+  if (closing_) return CloseSocket(handle, socket, closing_, now);
+  Enlist(handle, socket);
+}
+
+conn::DriverOptions Worker::OptionsFor(const Socket& socket, uint64_t tag) const {
+  const ConnectionPlan& plan = socket.plan();
+  const ConnectionSpec& spec = plan.connection;
+  conn::DriverOptions options;
+  options.inbound = plan.inbound;
+  options.tag = tag;
+  options.router_id = options_.identity.router_id;
+  options.hostname = plan.hostname;
+  options.connection_id = socket.id();
+  options.properties = OpenProperties(options_.version, socket.id());
+  options.info = InfoOf(spec);
+  if (const auto found = view_->tls.find(spec.tls_profile); found != view_->tls.end()) {
+    options.tls = found->second;
+  }
+  options.tls_server = plan.tls_server;
+  options.tls_client = plan.tls_client;
+  options.sasl_mechanisms = spec.sasl_mechanisms;
+  options.require_sasl = plan.require_sasl;
+  options.idle_timeout = spec.idle_timeout;
+  options.handshake_timeout = spec.handshake_timeout;
+  options.max_frame_size = spec.max_frame_size;
+  options.channel_max = static_cast<uint16_t>(spec.max_sessions - 1);
+  options.session_window_bytes = spec.session_window_bytes;
+  return options;
+}
+
+void Worker::Take(const CloseConnection& close, Time now) {
+  // A walk, but connections are closed by name when a person or a changed spec says so.
+  sockets_.ForEach([&](Handle<Socket> handle, Socket& socket) {
+    if (socket.id() == close.id) CloseSocket(handle, socket, close.error, now);
+  });
+}
+
+void Worker::Take(const CloseAll& close, Time now) {
+  closing_ = close.error;
+  sockets_.ForEach([&](Handle<Socket> handle, Socket& socket) {
+    CloseSocket(handle, socket, close.error, now);
+  });
+}
+
+void Worker::TakeQuiesce() {
+  quiesced_ = true;
+  shard_.Quiesce();
+  sockets_.ForEach([this](Handle<Socket> handle, Socket& socket) {
+    if (socket.lingering()) return;
+    socket.driver().Quiesce();
+    Enlist(handle, socket);
+  });
+}
+
+void Worker::CloseSocket(Handle<Socket> handle, Socket& socket, const amqp::Condition& error,
+                         Time now) {
+  if (socket.lingering()) return;
+  socket.driver().Close(error);
+  Arm(handle, socket, socket.driver().Tick(now));
+  Enlist(handle, socket);
+}
+
+// --- 4. deadlines
+
+void Worker::Expire(uint64_t cookie, Time now) {
+  if (cookie == kUpkeepCookie) return Upkeep(now);
+  const auto handle = Handle<Socket>::Unpack(cookie);
+  Socket* socket = sockets_.Find(handle);
+  if (socket == nullptr) return;
+  socket->notes.timer = 0;
+  socket->notes.deadline = kNever;
+  if (socket->lingering()) return Erase(handle, *socket);
+  Arm(handle, *socket, socket->driver().Tick(now));
+  Enlist(handle, *socket);
+}
+
+// Timers are lazy: one that expires too early asks the driver again, so activity on a connection
+// moves no timer.
+void Worker::Arm(Handle<Socket> handle, Socket& socket, Time deadline) {
+  if (deadline >= socket.notes.deadline) return;
+  timers_.Cancel(socket.notes.timer);
+  socket.notes.deadline = deadline;
+  socket.notes.timer = timers_.Schedule(deadline, handle.Pack());
+}
+
+void Worker::Upkeep(Time now) {
+  upkeep_ = 0;
+  const uint64_t closed = counters_.sockets_closed.Get();
+  bool again = bytes_read_ >= kQuietBytes;
+  if (!again) {
+    workspace_.arena.Trim();
+    pool_.Trim();
+    if (closed - closed_at_trim_ >= kTrimSockets) {
+      if (now - trimmed_at_ >= kTrimInterval) {
+        malloc_trim(0);
+        trimmed_at_ = now;
+        closed_at_trim_ = closed;
+      } else {
+        again = true;
+      }
+    }
+  }
+  bytes_read_ = 0;
+  if (again) upkeep_ = timers_.Schedule(now + kUpkeepInterval, kUpkeepCookie);
+}
+
+// --- 5. one write per socket
+
+void Worker::Enlist(Handle<Socket> handle, Socket& socket) {
+  if (!std::exchange(socket.notes.in_flush, true)) flush_.push_back(handle);
+}
+
+void Worker::Flush(Time now) {
+  touched_.swap(workspace_.touched);
+  for (const uint64_t tag : touched_) {
+    const auto handle = Handle<Socket>::Unpack(tag);
+    if (Socket* socket = sockets_.Find(handle); socket != nullptr) Enlist(handle, *socket);
+  }
+  touched_.clear();
+  flushing_.swap(flush_);
+  for (const Handle<Socket> handle : flushing_) FlushSocket(handle, now);
+  flushing_.clear();
+}
+
+void Worker::FlushSocket(Handle<Socket> handle, Time now) {
+  Socket* socket = sockets_.Find(handle);
+  if (socket == nullptr) return;
+  socket->notes.in_flush = false;
+  if (socket->lingering()) return;
+  work_left_ |= socket->Flush(now);
+  NotePhase(handle, *socket, now);
+  if (socket->Finished()) return Finish(handle, *socket, now);
+  if (socket->HasMoreToWrite()) Enlist(handle, *socket);
+  Watch(handle, *socket);
+}
+
+void Worker::NotePhase(Handle<Socket> handle, Socket& socket, Time now) {
+  const conn::Driver& driver = socket.driver();
+  if (driver.phase() == socket.notes.phase) return;
+  socket.notes.phase = driver.phase();
+  // A quick peer opens and closes in one turn.
+  if (!socket.notes.was_open &&
+      (driver.phase() == conn::Phase::kOpen || !driver.container_id().empty())) {
+    socket.notes.was_open = true;
+    reports_.push_back(ConnectionOpened{ConnectionUp{.id = socket.id(),
+                                                     .owner = socket.plan().owner,
+                                                     .inbound = socket.plan().inbound,
+                                                     .peer = socket.peer(),
+                                                     .container_id = driver.container_id(),
+                                                     .user = driver.user(),
+                                                     .tls = driver.tls_description()}});
+  }
+  Arm(handle, socket, socket.driver().Tick(now));
+}
+
+void Worker::Watch(Handle<Socket> handle, Socket& socket) {
+  const uint32_t interest = socket.Interest();
+  if (interest == socket.notes.watched) return;
+  socket.notes.watched = interest;
+  poller_.Modify(socket.fd(), interest, handle.Pack());
+}
+
+void Worker::Finish(Handle<Socket> handle, Socket& socket, Time now) {
+  ReportGone(socket, socket.Error());
+  if (!socket.Linger()) return Erase(handle, socket);
+  Watch(handle, socket);
+  timers_.Cancel(std::exchange(socket.notes.timer, 0));
+  socket.notes.deadline = kNever;
+  Arm(handle, socket, now + kLingerTime);
+}
+
+void Worker::ReportGone(const Socket& socket, std::string error) {
+  counters_.connections_gone.Add();
+  reports_.push_back(ConnectionGone{.shard = options_.id,
+                                    .event = {.id = socket.id(),
+                                              .owner = socket.plan().owner,
+                                              .inbound = socket.plan().inbound,
+                                              .was_open = socket.notes.was_open,
+                                              .peer = socket.peer(),
+                                              .error = std::move(error)}});
+}
+
+void Worker::Erase(Handle<Socket> handle, Socket& socket) {
+  timers_.Cancel(socket.notes.timer);
+  poller_.Remove(socket.fd());
+  sockets_.Erase(handle);
+  counters_.sockets_closed.Add();
+}
+
+// --- 6.
+
+void Worker::Tell() {
+  const auto unsettled = static_cast<int64_t>(shard_.unsettled());
+  counters_.unsettled.Add(unsettled - counters_.unsettled.Get());
+  core::Outbox outbox = shard_.TakeOutbox();
+  if (!outbox.Empty()) {
+    reports_.push_back(ShardNotices{options_.id, std::move(outbox.to_pilot)});
+  }
+  if (!reports_.empty()) options_.report(std::exchange(reports_, {}));
+}
+
+}  // namespace trunkline::net

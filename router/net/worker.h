@@ -1,0 +1,142 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "router/base/counter.h"
+#include "router/base/slot_map.h"
+#include "router/base/timer_wheel.h"
+#include "router/conn/workspace.h"
+#include "router/core/shard.h"
+#include "router/net/mailbox.h"
+#include "router/net/poller.h"
+#include "router/net/socket.h"
+#include "router/net/view.h"
+
+namespace trunkline::net {
+
+struct WorkerOptions {
+  core::ShardId id = 0;
+  core::LocalIdentity identity;
+  std::string version;  // told to peers in open
+  uint64_t seed = 0;
+  // Takes what a turn has for the pilot, on the worker's thread; must not block.
+  std::function<void(std::vector<Report>)> report;
+};
+
+// Of one worker: written by it, read by anyone.
+struct WorkerCounters {
+  Counter connections;  // taken in
+  Counter connections_gone;
+  Counter sockets_closed;  // some time after they are gone: their descriptors are free again
+  core::Gauge unsettled;   // deliveries that are not finished, at the end of the last turn
+};
+
+// A thread with its sockets, their drivers and its shard: the data plane. Everything that happens,
+// happens in Turn; nothing in a callback of a socket. It knows the world by one View and the rest
+// of the process by its Mailbox and the reports it gives.
+//
+// Owned by the Router. Thread: its own; constructor, Start, Stop, the pilot's side of the mailbox
+// and the counters are for others.
+class Worker {
+ public:
+  // `first` is the View to begin with.
+  Worker(WorkerOptions options, const View* first);
+  // Stops.
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  void Start();
+  // Hangs up on everybody and joins the thread.
+  void Stop();
+
+  core::ShardId id() const { return options_.id; }
+  Mailbox& mailbox() { return mailbox_; }
+  const WorkerCounters& counters() const { return counters_; }
+  const core::ShardStats& shard_stats() const { return shard_.stats(); }
+
+ private:
+  // What one turn does at most; the rest is done in the next, without sleeping.
+  static constexpr size_t kSocketQuantum = 64;
+  static constexpr size_t kMailQuantum = 1024;
+  static constexpr int kHandshakeQuantum = 2;  // TLS: each may be a private key operation
+  // A peer that does not end its side after we ended ours.
+  static constexpr Duration kLingerTime = Seconds(2);
+  // Memory goes back to the system when less than this was read in one interval.
+  static constexpr Duration kUpkeepInterval = Seconds(1);
+  static constexpr uint64_t kQuietBytes = 4u << 20;
+  static constexpr uint64_t kTrimSockets = 64;  // closed since the last time
+  static constexpr Duration kTrimInterval = Seconds(5);
+
+  void Run();
+  void Turn(absl::Span<const epoll_event> events, Time now);
+  Duration Patience() const;
+
+  // Steps of a turn. `now` of Flush is later than that of the others.
+  void Read(absl::Span<const epoll_event> events);
+  void AdoptNewestView();
+  void Parse(Time now);
+  void TakeMail(Time now);
+  void Expire(uint64_t cookie, Time now);
+  void Flush(Time now);
+  void Tell();
+
+  // Mail.
+  void Take(NewConnection&& connection, Time now);
+  void Take(const CloseConnection& close, Time now);
+  void Take(const CloseAll& close, Time now);
+  void TakeQuiesce();
+
+  conn::DriverOptions OptionsFor(const Socket& socket, uint64_t tag) const;
+  void CloseSocket(Handle<Socket> handle, Socket& socket, const amqp::Condition& error, Time now);
+  void Enlist(Handle<Socket> handle, Socket& socket);
+  void FlushSocket(Handle<Socket> handle, Time now);
+  void NotePhase(Handle<Socket> handle, Socket& socket, Time now);
+  void Arm(Handle<Socket> handle, Socket& socket, Time deadline);
+  void Watch(Handle<Socket> handle, Socket& socket);
+  void Finish(Handle<Socket> handle, Socket& socket, Time now);
+  void ReportGone(const Socket& socket, std::string error);
+  void Erase(Handle<Socket> handle, Socket& socket);
+  void Upkeep(Time now);
+
+  const WorkerOptions options_;
+  WorkerCounters counters_;
+  std::atomic<bool> stop_{false};
+  Poller poller_;
+  Mailbox mailbox_{poller_};
+
+  BlockPool pool_;
+  conn::Workspace workspace_{pool_};
+  core::Shard shard_;
+  SlotMap<Socket> sockets_;
+  TimerWheel timers_;
+  const View* view_;
+
+  // Of a turn. Handles in the lists may have gone stale.
+  std::vector<Handle<Socket>> parse_;
+  std::vector<Handle<Socket>> flush_;
+  std::vector<Handle<Socket>> flushing_;
+  std::vector<uint64_t> touched_;
+  std::vector<Report> reports_;
+  bool work_left_ = false;
+  Time now_;  // as last read
+
+  bool quiesced_ = false;
+  amqp::Condition closing_;  // CloseAll was mailed: nobody comes in any more
+
+  TimerWheel::Id upkeep_ = 0;
+  uint64_t bytes_read_ = 0;  // since the last Upkeep
+  uint64_t closed_at_trim_ = 0;
+  Time trimmed_at_;
+
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace trunkline::net

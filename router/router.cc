@@ -1,0 +1,182 @@
+#include "router/router.h"
+
+#include <future>
+#include <random>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "router/base/log.h"
+#include "router/base/status.h"
+#include "router/core/address.h"
+#include "router/net/pilot.h"
+#include "router/tls/context.h"
+
+namespace trunkline {
+namespace {
+
+constexpr LogModule kLogModule = LogModule::kRouter;
+
+core::Treatment TreatmentOf(Distribution distribution) {
+  switch (distribution) {
+    case Distribution::kClosest:
+      return core::Treatment::kClosest;
+    case Distribution::kMulticast:
+      return core::Treatment::kMulticast;
+    case Distribution::kUnavailable:
+      return core::Treatment::kUnavailable;
+    case Distribution::kBalanced:
+      break;
+  }
+  return core::Treatment::kBalanced;
+}
+
+core::AddressSetting SettingOf(const AddressSpec& spec) {
+  core::AddressSetting setting;
+  const std::string pattern = spec.prefix.empty() ? spec.pattern : absl::StrCat(spec.prefix, "/#");
+  setting.pattern = core::NormalisePattern(pattern);
+  setting.treatment = TreatmentOf(spec.distribution);
+  setting.ingress_phase = static_cast<char>('0' + (spec.waypoint ? 0 : spec.ingress_phase));
+  setting.egress_phase = static_cast<char>('0' + (spec.waypoint ? 1 : spec.egress_phase));
+  if (spec.priority) setting.priority = static_cast<uint8_t>(*spec.priority);
+  setting.fallback = spec.enable_fallback;
+  return setting;
+}
+
+// What happened, on its way from the pilot to control. Bound: kEventsMax; connections that come and
+// go while control does not listen are then not told one by one, only counted.
+//
+// Thread: any. The mutex is held for a few instructions.
+class EventQueue {
+ public:
+  static constexpr size_t kEventsMax = 65536;
+
+  // True if the queue was empty: control has to be woken.
+  bool Push(RouterEvent event) {
+    absl::MutexLock lock(&mutex_);
+    if (events_.size() >= kEventsMax && IsAboutConnection(event)) return false;
+    events_.push_back(std::move(event));
+    return events_.size() == 1;
+  }
+
+  std::vector<RouterEvent> Take() {
+    absl::MutexLock lock(&mutex_);
+    return std::exchange(events_, {});
+  }
+
+ private:
+  static bool IsAboutConnection(const RouterEvent& event) {
+    return std::holds_alternative<ConnectionUp>(event) ||
+           std::holds_alternative<ConnectionDown>(event);
+  }
+
+  absl::Mutex mutex_;
+  std::vector<RouterEvent> events_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+class Router::Impl {
+ public:
+  Impl(const RouterSpec& spec, std::shared_ptr<const core::AddressSettings> settings, Wake wake);
+
+  // Runs `request` on the pilot's thread and waits until it is done.
+  template <typename Request>
+  absl::Status Ask(Request request) {
+    if (stopped_) return absl::FailedPreconditionError("the router is stopped");
+    std::promise<absl::Status> answer;
+    pilot_.Post([&] {
+      request(pilot_, [&answer](absl::Status status) { answer.set_value(std::move(status)); });
+    });
+    return answer.get_future().get();
+  }
+
+  const RouterSpec& spec() const { return spec_; }
+  std::vector<RouterEvent> TakeEvents() { return events_.Take(); }
+  RouterCounters Counters() const { return pilot_.Counters(); }
+  void Drain(Duration limit) {
+    if (!stopped_) pilot_.Post([this, limit] { pilot_.Drain(limit); });
+  }
+  void Stop() {
+    if (!std::exchange(stopped_, true)) pilot_.Stop();
+  }
+
+ private:
+  const RouterSpec spec_;
+  const Wake wake_;
+  EventQueue events_;
+  bool stopped_ = false;
+  net::Pilot pilot_;
+};
+
+Router::Impl::Impl(const RouterSpec& spec, std::shared_ptr<const core::AddressSettings> settings,
+                   Wake wake)
+    : spec_(spec),
+      wake_(std::move(wake)),
+      pilot_({.spec = spec,
+              .settings = std::move(settings),
+              .workers = 1,
+              .seed = std::random_device()(),
+              .event = [this](RouterEvent event) {
+                if (events_.Push(std::move(event)) && wake_) wake_();
+              }}) {
+  pilot_.Start();
+}
+
+Router::Router() = default;
+Router::~Router() { Stop(); }
+
+absl::StatusOr<std::unique_ptr<Router>> Router::Start(const RouterSpec& spec, Wake wake) {
+  if (spec.id.empty()) return absl::InvalidArgumentError("id: must not be empty");
+  if (spec.workers != 0 && spec.workers != 1) {
+    return absl::InvalidArgumentError("workers: only 1 is supported by this version");
+  }
+  TL_ASSIGN_OR_RETURN(auto settings,
+                      core::AddressSettings::Build({}, TreatmentOf(spec.default_distribution)));
+  std::unique_ptr<Router> router(new Router());
+  router->impl_ = std::make_unique<Impl>(spec, std::move(settings), std::move(wake));
+  TL_LOG(info, "router started", {"id", spec.id}, {"version", spec.version}, {"workers", 1});
+  return router;
+}
+
+absl::Status Router::Apply(const ListenerSpec& spec) {
+  return impl_->Ask([&](net::Pilot& pilot, auto done) { pilot.Apply(spec, done); });
+}
+
+absl::Status Router::Apply(const ConnectorSpec& spec) {
+  return impl_->Ask([&](net::Pilot& pilot, auto done) { pilot.Apply(spec, done); });
+}
+
+absl::Status Router::Apply(const std::vector<AddressSpec>& addresses) {
+  std::vector<core::AddressSetting> settings;
+  for (const AddressSpec& address : addresses) settings.push_back(SettingOf(address));
+  TL_ASSIGN_OR_RETURN(
+      auto built, core::AddressSettings::Build(std::move(settings),
+                                               TreatmentOf(impl_->spec().default_distribution)));
+  return impl_->Ask([&](net::Pilot& pilot, auto done) { pilot.Apply(std::move(built), done); });
+}
+
+absl::Status Router::RemoveListener(const std::string& name) {
+  return impl_->Ask([&](net::Pilot& pilot, auto done) { pilot.RemoveListener(name, done); });
+}
+
+absl::Status Router::RemoveConnector(const std::string& name) {
+  return impl_->Ask([&](net::Pilot& pilot, auto done) { pilot.RemoveConnector(name, done); });
+}
+
+absl::Status Router::SetTls(const std::string& profile,
+                            std::shared_ptr<const tls::Context> context) {
+  if (context == nullptr) return absl::InvalidArgumentError("tls: must not be null");
+  return impl_->Ask([&](net::Pilot& pilot, auto done) { pilot.SetTls(profile, context, done); });
+}
+
+std::vector<RouterEvent> Router::TakeEvents() { return impl_->TakeEvents(); }
+RouterCounters Router::Counters() const { return impl_->Counters(); }
+void Router::Drain(Duration limit) { impl_->Drain(limit); }
+
+void Router::Stop() {
+  if (impl_ != nullptr) impl_->Stop();
+}
+
+}  // namespace trunkline
