@@ -7,10 +7,11 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "router/amqp/events.h"
 #include "router/amqp/output.h"
 #include "router/amqp/performatives.h"
+#include "router/amqp/session.h"
+#include "router/amqp/session_handles.h"
 #include "router/amqp/types.h"
 #include "router/base/payload.h"
 #include "router/base/time.h"
@@ -27,10 +28,15 @@ struct EngineOptions {
   std::vector<std::string> offered_capabilities;
   std::vector<std::string> desired_capabilities;
   std::string properties;  // raw map
-  uint32_t session_window_bytes = 1u
-                                  << 20;  // received payload held per session; announced in frames
-  uint32_t handle_max = 32767;            // links per session and direction - 1
+  // Received payload held per session: announced in frames, which are taken to be as large as the
+  // largest of late, max_frame_size at first and an eighth of it at least.
+  uint32_t session_window_bytes = 1u << 20;
+  uint32_t handle_max = 32767;  // links per session and direction - 1
 };
+
+// No such session or link.
+inline constexpr uint16_t kNoSession = UINT16_MAX;
+inline constexpr LinkIndex kNoLink = UINT32_MAX;
 
 // One delivery, or the next part of it, to be sent by Engine::Send.
 struct Outgoing {
@@ -39,18 +45,18 @@ struct Outgoing {
   bool settled = false;             // pre-settled
   bool complete = false;            // no bytes will follow those of `payload`
   bool aborted = false;             // ends a started delivery; `payload` is dropped
-  uint64_t bytes_max = UINT64_MAX;  // quantum of this call, at least one frame is written
+  uint64_t bytes_max = UINT64_MAX;  // quantum of this call; at least one frame is written
   Payload* payload = nullptr;       // what was written is taken from its front
   bool started = false;             // set by the first call that writes
   uint32_t delivery = 0;            // delivery-id, set with `started`
 };
 
 enum class SendResult : uint8_t {
-  kSent,      // the delivery is complete (or aborted) on the wire
+  kSent,      // the delivery is complete (or aborted: on the wire, if it had started)
   kPartial,   // all of `payload` is written, the delivery is not complete
   kQuantum,   // bytes_max reached
   kBlocked,   // the session window is closed: kWritable follows
-  kNoCredit,  // the link has none: kLinkFlow follows
+  kNoCredit,  // the link has none: kLinkFlow follows. Or it is detached: kDetached did or follows
 };
 
 // AMQP 1.0 connection endpoint without I/O, above SASL and TLS: frames in, events out; commands in,
@@ -78,7 +84,8 @@ class Engine {
   uint32_t Consumed() const;
   // Bytes that the frame at the front of the rest takes, as far as known; at least 8.
   uint32_t FrameNeeds() const;
-  // The peer will send nothing more. Reported as kFailed unless the connection is closed.
+  // The peer will send nothing more. Reported as kFailed unless the connection is closed, or we
+  // have closed it.
   void InputEnded();
 
   // --- connection
@@ -91,20 +98,27 @@ class Engine {
   Time Tick(Time now);
 
   // --- sessions and links we start (answers to the peer's are made by the engine)
+  // kNoSession if the peer takes no more of them.
   uint16_t BeginSession();
-  // Answers a kAttached; StartLink starts a link of ours. Name, handle and role are filled in here.
+  // Answers a kAttached; StartLink starts a link of ours, with the name and role of `attach`. Name,
+  // handle, role and initial delivery-count are filled in here. What the peer said before the
+  // answer (flow, detach) is reported after it. kNoLink if the session or its handles are gone.
   void AnswerAttach(LinkIndex link, amqp::Attach attach);
   LinkIndex StartLink(uint16_t session, amqp::Attach attach);
-  // Refusal: AnswerAttach with a null terminus, then Detach(closed, error).
+  // Refusal: AnswerAttach with a null terminus, then Detach(closed, error). Nothing of the link is
+  // reported after this but its kDetached.
   void Detach(LinkIndex link, bool closed, const Condition& error = {});
+  // Its links are reported kDetached (implied), and kEnded when the peer has ended it, too.
   void EndSession(uint16_t session, const Condition& error = {});
   void SetUser(LinkIndex link, uint64_t user);
   uint16_t SessionOf(LinkIndex link) const;
 
   // --- deliveries we receive
   void SetDeliveryUser(LinkIndex link, uint32_t delivery, uint64_t user);
-  // Adds `credit`; sent by Flush when the peer has used up half of what it had, or with `drain`.
+  // Adds `credit`; sent by Flush when the peer has used up half of what it is raised to, or with
+  // `drain`. Ends a drain.
   void Grant(LinkIndex link, uint32_t credit);
+  // Asks the peer to use up its credit or give it back. kLinkFlow tells when none is left.
   void Drain(LinkIndex link);
   // Payload bytes of this link's session were passed on or dropped: its window may open again.
   void Release(LinkIndex link, uint64_t bytes);
@@ -121,11 +135,77 @@ class Engine {
   void Dispose(LinkIndex link, uint32_t delivery, const Outcome& outcome, bool settled);
 
   void Flush(Time now);
-  Output& output();
+  Output& output() { return context_.frames.output(); }
 
  private:
-  class Impl;  // placeholder of this header until sessions and links are written
-  std::unique_ptr<Impl> impl_;
+  // One frame of the input.
+  struct Frame {
+    uint16_t channel = 0;
+    std::string_view body;
+  };
+
+  // input
+  bool ReadHeader();
+  bool ReadFrame(Frame& frame);
+  bool NextPending(Event& event);
+  bool NextReport(const Report& report, Event& event);
+  bool ReportFailure(Event& event);
+  bool OnFrame(const Frame& frame, Event& event);
+  bool OnSessionFrame(Descriptor descriptor, const Frame& frame, Event& event);
+  bool OnRareFrame(Descriptor descriptor, const Frame& frame, Event& event);
+  bool OnOpen(std::string_view body, Event& event);
+  bool OnClose(std::string_view body, Event& event);
+  bool OnBegin(const Frame& frame);
+  bool FailDecode(std::string_view what);  // false
+
+  // time
+  void OnSilence();
+  void NoteTime(Time now);
+  void NoteOutput(Time now);
+  void SetHeartbeat(std::optional<uint32_t> remote_milliseconds);
+
+  // sessions and links
+  Session* SessionAt(uint16_t channel);
+  // The one that the peer's channel stands for; null fails the connection.
+  Session* SessionOnChannel(uint16_t channel);
+  // Null when the peer takes no more.
+  Session* NewSession();
+  void DropSession(uint16_t channel);
+  Session& Of(const Link& link);
+
+  // output
+  void WriteOpen();
+  void WriteClose(const Condition& error);
+  void WritePending();
+
+  SessionContext context_;
+  std::unique_ptr<Open> local_open_;  // until it is written
+  Open remote_open_;
+  std::vector<std::unique_ptr<Session>> sessions_;  // by our channel; null: free
+  NumberMap channels_;                              // the peer's, to ours
+  uint32_t channel_hint_ = 0;                       // none below it is free
+  uint16_t channel_max_;                            // of the peer's channels
+
+  // What is being read: context_.input from at_ up to size_.
+  uint32_t at_ = 0;
+  uint32_t size_ = 0;
+  uint32_t needs_ = kFrameHeaderBytes;
+  size_t reports_done_ = 0;
+
+  bool header_received_ = false;
+  bool header_sent_ = false;
+  bool open_received_ = false;
+  bool close_sent_ = false;
+  bool close_received_ = false;
+  bool failed_ = false;   // kFailed is due or was reported
+  bool gave_up_ = false;  // the peer's close is not waited for
+  bool started_ = false;  // a time is known
+
+  Duration idle_timeout_;        // the peer's silence; zero: none
+  Duration heartbeat_interval_;  // our own; zero: none
+  Time last_input_;
+  Time last_output_;
+  uint64_t frames_at_last_output_ = 0;
 };
 
 }  // namespace trunkline::amqp

@@ -15,19 +15,22 @@ using LinkIndex = uint32_t;
 enum class EventKind : uint8_t {
   kNone,
   kOpened,    // `open`: the peer's. The engine has answered or been answered
-  kAttached,  // `attach`: the peer's. New unless `answer`; answer it with Engine::Attach or Detach
-  kDetached,  // `error`, `closed`. Unless `implied` (session or connection ended) answer with
-              // Detach
+  kAttached,  // `attach`: the peer's. New unless `answer`: answer it with Engine::AnswerAttach, and
+              // Detach if it is refused
+  kDetached,  // `error`, `closed`: once for each link that was reported or started. Answer it with
+              // Detach unless `answer` or `implied`; with those the link is gone
   kTransfer,  // one frame of a delivery
   kDisposition,  // one delivery: `delivery_user`, `outcome`, `settled`
   kLinkFlow,     // `credit`, `drain`, `echo`: of either direction
   kWritable,     // a session window opened: links of `session` that were blocked may send
-  kEnded,        // a session is gone; its links were reported kDetached before
-  kClosed,       // `error`: the peer closed. The engine has answered
-  kFailed,  // `error`: protocol violation or time-out; close is queued, nothing more will be read
+  kEnded,        // a session is gone, `error`; its links were reported kDetached before
+  kClosed,       // `error`: the peer closed. The engine has answered. Sessions and links go with it
+  kFailed,       // `error`: protocol violation or time-out; close is queued, nothing more will be
+                 // read. Sessions and links go with it
 };
 
 // What an Engine reports, one at a time. Pointers and views are valid until the next call of Next.
+// Fields that do not belong to `kind` are left as they were.
 struct Event {
   EventKind kind = EventKind::kNone;
   uint16_t session = 0;
@@ -54,12 +57,13 @@ struct Event {
   bool drain = false;
   bool echo = false;
 
-  bool answer = false;   // kAttached: answers an Attach of ours
+  bool answer = false;   // kAttached, kDetached: the peer answers us
   bool closed = false;   // kDetached
-  bool implied = false;  // kDetached
+  bool implied = false;  // kDetached: the session ended, or the engine detached the link for a
+                         // mistake of the peer
   const Open* open = nullptr;
   const Attach* attach = nullptr;
-  const Condition* error = nullptr;
+  const Condition* error = nullptr;  // where named above: set, and empty if there is none
 };
 
 }  // namespace trunkline::amqp

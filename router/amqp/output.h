@@ -4,8 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <string_view>
+#include <vector>
 
 #include "router/base/payload.h"
 
@@ -27,9 +27,15 @@ class Output {
   ~Output();
 
   // Room for `n` bytes in one piece (n <= BlockPool::kBlockBytes), to be filled and then committed.
-  uint8_t* Reserve(uint32_t n);
+  uint8_t* Reserve(uint32_t n) {
+    if (block_ == nullptr || block_->room() < n) NextBlock();
+    return block_->tail();
+  }
   // REQUIRES: n <= what the last Reserve asked for.
-  void Commit(uint32_t n);
+  void Commit(uint32_t n) {
+    block_->used += n;
+    bytes_ += n;
+  }
   void Append(std::string_view bytes);
   void Append(const Slice& slice);  // copies below kShareMin, shares from there on
 
@@ -40,14 +46,17 @@ class Output {
   uint64_t bytes() const { return bytes_; }
 
  private:
-  struct Chunk {
-    Slice slice;
-    bool own;  // encoded here: grows while it is last and ends at the tail of block_
-  };
+  // The run of encoded bytes at the end of the block that no slice of sealed_ holds yet.
+  uint32_t open_bytes() const { return block_ == nullptr ? 0 : block_->used - open_; }
+  void Seal();
+  void NextBlock();
+  void Clear();
 
   BlockPool& pool_;
-  Block* block_ = nullptr;  // where encoding goes on
-  std::deque<Chunk> chunks_;
+  Block* block_ = nullptr;     // where encoding goes on
+  uint32_t open_ = 0;          // offset in block_ of the run that is not sealed
+  uint32_t head_ = 0;          // slices of sealed_ that are gone already
+  std::vector<Slice> sealed_;  // what goes out before the open run
   uint64_t bytes_ = 0;
 };
 

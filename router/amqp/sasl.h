@@ -80,7 +80,7 @@ class SaslExchange {
 
  private:
   size_t ReadHeader(std::string_view bytes);
-  // One frame from the front of `bytes`: its size, or 0 if it is not whole or SASL has failed.
+  // One frame from the front of `bytes`: its size, or 0 if it is not whole or not SASL.
   size_t ReadFrame(std::string_view bytes);
 };
 
@@ -140,9 +140,14 @@ class SaslClient : public SaslExchange {
   void OnHeader() override {}
   void OnFrame(Descriptor descriptor, std::string_view body) override;
   void OnMechanisms(const SaslMechanisms& offered);
+  void OnPlainChallenge();
   void WriteInit(const std::optional<std::string>& response);
 
+  // What an anonymous peer says of itself.
+  static constexpr char kAnonymousTrace[] = "anonymous";
+
   SaslClientOptions options_;
+  bool init_sent_ = false;
   std::optional<SaslCode> code_;
   std::optional<std::string> additional_;
 };

@@ -1,0 +1,306 @@
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "router/amqp/engine.h"
+#include "router/amqp/sasl.h"
+
+// From bytes to events: framing, and which session a frame is for.
+namespace trunkline::amqp {
+namespace {
+
+// Reports that an idle engine keeps room for.
+constexpr size_t kReportsKept = 8;
+
+std::string_view Text(const absl::Status& status) {
+  return {status.message().data(), status.message().size()};
+}
+
+uint32_t LoadBe32(const uint8_t* at) {
+  return uint32_t{at[0]} << 24 | uint32_t{at[1]} << 16 | uint32_t{at[2]} << 8 | at[3];
+}
+
+}  // namespace
+
+// --- input
+
+void Engine::SetInput(const Slice& input, Time now) {
+  NoteTime(now);
+  if (!input.empty()) last_input_ = now;
+  context_.input = input;
+  size_ = input.size();
+  at_ = failed_ || close_received_ ? size_ : 0;
+  needs_ = kFrameHeaderBytes;
+}
+
+uint32_t Engine::Consumed() const { return at_; }
+
+uint32_t Engine::FrameNeeds() const { return needs_; }
+
+void Engine::InputEnded() {
+  if (close_received_ || failed_ || context_.failing) return;
+  if (close_sent_) {
+    gave_up_ = true;
+    return;
+  }
+  context_.Fail(condition::kFramingError, "connection aborted");
+}
+
+bool Engine::Next(Event& event) {
+  event.payload = Slice();
+  Frame frame;
+  for (;;) {
+    if (context_.pending && NextPending(event)) return true;
+    if (ReadFrame(frame)) {
+      if (OnFrame(frame, event)) return true;
+    } else if (!context_.pending) {
+      break;
+    }
+  }
+  context_.input = Slice();
+  size_ = at_;
+  return false;
+}
+
+// The next whole frame. False if there is none, or if the connection has just failed.
+bool Engine::ReadFrame(Frame& frame) {
+  if (!header_received_ && !ReadHeader()) return false;
+  if (size_ - at_ < kFrameHeaderBytes) return false;
+  const uint8_t* header = context_.input.data() + at_;
+  const uint32_t size = LoadBe32(header);
+  if (size < kFrameHeaderBytes || size > context_.frame_bytes_max) {
+    context_.Fail(condition::kFramingError, absl::StrCat("frame of ", size, " bytes"));
+    return false;
+  }
+  needs_ = size;
+  if (size_ - at_ < size) return false;
+  const uint32_t body = uint32_t{header[4]} * 4;
+  if (body < kFrameHeaderBytes || body > size) {
+    context_.Fail(condition::kFramingError, absl::StrCat("doff of ", header[4]));
+    return false;
+  }
+  if (header[5] != 0) {
+    context_.Fail(condition::kFramingError, absl::StrCat("frame of type ", header[5]));
+    return false;
+  }
+  frame.channel = static_cast<uint16_t>(header[6] << 8 | header[7]);
+  frame.body = {reinterpret_cast<const char*>(header) + body, size - body};
+  at_ += size;
+  needs_ = kFrameHeaderBytes;
+  return true;
+}
+
+bool Engine::ReadHeader() {
+  if (size_ - at_ < kAmqpHeader.size()) return false;
+  if (context_.input.view().substr(at_, kAmqpHeader.size()) != kAmqpHeader) {
+    // Our header says what we speak; frames would not be understood.
+    if (!header_sent_) output().Append(kAmqpHeader);
+    header_sent_ = true;
+    context_.frames.Stop();
+    close_sent_ = true;
+    context_.Fail(condition::kNotImplemented, "not an AMQP 1.0 header");
+    return false;
+  }
+  at_ += kAmqpHeader.size();
+  header_received_ = true;
+  return true;
+}
+
+// --- what came of earlier frames and commands
+
+bool Engine::NextPending(Event& event) {
+  if (context_.failing) return ReportFailure(event);
+  if (context_.walking != nullptr) {
+    if (context_.walking->NextOfDisposition(event)) return true;
+    context_.walking = nullptr;
+  }
+  std::vector<Report>& reports = context_.reports;
+  while (reports_done_ < reports.size()) {
+    const Report report = reports[reports_done_];
+    const bool told = NextReport(report, event);
+    const bool more = report.kind == ReportKind::kOver && told && event.kind != EventKind::kEnded;
+    if (!more) ++reports_done_;
+    if (told) return true;
+  }
+  reports.clear();
+  if (reports.capacity() > kReportsKept) reports.shrink_to_fit();
+  reports_done_ = 0;
+  context_.pending = false;
+  return false;
+}
+
+bool Engine::NextReport(const Report& report, Event& event) {
+  if (report.kind == ReportKind::kFlow || report.kind == ReportKind::kDetach) {
+    Link* link = context_.Find(report.id);
+    if (link == nullptr) return false;
+    Session& session = Of(*link);
+    return report.kind == ReportKind::kFlow ? session.ReportFlow(*link, event)
+                                            : session.ReportDetach(*link, event);
+  }
+  const uint16_t channel = static_cast<uint16_t>(report.id);
+  Session* session = SessionAt(channel);
+  if (session == nullptr) return false;
+  if (report.kind == ReportKind::kWritable) {
+    event.kind = EventKind::kWritable;
+    event.session = channel;
+    return !session->ended();
+  }
+  if (!session->NextOfOver(event)) return false;
+  if (event.kind == EventKind::kEnded) DropSession(channel);
+  return true;
+}
+
+// The rest of the input is dropped, whatever it says.
+bool Engine::ReportFailure(Event& event) {
+  at_ = size_;
+  if (failed_ || close_received_) {
+    context_.pending = false;
+    return false;
+  }
+  WriteClose(context_.failure);
+  failed_ = true;
+  event.kind = EventKind::kFailed;
+  event.error = &context_.failure;
+  return true;
+}
+
+// --- frames
+
+bool Engine::OnFrame(const Frame& frame, Event& event) {
+  if (frame.body.empty()) return false;  // a heartbeat
+  const absl::StatusOr<Descriptor> descriptor = PeekDescriptor(frame.body);
+  if (!descriptor.ok() || *descriptor > Descriptor::kClose) {
+    FailDecode("performative");
+    return false;
+  }
+  if (open_received_ == (*descriptor == Descriptor::kOpen)) {
+    context_.Fail(condition::kIllegalState, open_received_ ? "second open" : "open is not first");
+    return false;
+  }
+  switch (*descriptor) {
+    case Descriptor::kTransfer:
+    case Descriptor::kFlow:
+    case Descriptor::kDisposition:
+      return OnSessionFrame(*descriptor, frame, event);
+    default:
+      return OnRareFrame(*descriptor, frame, event);
+  }
+}
+
+Session* Engine::SessionOnChannel(uint16_t channel) {
+  const uint32_t ours = channels_.Find(channel);
+  if (ours != NumberMap::kNone) return sessions_[ours].get();
+  if (channel > channel_max_) {
+    context_.Fail(condition::kFramingError,
+                  absl::StrCat("channel ", channel, " is above ", channel_max_));
+  } else {
+    context_.Fail(condition::kNotAllowed, absl::StrCat("no session on channel ", channel));
+  }
+  return nullptr;
+}
+
+bool Engine::OnSessionFrame(Descriptor descriptor, const Frame& frame, Event& event) {
+  Session* session = SessionOnChannel(frame.channel);
+  if (session == nullptr || session->ended()) return false;
+  if (descriptor == Descriptor::kTransfer) {
+    Transfer transfer;
+    std::string_view payload;
+    if (ParseTransfer(frame.body, transfer, payload)) {
+      return session->OnTransfer(transfer, payload, event);
+    }
+    FailDecode("transfer");
+  } else if (descriptor == Descriptor::kDisposition) {
+    Disposition disposition;
+    if (ParseDisposition(frame.body, disposition)) {
+      session->OnDisposition(disposition);
+    } else {
+      FailDecode("disposition");
+    }
+  } else {
+    Flow flow;
+    if (ParseFlow(frame.body, flow)) return session->OnFlow(flow, event);
+    FailDecode("flow");
+  }
+  return false;
+}
+
+bool Engine::OnRareFrame(Descriptor descriptor, const Frame& frame, Event& event) {
+  if (descriptor == Descriptor::kOpen) return OnOpen(frame.body, event);
+  if (descriptor == Descriptor::kClose) return OnClose(frame.body, event);
+  if (descriptor == Descriptor::kBegin) return OnBegin(frame);
+  Session* session = SessionOnChannel(frame.channel);
+  if (session == nullptr) return false;
+  if (descriptor == Descriptor::kEnd) {
+    absl::StatusOr<End> end = ParseEnd(frame.body);
+    if (!end.ok()) return FailDecode(Text(end.status()));
+    channels_.Erase(frame.channel);
+    session->OnEnd(*end);
+    return false;
+  }
+  if (session->ended()) return false;
+  if (descriptor == Descriptor::kAttach) {
+    absl::StatusOr<Attach> attach = ParseAttach(frame.body);
+    if (!attach.ok()) return FailDecode(Text(attach.status()));
+    return session->OnAttach(*std::move(attach), event);
+  }
+  absl::StatusOr<amqp::Detach> detach = ParseDetach(frame.body);
+  if (!detach.ok()) return FailDecode(Text(detach.status()));
+  return session->OnDetach(*std::move(detach), event);
+}
+
+bool Engine::OnOpen(std::string_view body, Event& event) {
+  absl::StatusOr<Open> open = ParseOpen(body);
+  if (!open.ok()) return FailDecode(Text(open.status()));
+  open_received_ = true;
+  remote_open_ = *std::move(open);
+  WriteOpen();
+  if (remote_open_.max_frame_size < kFrameBytesMin) {
+    context_.Fail(condition::kInvalidField,
+                  absl::StrCat("max-frame-size: ", remote_open_.max_frame_size, " is below ",
+                               kFrameBytesMin));
+    return false;
+  }
+  context_.frames.set_frame_bytes_max(remote_open_.max_frame_size);
+  SetHeartbeat(remote_open_.idle_time_out);
+  event.kind = EventKind::kOpened;
+  event.open = &remote_open_;
+  return true;
+}
+
+bool Engine::OnClose(std::string_view body, Event& event) {
+  absl::StatusOr<amqp::Close> close = ParseClose(body);
+  if (!close.ok()) return FailDecode(Text(close.status()));
+  WriteClose({});
+  close_received_ = true;
+  at_ = size_;
+  event.kind = EventKind::kClosed;
+  context_.SetError(event, close->error);
+  return true;
+}
+
+bool Engine::OnBegin(const Frame& frame) {
+  absl::StatusOr<Begin> begin = ParseBegin(frame.body);
+  if (!begin.ok()) return FailDecode(Text(begin.status()));
+  if (frame.channel > channel_max_) return SessionOnChannel(frame.channel) != nullptr;
+  if (channels_.Find(frame.channel) != NumberMap::kNone) {
+    context_.Fail(condition::kNotAllowed, absl::StrCat("channel ", frame.channel, " is in use"));
+    return false;
+  }
+  const bool answer = begin->remote_channel.has_value();
+  Session* session = answer ? SessionAt(*begin->remote_channel) : NewSession();
+  if (session == nullptr || session->begun()) {
+    context_.Fail(answer ? condition::kInvalidField : condition::kResourceLimitExceeded,
+                  answer ? "remote-channel: no session waits there" : "no channel is left");
+    return false;
+  }
+  channels_.Set(frame.channel, session->channel());
+  session->OnBegin(*begin, frame.channel);
+  if (!answer) session->WriteBegin();
+  return false;
+}
+
+bool Engine::FailDecode(std::string_view what) {
+  context_.Fail(condition::kDecodeError, what);
+  return false;
+}
+
+}  // namespace trunkline::amqp

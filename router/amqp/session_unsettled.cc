@@ -1,0 +1,108 @@
+#include "router/amqp/session_unsettled.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "router/amqp/link.h"
+
+namespace trunkline::amqp {
+namespace {
+
+// Ids that may pass while one delivery stays unsettled: serial numbers have no order beyond 2^31.
+constexpr uint32_t kAgeMax = 1u << 30;
+
+}  // namespace
+
+bool UnsettledMap::Grow() {
+  if (live_ >= kLiveMax) return false;
+  if (capacity_ >= kCrowdedMin && live_ <= capacity_ / 4) {
+    MoveAside();
+  } else {
+    Resize(capacity_ == 0 ? kCapacityMin : capacity_ * 2);
+  }
+  return true;
+}
+
+// The older half of the ring becomes free; what is live there stays findable.
+void UnsettledMap::MoveAside() {
+  if (aside_ == nullptr) aside_ = std::make_unique<absl::btree_map<uint32_t, UnsettledEntry>>();
+  const uint32_t middle = head_ + capacity_ / 2;
+  for (; head_ != middle; ++head_) {
+    if (At(head_).live) aside_->emplace(head_, At(head_));
+  }
+  Advance();
+}
+
+void UnsettledMap::Resize(uint32_t capacity) {
+  auto ring = std::make_unique<UnsettledEntry[]>(capacity);
+  for (uint32_t id = head_; id != end_; ++id) ring[id & (capacity - 1)] = At(id);
+  ring_ = std::move(ring);
+  capacity_ = capacity;
+}
+
+UnsettledEntry* UnsettledMap::FindAside(uint32_t id) {
+  const auto found = aside_->find(id);
+  return found == aside_->end() ? nullptr : &found->second;
+}
+
+void UnsettledMap::SettleAside(uint32_t id) {
+  live_ -= static_cast<uint32_t>(aside_->erase(id));
+  if (aside_->empty()) aside_.reset();
+}
+
+bool UnsettledMap::NextIn(Range& range, uint32_t& id) {
+  if (!range.in_ring) {
+    if (aside_ != nullptr && NextAside(range, id)) return true;
+    range.in_ring = true;
+    range.next = range.first;
+  }
+  if (SerialDistance(range.next, head_) < 0) range.next = head_;
+  for (; InRing(range.next) && SerialDistance(range.next, range.last) <= 0; ++range.next) {
+    if (!At(range.next).live) continue;
+    id = range.next++;
+    return true;
+  }
+  return false;
+}
+
+bool UnsettledMap::NextAside(Range& range, uint32_t& id) {
+  // Ids in the order of serial numbers from `next` on, around the end of their range.
+  auto found = aside_->lower_bound(range.next);
+  if (found == aside_->end()) found = aside_->begin();
+  if (found->first - range.first > range.last - range.first) return false;
+  if (found->first - range.first < range.next - range.first) return false;  // once around
+  id = found->first;
+  range.next = id + 1;
+  return true;
+}
+
+void UnsettledMap::DropLink(uint32_t link, uint32_t count) {
+  for (uint32_t id = head_; id != end_ && count > 0; ++id) {
+    UnsettledEntry& entry = At(id);
+    if (!entry.live || entry.link != link) continue;
+    entry.live = false;
+    --live_;
+    --count;
+  }
+  Advance();
+  if (aside_ == nullptr || count == 0) return;
+  live_ -= static_cast<uint32_t>(
+      absl::erase_if(*aside_, [link](const auto& entry) { return entry.second.link == link; }));
+  if (aside_->empty()) aside_.reset();
+}
+
+void UnsettledMap::Trim() {
+  if (!Lone() || capacity_ == 0) return;
+  ring_.reset();
+  capacity_ = 0;
+}
+
+bool UnsettledMap::Overrun() const {
+  if (aside_ == nullptr) return false;
+  // The oldest is the first one behind `end_`, going around.
+  auto oldest = aside_->lower_bound(end_);
+  if (oldest == aside_->end()) oldest = aside_->begin();
+  return end_ - oldest->first > kAgeMax;
+}
+
+}  // namespace trunkline::amqp

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/container/btree_map.h"
+#include "router/amqp/types.h"
+
+namespace trunkline::amqp {
+
+// A delivery that is not settled on both sides.
+struct UnsettledEntry {
+  uint64_t user = 0;
+  uint32_t link = 0;
+  OutcomeKind outcome = OutcomeKind::kNone;  // what the next flush says about it
+  bool live : 1 = false;                     // false: settled; only its place is kept
+  bool marked : 1 = false;                   // a disposition is due
+  bool settle : 1 = false;                   // and settles
+  uint16_t state = 0;  // of `outcome`: place in the session's list of raw states, from 1; 0: none
+};
+static_assert(sizeof(UnsettledEntry) == 16);
+
+// The unsettled deliveries of a session in one direction, by delivery-id: a ring that grows and
+// goes with what is in flight. Deliveries end in any order; those that stay behind by far are moved
+// aside, so that one slow consumer does not make the ring as long as all that passed it by.
+//
+// Owned by a Session. Thread: the worker's. Holds no memory when Trim finds it empty.
+class UnsettledMap {
+ public:
+  // Live deliveries; beyond it a session is ended.
+  static constexpr uint32_t kLiveMax = 1u << 20;
+
+  // The id that the next delivery gets.
+  uint32_t next() const { return end_; }
+  uint32_t live() const { return live_; }
+  bool empty() const { return live_ == 0; }
+  // Ids in [first(), next()) are in the ring.
+  uint32_t first() const { return head_; }
+
+  // The first id of a peer's choice. REQUIRES: empty().
+  void StartAt(uint32_t id) { head_ = end_ = id; }
+
+  // There is no place for another one: Grow, and settle what is marked before (marked deliveries
+  // must not be moved aside).
+  bool Full() const { return end_ - head_ == capacity_; }
+  // False if kLiveMax is reached.
+  [[nodiscard]] bool Grow();
+
+  // Takes the next id for a delivery that is unsettled. REQUIRES: !Full().
+  UnsettledEntry& Add() {
+    UnsettledEntry& entry = At(end_++);
+    ++live_;
+    entry = UnsettledEntry{.live = true};
+    return entry;
+  }
+  // The ring holds nothing: ids that are settled from the start need no place.
+  bool Lone() const { return head_ == end_; }
+  // Takes the next id for one that is settled already. REQUIRES: !Full(), or Lone().
+  void Skip() {
+    if (Lone()) {
+      head_ = ++end_;
+    } else {
+      At(end_++).live = false;
+    }
+  }
+
+  // The live delivery of that id, or null.
+  UnsettledEntry* Find(uint32_t id) {
+    if (id - head_ < end_ - head_) {
+      UnsettledEntry& entry = At(id);
+      return entry.live ? &entry : nullptr;
+    }
+    return aside_ == nullptr ? nullptr : FindAside(id);
+  }
+  // True if it is in the ring, not aside.
+  bool InRing(uint32_t id) const { return id - head_ < end_ - head_; }
+  // The entry of an id in the ring, live or not. REQUIRES: InRing(id).
+  UnsettledEntry& At(uint32_t id) { return ring_[id & (capacity_ - 1)]; }
+
+  // Ends a delivery that Find returned.
+  void Settle(uint32_t id) {
+    if (!InRing(id)) return SettleAside(id);
+    At(id).live = false;
+    --live_;
+    if (id == head_) Advance();
+  }
+
+  // As Settle for an id in the ring, in a loop that ends with Advance.
+  void Clear(uint32_t id) {
+    At(id).live = false;
+    --live_;
+  }
+  void Advance() {
+    while (head_ != end_ && !At(head_).live) ++head_;
+  }
+
+  // A walk over the live deliveries in [first, last], those aside before those in the ring.
+  // Deliveries may come and go between two steps. REQUIRES: last is at or behind first.
+  struct Range {
+    uint32_t first = 0;
+    uint32_t last = 0;
+    uint32_t next = 0;  // = first at the start
+    bool in_ring = false;
+  };
+  // The next one; false at the end. Costs what is there, not what the range spans.
+  bool NextIn(Range& range, uint32_t& id);
+
+  // Ends all deliveries of `link` (there are `count`), and reports nothing.
+  void DropLink(uint32_t link, uint32_t count);
+
+  // Gives the memory back that nothing unsettled needs.
+  void Trim();
+  // A delivery has been aside for so long that its id is about to come again.
+  bool Overrun() const;
+
+ private:
+  static constexpr uint32_t kCapacityMin = 32;
+  // From this size on stragglers are moved aside rather than the ring doubled.
+  static constexpr uint32_t kCrowdedMin = 1024;
+
+  void Resize(uint32_t capacity);
+  void MoveAside();
+  UnsettledEntry* FindAside(uint32_t id);
+  void SettleAside(uint32_t id);
+  bool NextAside(Range& range, uint32_t& id);
+
+  std::unique_ptr<UnsettledEntry[]> ring_;
+  uint32_t capacity_ = 0;  // a power of two, or 0
+  uint32_t head_ = 0;      // of the oldest in the ring
+  uint32_t end_ = 0;
+  uint32_t live_ = 0;  // aside included
+  std::unique_ptr<absl::btree_map<uint32_t, UnsettledEntry>> aside_;
+};
+
+}  // namespace trunkline::amqp
