@@ -44,6 +44,9 @@ void Driver::Impl::Flush(Time now) {
     Close(*reason);
   }
   if (engine_) {
+    // What the shard commanded may have consequences that only Next tells: credit that came before
+    // an attach was answered.
+    resumed_ |= OnEvents();
     engine_->Flush(now);
     CheckEngineClosed();
   }
@@ -63,7 +66,8 @@ bool Driver::Impl::Wrote(size_t n) {
   } else {
     ConsumePlain(n);
   }
-  return bridge_.ResumeBelow(OutputBytes());
+  const bool resumed = std::exchange(resumed_, false);
+  return bridge_.ResumeBelow(OutputBytes()) || resumed;
 }
 
 bool Driver::Impl::HasOutput() const {
@@ -151,7 +155,7 @@ void Driver::Impl::Close(const amqp::Condition& error) {
   if (phase_ >= Phase::kClosing) return;
   bridge_.Touch();
   bridge_.Close();
-  if (!engine_) return SetPhase(Phase::kClosed);
+  if (!spoken_) return SetPhase(Phase::kClosed);
   engine_->Close(error);
   SetPhase(Phase::kClosing);
 }

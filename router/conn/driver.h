@@ -73,9 +73,9 @@ class Driver {
   // False while so much output is unwritten that reading has to wait.
   bool WantsInput() const;
 
-  // --- output. Flush encodes what is pending; then write Gather() and say how much went out. Wrote
-  // may make room for links that waited for it: true if so, then Shard::Emit has to run again
-  // before the worker sleeps.
+  // --- output. Flush encodes what is pending; then write Gather() and say how much went out, if
+  // only 0. Either may let links go on that waited: Wrote returns true if so, then Shard::Emit has
+  // to run again before the worker sleeps.
   void Flush(Time now);
   int Gather(struct iovec* out, int max);
   bool Wrote(size_t n);

@@ -65,7 +65,7 @@ class Driver::Impl {
   void PushHandshake();
   void StartEngine();
   void ParseFrames(Time now);
-  void OnEvents();
+  bool OnEvents();
   void OnEvent(amqp::Event& event);
   void OnOpened(const amqp::Open& open);
   void OnClosed(const amqp::Condition& error);
@@ -100,6 +100,8 @@ class Driver::Impl {
   // engine refuses it.
   uint32_t frame_needs_ = 0;
   Phase phase_ = Phase::kHandshake;
+  bool spoken_ = false;    // AMQP frames have gone or come
+  bool resumed_ = false;   // links may go on; not told yet
   bool unparsed_ = false;  // something was received since the last Parse
   bool input_ended_ = false;
   bool given_up_ = false;  // what is left to write is dropped

@@ -106,6 +106,7 @@ void Driver::Impl::StartEngine() {
   engine.properties = options.properties;
   engine.session_window_bytes = options.session_window_bytes;
   engine_ = std::make_unique<amqp::Engine>(std::move(engine), workspace_.pool);
+  spoken_ = !options.inbound;
 }
 
 // --- the engine
@@ -113,15 +114,23 @@ void Driver::Impl::StartEngine() {
 void Driver::Impl::ParseFrames(Time now) {
   engine_->SetInput(plain_.bytes(), now);
   OnEvents();
-  plain_.Consume(engine_->Consumed());
+  const uint32_t used = engine_->Consumed();
+  spoken_ |= used > 0;
+  plain_.Consume(used);
   frame_needs_ = std::min(engine_->FrameNeeds(), max_frame_size_);
   engine_->SetInput(Slice(), now);  // pins nothing until more comes
 }
 
-void Driver::Impl::OnEvents() {
+// True if there were any.
+bool Driver::Impl::OnEvents() {
+  bool any = false;
   amqp::Event event;
-  while (engine_->Next(event)) OnEvent(event);
+  while (engine_->Next(event)) {
+    OnEvent(event);
+    any = true;
+  }
   CheckEngineClosed();
+  return any;
 }
 
 void Driver::Impl::OnEvent(amqp::Event& event) {
