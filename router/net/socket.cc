@@ -61,7 +61,7 @@ bool Socket::Flush(Time now) {
   driver_->Flush(now);
   std::array<iovec, kGatherMax> parts;
   const int count = driver_->Gather(parts.data(), kGatherMax);
-  if (count == 0) return false;
+  if (count == 0) return driver_->Wrote(0);
   size_t offered = 0;
   for (int i = 0; i < count; ++i) offered += parts[i].iov_len;
   msghdr message{};

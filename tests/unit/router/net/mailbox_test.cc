@@ -64,8 +64,10 @@ TEST(Mailbox, ClosesTheStreamsOfMailThatNobodyTook) {
 TEST(Mailbox, GivesBackAViewThatWasNotRead) {
   Poller poller;
   Mailbox mailbox(poller);
-  const View first{.version = 1};
-  const View second{.version = 2};
+  View first;
+  first.version = 1;
+  View second;
+  second.version = 2;
   EXPECT_EQ(mailbox.TakeView(), nullptr);
   EXPECT_EQ(mailbox.Publish(&first), nullptr);
   EXPECT_TRUE(mailbox.HasMail());

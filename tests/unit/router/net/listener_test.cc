@@ -1,0 +1,168 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/router/net/router_fixture.h"
+
+namespace trunkline::net::test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+uint16_t PortOf(const std::string& address) {
+  return static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+}
+
+ListenerSpec SpecAt(const std::string& name, const std::string& address) {
+  ListenerSpec spec;
+  spec.name = name;
+  spec.host = "127.0.0.1";
+  spec.port = PortOf(address);
+  return spec;
+}
+
+bool Opens(const std::string& address) {
+  SocketClient client(address);
+  return client.connected() && RunUntil({&client}, [&] { return client->opened(); });
+}
+
+TEST(Listener, SaysWhyItCannotListen) {
+  TestRouter router;
+  const std::string address = router.Listen();
+  const absl::Status status = router->Apply(SpecAt("other", address));
+  EXPECT_EQ(status, absl::FailedPreconditionError("cannot listen on " + address +
+                                                  ": Address already in use"));
+  // Nothing is left of it: the name is free.
+  EXPECT_EQ(router->RemoveListener("other").code(), absl::StatusCode::kNotFound);
+}
+
+TEST(Listener, TakesIpv4AndIpv6OnAllAddresses) {
+  TestRouter router;
+  ListenerSpec spec;
+  spec.name = "all";
+  spec.port = 0;
+  ASSERT_TRUE(router->Apply(spec).ok());
+  const auto up = *router.Last<ListenerUp>();
+  ASSERT_THAT(up.addresses, SizeIs(1));
+  const std::string port = std::to_string(PortOf(up.addresses[0]));
+  EXPECT_TRUE(Opens("127.0.0.1:" + port));
+  if (up.addresses[0][0] == '[') {
+    EXPECT_TRUE(Opens("[::1]:" + port));
+  }
+}
+
+TEST(Listener, ListensOnANameAsFarAsTheFamilyGoes) {
+  TestRouter router;
+  ListenerSpec spec;
+  spec.name = "by name";
+  spec.host = "localhost";
+  spec.port = 0;
+  spec.socket_family = SocketFamily::kIpv4;
+  ASSERT_TRUE(router->Apply(spec).ok());
+  EXPECT_THAT(router.Last<ListenerUp>()->addresses, ElementsAre(StartsWith("127.0.0.1:")));
+  spec.name = "nowhere";
+  spec.host = "127.0.0.1";
+  spec.socket_family = SocketFamily::kIpv6;
+  EXPECT_EQ(router->Apply(spec).code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(Listener, UsesAChangedSpecForNewConnectionsWithoutBindingAgain) {
+  TestRouter router;
+  const std::string address = router.Listen();
+  ListenerSpec spec;
+  spec.name = "in";
+  spec.host = "127.0.0.1";
+  spec.port = 0;  // the same place as asked for before
+  spec.connection.max_frame_size = 4096;
+  SocketClient before(address);
+  ASSERT_TRUE(RunUntil({&before}, [&] { return before->opened(); }));
+  ASSERT_TRUE(router->Apply(spec).ok());
+  EXPECT_THAT(router.All<ListenerUp>(), SizeIs(1));
+  SocketClient after(address);
+  ASSERT_TRUE(RunUntil({&after}, [&] { return after->opened(); }));
+  EXPECT_EQ(before->remote_open().max_frame_size, 16384u);
+  EXPECT_EQ(after->remote_open().max_frame_size, 4096u);
+}
+
+TEST(Listener, MovesToAnotherPortAndLetsTheOldOneGo) {
+  TestRouter router;
+  const std::string first = router.Listen();
+  std::string second;
+  {  // a port that is free a moment later
+    TestRouter other;
+    second = other.Listen();
+  }
+  SocketClient client(first);
+  ASSERT_TRUE(RunUntil({&client}, [&] { return client->opened(); }));
+  ASSERT_TRUE(router->Apply(SpecAt("in", second)).ok());
+  EXPECT_TRUE(Opens(second));
+  EXPECT_FALSE(SocketClient(first).connected());
+  client.Pump();
+  EXPECT_FALSE(client.ended());  // live connections stay
+}
+
+TEST(Listener, KeepsItsOldPlaceWhenTheNewOneFails) {
+  TestRouter router;
+  const std::string first = router.Listen();
+  const std::string taken = router.Listen({.name = "other"});
+  EXPECT_EQ(router->Apply(SpecAt("in", taken)).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(Opens(first));
+}
+
+TEST(Listener, NarrowsFromAllAddressesToOneOnTheSamePort) {
+  TestRouter router;
+  ListenerSpec spec;
+  spec.name = "in";
+  spec.port = 0;
+  ASSERT_TRUE(router->Apply(spec).ok());
+  // Port 0 is not a place to come back to, so ask for the one it got.
+  spec.port = PortOf(router.Last<ListenerUp>()->addresses[0]);
+  ASSERT_TRUE(router->RemoveListener("in").ok());
+  ASSERT_TRUE(router->Apply(spec).ok());
+  spec.host = "127.0.0.1";
+  ASSERT_TRUE(router->Apply(spec).ok());
+  EXPECT_TRUE(Opens("127.0.0.1:" + std::to_string(spec.port)));
+}
+
+TEST(Listener, IsGoneWhenItIsRemovedButItsConnectionsStay) {
+  TestRouter router;
+  const std::string address = router.Listen();
+  SocketClient client(address);
+  ASSERT_TRUE(RunUntil({&client}, [&] { return client->opened(); }));
+  ASSERT_TRUE(router->RemoveListener("in").ok());
+  EXPECT_EQ(router.Last<ListenerDown>()->name, "in");
+  EXPECT_FALSE(SocketClient(address).connected());
+  client.Pump();
+  EXPECT_FALSE(client.ended());
+  EXPECT_EQ(router->RemoveListener("in").code(), absl::StatusCode::kNotFound);
+}
+
+TEST(Listener, TurnsAwayThoseAboveItsMaximum) {
+  TestRouter router;
+  ListenerSpec spec;
+  spec.max_connections = 1;
+  const std::string address = router.Listen(spec);
+  SocketClient first(address);
+  ASSERT_TRUE(RunUntil({&first}, [&] { return first->opened(); }));
+  SocketClient second(address);
+  ASSERT_TRUE(RunUntil({&first, &second}, [&] { return second.ended(); }));
+  EXPECT_EQ(router->Counters().connections_refused, 1u);
+  first.HangUp();
+  ASSERT_TRUE(RunUntil({}, [&] { return router.Last<ConnectionDown>().has_value(); }));
+  EXPECT_TRUE(Opens(address));
+}
+
+TEST(Listener, NeedsATlsProfileThatExists) {
+  TestRouter router;
+  ListenerSpec spec;
+  spec.name = "tls";
+  spec.host = "127.0.0.1";
+  spec.port = 0;
+  spec.connection.tls_profile = "server";
+  EXPECT_EQ(router->Apply(spec), absl::NotFoundError("tls_profile: \"server\" does not exist"));
+}
+
+}  // namespace
+}  // namespace trunkline::net::test
