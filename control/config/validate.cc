@@ -167,9 +167,6 @@ void Validator::CheckPortsApart() {
 void Validator::CheckConnector(const std::string& path, const v1::ConnectorSpec& spec) {
   CheckRules(spec, path, problems_);
   const v1::TlsProfileSpec* profile = FindProfile(path, spec.tls_profile());
-  if (profile != nullptr && profile->ca_file().empty()) {
-    Fail(path, "tls_profile", "the profile has no ca_file to verify the server with");
-  }
   if (spec.has_verify_hostname() && spec.tls_profile().empty()) {
     Fail(path, "verify_hostname", "needs a tls_profile");
   }
@@ -192,9 +189,6 @@ void Validator::CheckTlsProfile(const std::string& path, const v1::TlsProfileSpe
     const bool no_key = spec.private_key_file().empty();
     Fail(path, no_key ? "certificate_file" : "private_key_file",
          Concat("needs ", no_key ? "private_key_file" : "certificate_file"));
-  }
-  if (spec.certificate_file().empty() && spec.ca_file().empty()) {
-    Fail(path, "", "needs certificate_file and private_key_file, or ca_file, or all of them");
   }
   if (!spec.password_file().empty() && spec.private_key_file().empty()) {
     Fail(path, "password_file", "needs private_key_file");

@@ -26,8 +26,9 @@ ALLOWED = {
                                 "router/tls/identity.h", "proto"],
     "control/certs": FACADE + ["router/base", "router/tls/bundle.h", "router/tls/context.h",
                                "control/config", "proto"],
+    "control/reconcile": FACADE + ["router/base", "control/config", "control/certs", "proto"],
     "control/daemon": FACADE + ["router/base", "router/tls/bundle.h", "router/tls/context.h",
-                                "control/config", "control/certs", "proto"],
+                                "control/config", "control/certs", "control/reconcile", "proto"],
 }
 FACADE_HEADERS = {"router/router.h", "router/specs.h", "router/observe.h"}  # see base only
 

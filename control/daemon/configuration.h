@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "control/certs/profile.h"
+#include "control/config/document.h"
+
+namespace trunkline::daemon {
+
+// A configuration that can be put in force: read, valid, its certificates loaded.
+struct Configuration {
+  config::Document document;
+  std::map<std::string, certs::Profile> profiles;  // by id
+  // What works but should not stay so, one per line, as FormatProblems writes it.
+  std::string warnings;
+};
+
+// From `file`, or DefaultDocument if that is empty. `now` is seconds since 1970. InvalidArgument
+// and what opening a file gives: all problems, one per line.
+absl::StatusOr<Configuration> LoadConfiguration(const std::string& file, int64_t now);
+
+}  // namespace trunkline::daemon

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "router/base/time.h"
+
+namespace trunkline::daemon {
+
+// What the control thread waits for: signals, a wake-up by other threads, and time. The only place
+// in control that sleeps and reads the monotonic clock.
+//
+// Thread: control, but for Wake.
+class ControlLoop {
+ public:
+  // The signals below, and SIGPIPE, do not interrupt this thread and those it starts from here on.
+  // Call before any thread is started.
+  static absl::Status BlockSignals();
+  // REQUIRES: BlockSignals was called. SIGTERM, SIGINT, SIGQUIT and SIGHUP are then told by Wait.
+  static absl::StatusOr<std::unique_ptr<ControlLoop>> Open();
+  ~ControlLoop();
+  ControlLoop(const ControlLoop&) = delete;
+  ControlLoop& operator=(const ControlLoop&) = delete;
+
+  // What ended a wait. None of it: the deadline.
+  struct Turn {
+    Time now;
+    bool woken = false;
+    std::vector<int> signals;  // in order of arrival
+  };
+  Turn Wait(Time deadline);
+
+  // Ends the wait that is under way, or the next one. Any thread.
+  void Wake();
+
+  Time Now() const;
+
+ private:
+  ControlLoop() = default;
+
+  int signal_fd_ = -1;
+  int wake_fd_ = -1;
+};
+
+}  // namespace trunkline::daemon

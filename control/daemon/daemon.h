@@ -1,0 +1,75 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "control/daemon/configuration.h"
+#include "control/daemon/control_loop.h"
+#include "control/daemon/notify.h"
+#include "control/daemon/options.h"
+#include "control/daemon/shutdown.h"
+#include "control/daemon/status_board.h"
+#include "control/reconcile/reconciler.h"
+#include "router/router.h"
+
+namespace trunkline::daemon {
+
+// One record per line of `problems`, as a warning or an error.
+void LogLines(LogLevel level, std::string_view problems);
+
+// A running trunkd: starts the router, keeps it as the configuration says, ends it in order. All of
+// control's work happens here, on one thread that never waits but in ControlLoop::Wait and for the
+// router's answers.
+//
+// Owned by main. Thread: control, the process's first.
+class Daemon {
+ public:
+  struct Surroundings {
+    ControlLoop& loop;  // all of them outlive the daemon
+    Notifier& notifier;
+    std::string version;  // of trunkd
+    // Puts the levels of a log section in force.
+    std::function<void(const v1::LogSpec&)> set_levels;
+  };
+
+  // `file` is where `configuration` came from; empty: nowhere.
+  Daemon(Surroundings surroundings, std::string file, Configuration configuration);
+
+  // The router with everything that is configured; or why not, one problem per line.
+  absl::Status Start();
+  // Serves until a signal ends it. REQUIRES: Start succeeded.
+  void Serve();
+
+ private:
+  void OnSignal(int signal, Time now);
+  void Act(Shutdown::Step step);
+  void Reload();
+  void Adopt(Configuration configuration);
+  void WarnOfRestart(const config::Document& wanted) const;
+  // True if a certificate that is outside its dates would replace one that is in force.
+  bool HasStaleCertificate(const Configuration& configuration) const;
+  void ExpectConnectors();
+  void TakeEvents();
+  void TellStatus();
+  void TellReady() const;
+  void TellCertificates();
+
+  const Surroundings surroundings_;
+  const std::string file_;
+  Configuration configuration_;
+  RouterSpec router_spec_;
+  std::unique_ptr<Router> router_;
+  std::unique_ptr<reconcile::Reconciler> reconciler_;
+  StatusBoard board_;
+  Shutdown shutdown_;
+  Time status_due_ = kNever;  // when the service manager is told what board_ says
+  std::string status_told_;
+  std::map<std::string, uint64_t> certificates_told_;  // fingerprints, by profile
+  bool done_ = false;
+};
+
+}  // namespace trunkline::daemon

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "control/config/document.h"
+#include "control/daemon/options.h"
+#include "router/base/log_format.h"
+
+namespace trunkline::daemon {
+
+// How records are to look: as the command line says, else as the configuration does.
+LogFormat FormatOf(const v1::LogSpec& spec, const Options& options);
+
+// Puts levels in force: the one of the command line for all modules, else the configuration's.
+// REQUIRES: the spec is valid.
+void SetLevels(const v1::LogSpec& spec, const Options& options);
+
+}  // namespace trunkline::daemon

@@ -1,0 +1,113 @@
+#include <malloc.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "control/config/text.h"
+#include "control/daemon/configuration.h"
+#include "control/daemon/control_loop.h"
+#include "control/daemon/daemon.h"
+#include "control/daemon/log_setup.h"
+#include "control/daemon/notify.h"
+#include "control/daemon/options.h"
+#include "router/base/log_writer.h"
+
+// trunkd: the composition root. Everything is made here, handed to who needs it by constructor, and
+// ended in the opposite order.
+namespace trunkline::daemon {
+namespace {
+
+constexpr LogModule kLogModule = LogModule::kDaemon;
+
+// Memory that threads give back goes to few arenas, so that bursts do not leave one per thread.
+constexpr int kMemoryArenas = 2;
+
+void Print(std::FILE* stream, std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stream);
+}
+
+int CheckConfig(const std::string& file) {
+  const auto configuration = LoadConfiguration(file, ::time(nullptr));
+  if (!configuration.ok()) {
+    Print(stderr, config::View(configuration.status().message()));
+    return EXIT_FAILURE;
+  }
+  if (!configuration->warnings.empty()) {
+    Print(stderr, config::Concat("warnings:\n", configuration->warnings));
+  }
+  Print(stdout, config::Concat(file, ": good\n"));
+  return EXIT_SUCCESS;
+}
+
+// With the log in place: anything that goes wrong from here on is a record.
+int Serve(const Options& options, ControlLoop& loop, Configuration configuration) {
+  const char* socket = ::getenv("NOTIFY_SOCKET");
+  Notifier notifier(socket == nullptr ? "" : socket);
+  Daemon daemon({.loop = loop,
+                 .notifier = notifier,
+                 .version = TRUNKLINE_VERSION,
+                 .set_levels = [&](const v1::LogSpec& spec) { SetLevels(spec, options); }},
+                options.config, std::move(configuration));
+  if (absl::Status status = daemon.Start(); !status.ok()) {
+    LogLines(LogLevel::kError, config::View(status.message()));
+    TL_LOG(error, "not started");
+    return EXIT_FAILURE;
+  }
+  daemon.Serve();
+  return EXIT_SUCCESS;
+}
+
+int Run(const Options& options) {
+  auto configuration = LoadConfiguration(options.config, ::time(nullptr));
+  if (!configuration.ok()) {
+    Print(stderr, config::View(configuration.status().message()));
+    return EXIT_FAILURE;
+  }
+  // Signals first: threads inherit what is blocked.
+  absl::Status blocked = ControlLoop::BlockSignals();
+  auto loop = ControlLoop::Open();
+  if (!blocked.ok() || !loop.ok()) {
+    Print(stderr,
+          config::Concat("trunkd: ", (blocked.ok() ? loop.status() : blocked).message(), "\n"));
+    return EXIT_FAILURE;
+  }
+  LogWriter log({.format = FormatOf(configuration->document.log, options)});
+  SetLogSink(&log);
+  const int status = Serve(options, **loop, *std::move(configuration));
+  SetLogSink(nullptr);
+  return status;
+}
+
+int Main(absl::Span<const char* const> arguments) {
+  const auto options = ParseOptions(arguments);
+  if (!options.ok()) {
+    Print(stderr, config::Concat("trunkd: ", options.status().message(), "\n\n", kUsage));
+    return EXIT_FAILURE;
+  }
+  switch (options->verb) {
+    case Options::Verb::kVersion:
+      Print(stdout, TRUNKLINE_VERSION "\n");
+      return EXIT_SUCCESS;
+    case Options::Verb::kHelp:
+      Print(stdout, kUsage);
+      return EXIT_SUCCESS;
+    case Options::Verb::kCheckConfig:
+      return CheckConfig(options->config);
+    case Options::Verb::kRun:
+      return Run(*options);
+  }
+  return EXIT_FAILURE;
+}
+
+}  // namespace
+}  // namespace trunkline::daemon
+
+int main(int count, char** arguments) {
+  ::mallopt(M_ARENA_MAX, trunkline::daemon::kMemoryArenas);
+  const auto all = absl::MakeConstSpan(arguments, static_cast<size_t>(count));
+  return trunkline::daemon::Main(all.subspan(count > 0 ? 1 : 0));
+}

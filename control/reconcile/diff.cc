@@ -1,0 +1,53 @@
+#include "control/reconcile/diff.h"
+
+#include "control/config/translate.h"
+
+namespace trunkline::reconcile {
+namespace {
+
+// Adds a Removal for each name that is not wanted any more.
+template <typename Removal, typename Spec>
+void Remove(const std::map<std::string, Spec>& have, const std::map<std::string, Spec>& want,
+            std::vector<Action>& actions) {
+  for (const auto& [name, spec] : have) {
+    if (!want.contains(name)) actions.push_back(Removal{name});
+  }
+}
+
+// Adds each spec that is missing or different.
+template <typename Spec>
+void Apply(const std::map<std::string, Spec>& have, const std::map<std::string, Spec>& want,
+           std::vector<Action>& actions) {
+  for (const auto& [name, spec] : want) {
+    const auto found = have.find(name);
+    if (found == have.end() || found->second != spec) actions.push_back(spec);
+  }
+}
+
+}  // namespace
+
+Resources ResourcesOf(const config::Document& document) {
+  Resources resources;
+  for (const auto& [id, listener] : document.listeners) {
+    resources.listeners[id] = config::ToSpec(listener);
+  }
+  for (const auto& [id, connector] : document.connectors) {
+    resources.connectors[id] = config::ToSpec(connector);
+  }
+  for (const auto& [id, address] : document.addresses) {
+    resources.addresses.push_back(config::ToSpec(address));
+  }
+  return resources;
+}
+
+std::vector<Action> Diff(const Resources& have, const Resources& want) {
+  std::vector<Action> actions;
+  Remove<RemoveConnector>(have.connectors, want.connectors, actions);
+  Remove<RemoveListener>(have.listeners, want.listeners, actions);
+  if (have.addresses != want.addresses) actions.push_back(ApplyAddresses{want.addresses});
+  Apply(have.listeners, want.listeners, actions);
+  Apply(have.connectors, want.connectors, actions);
+  return actions;
+}
+
+}  // namespace trunkline::reconcile

@@ -1,0 +1,77 @@
+#include "control/reconcile/reconciler.h"
+
+#include "absl/strings/str_cat.h"
+#include "router/base/status.h"
+
+namespace trunkline::reconcile {
+namespace {
+
+std::string PathOf(const RemoveConnector& a) { return absl::StrCat("connectors[", a.name, "]"); }
+std::string PathOf(const RemoveListener& a) { return absl::StrCat("listeners[", a.name, "]"); }
+std::string PathOf(const ApplyAddresses&) { return "addresses"; }
+std::string PathOf(const ListenerSpec& spec) { return absl::StrCat("listeners[", spec.name, "]"); }
+std::string PathOf(const ConnectorSpec& spec) {
+  return absl::StrCat("connectors[", spec.name, "]");
+}
+
+}  // namespace
+
+std::vector<Failure> Reconciler::Reconcile(const std::map<std::string, certs::Profile>& profiles,
+                                           const Resources& want) {
+  std::vector<Failure> failures;
+  for (const auto& [name, profile] : profiles) {
+    if (TlsFingerprint(name) == profile.fingerprint) continue;
+    if (absl::Status status = router_.SetTls(name, profile.context); status.ok()) {
+      tls_[name] = profile.fingerprint;
+    } else {
+      failures.push_back({absl::StrCat("tls_profiles[", name, "]"), std::move(status)});
+    }
+  }
+  for (const Action& action : Diff(have_, want)) {
+    std::visit(
+        [&](const auto& act) {
+          if (absl::Status status = Do(act); !status.ok()) {
+            failures.push_back({PathOf(act), std::move(status)});
+          }
+        },
+        action);
+  }
+  return failures;
+}
+
+uint64_t Reconciler::TlsFingerprint(const std::string& profile) const {
+  const auto found = tls_.find(profile);
+  return found == tls_.end() ? 0 : found->second;
+}
+
+absl::Status Reconciler::Do(const RemoveConnector& action) {
+  TL_RETURN_IF_ERROR(router_.RemoveConnector(action.name));
+  have_.connectors.erase(action.name);
+  return absl::OkStatus();
+}
+
+absl::Status Reconciler::Do(const RemoveListener& action) {
+  TL_RETURN_IF_ERROR(router_.RemoveListener(action.name));
+  have_.listeners.erase(action.name);
+  return absl::OkStatus();
+}
+
+absl::Status Reconciler::Do(const ApplyAddresses& action) {
+  TL_RETURN_IF_ERROR(router_.Apply(action.addresses));
+  have_.addresses = action.addresses;
+  return absl::OkStatus();
+}
+
+absl::Status Reconciler::Do(const ListenerSpec& spec) {
+  TL_RETURN_IF_ERROR(router_.Apply(spec));
+  have_.listeners[spec.name] = spec;
+  return absl::OkStatus();
+}
+
+absl::Status Reconciler::Do(const ConnectorSpec& spec) {
+  TL_RETURN_IF_ERROR(router_.Apply(spec));
+  have_.connectors[spec.name] = spec;
+  return absl::OkStatus();
+}
+
+}  // namespace trunkline::reconcile

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "control/certs/profile.h"
+#include "control/reconcile/diff.h"
+#include "router/router.h"
+
+namespace trunkline::reconcile {
+
+// What the router would not take.
+struct Failure {
+  std::string path;  // "listeners[amqp]"
+  absl::Status status;
+};
+
+// Makes the router have what is wanted. What fails stays as it was and is tried again by the next
+// call. Owned by the daemon. Thread: control.
+class Reconciler {
+ public:
+  explicit Reconciler(Router& router) : router_(router) {}  // outlives us
+
+  // Hands over the profiles that differ from those in force, then the resources that do.
+  std::vector<Failure> Reconcile(const std::map<std::string, certs::Profile>& profiles,
+                                 const Resources& want);
+
+  // 0: no profile of this name is in force.
+  uint64_t TlsFingerprint(const std::string& profile) const;
+
+ private:
+  absl::Status Do(const RemoveConnector& action);
+  absl::Status Do(const RemoveListener& action);
+  absl::Status Do(const ApplyAddresses& action);
+  absl::Status Do(const ListenerSpec& spec);
+  absl::Status Do(const ConnectorSpec& spec);
+
+  Router& router_;
+  Resources have_;
+  std::map<std::string, uint64_t> tls_;  // fingerprints in force
+};
+
+}  // namespace trunkline::reconcile

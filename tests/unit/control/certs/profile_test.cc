@@ -1,0 +1,156 @@
+#include "control/certs/profile.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "control/certs/files.h"
+
+namespace trunkline::certs {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+// A self-signed certificate "CN=router" for 100 years from 2026 on, made by openssl(1), once.
+class Certificates : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    std::string name = ::testing::TempDir() + "certsXXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = new std::filesystem::path(name);
+    Make("tls", "");
+    Make("other", "");
+    Make("locked", "-passout pass:open-sesame");
+  }
+  static void TearDownTestSuite() {
+    std::filesystem::remove_all(*folder_);
+    delete folder_;
+  }
+  static void Make(const std::string& name, const std::string& password) {
+    const std::string command =
+        "cd " + folder_->string() + " && openssl req -x509 -newkey ec " +
+        "-pkeyopt ec_paramgen_curve:prime256v1 " + (password.empty() ? "-nodes " : password + " ") +
+        "-subj /CN=router -days 36500 -keyout " + name + ".key -out " + name + ".crt 2>/dev/null";
+    ASSERT_EQ(std::system(command.c_str()), 0);
+  }
+  static std::string File(const std::string& name) { return (*folder_ / name).string(); }
+  static std::string Write(const std::string& name, const std::string& text) {
+    std::ofstream(File(name)) << text;
+    return File(name);
+  }
+  static v1::TlsProfileSpec Spec(const std::string& name) {
+    v1::TlsProfileSpec spec;
+    spec.set_certificate_file(File(name + ".crt"));
+    spec.set_private_key_file(File(name + ".key"));
+    return spec;
+  }
+  static int64_t Now() { return LoadProfile(Spec("tls"), 0)->leaf.not_before + 60; }
+  static std::string Error(const v1::TlsProfileSpec& spec) {
+    return std::string(LoadProfile(spec, Now()).status().message());
+  }
+
+  static std::filesystem::path* folder_;
+};
+std::filesystem::path* Certificates::folder_ = nullptr;
+
+TEST_F(Certificates, AreLoaded) {
+  const auto profile = LoadProfile(Spec("tls"), Now());
+  ASSERT_TRUE(profile.ok()) << profile.status();
+  EXPECT_TRUE(profile->context->has_certificate());
+  EXPECT_FALSE(profile->context->has_ca());
+  EXPECT_EQ(profile->leaf.subject, "CN=router");
+  EXPECT_TRUE(profile->dates.ok());
+  EXPECT_THAT(profile->warnings, IsEmpty());
+}
+
+TEST_F(Certificates, OfTheSystemNeedNoFile) {
+  const auto profile = LoadProfile({}, Now());
+  ASSERT_TRUE(profile.ok()) << profile.status();
+  EXPECT_FALSE(profile->context->has_certificate());
+  EXPECT_EQ(profile->leaf.subject, "");
+}
+
+TEST_F(Certificates, OpenWithThePasswordAndItsLineEnd) {
+  v1::TlsProfileSpec spec = Spec("locked");
+  EXPECT_THAT(Error(spec), StartsWith("private_key_file: "));
+  for (const char* text : {"open-sesame", "open-sesame\n", "open-sesame\r\n"}) {
+    spec.set_password_file(Write("password", text));
+    EXPECT_EQ(Error(spec), "") << text;
+  }
+  for (const char* text : {"open-sesame\n\n", " open-sesame", "wrong"}) {
+    spec.set_password_file(Write("password", text));
+    EXPECT_THAT(Error(spec), AllOf(StartsWith("private_key_file: "), Not(HasSubstr("sesame"))));
+  }
+}
+
+TEST_F(Certificates, HaveFingerprintsThatFollowFilesAndSettings) {
+  v1::TlsProfileSpec spec = Spec("tls");
+  const uint64_t first = LoadProfile(spec, Now())->fingerprint;
+  EXPECT_EQ(LoadProfile(spec, Now())->fingerprint, first);
+  EXPECT_NE(LoadProfile(Spec("other"), Now())->fingerprint, first);
+  spec.set_ciphers("ECDHE+AESGCM");
+  EXPECT_NE(LoadProfile(spec, Now())->fingerprint, first);
+}
+
+TEST_F(Certificates, AreToldByFieldWhenTheyAreBad) {
+  v1::TlsProfileSpec spec = Spec("tls");
+  spec.set_private_key_file(File("other.key"));
+  EXPECT_EQ(Error(spec), "private_key_file: does not belong to the certificate");
+  spec = Spec("tls");
+  spec.set_certificate_file(File("missing"));
+  EXPECT_EQ(Error(spec), "certificate_file: " + File("missing") + ": No such file or directory");
+  spec = Spec("tls");
+  spec.set_ca_file(Write("empty", ""));
+  EXPECT_EQ(Error(spec), "ca_file: " + File("empty") + ": empty");
+  spec.set_ca_file(Write("garbage", "garbage"));
+  EXPECT_THAT(Error(spec), StartsWith("ca_file: "));
+  spec = Spec("tls");
+  spec.set_ciphers("no such cipher");
+  EXPECT_THAT(Error(spec), StartsWith("ciphers: "));
+  spec.set_ciphers("");
+  spec.set_cipher_suites("NONE");
+  EXPECT_THAT(Error(spec), StartsWith("cipher_suites: "));
+}
+
+TEST_F(Certificates, AreReadUpToTheBoundAndNotBeyond) {
+  std::string pem(kPemBytesMax, '\n');
+  v1::TlsProfileSpec spec;
+  spec.set_ca_file(Write("large", pem));
+  EXPECT_TRUE(ReadBundle(spec).ok());
+  spec.set_ca_file(Write("large", pem + "\n"));
+  EXPECT_THAT(std::string(ReadBundle(spec).status().message()), HasSubstr("larger than 1048576"));
+}
+
+TEST_F(Certificates, OutsideTheirDatesAreLoadedAndToldApart) {
+  const int64_t end = LoadProfile(Spec("tls"), Now())->leaf.not_after;
+  const auto late = LoadProfile(Spec("tls"), end + 1);
+  ASSERT_TRUE(late.ok());
+  EXPECT_EQ(late->dates.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(late->dates.message(), "certificate_file: CN=router has expired");
+  EXPECT_NE(late->context, nullptr);
+  EXPECT_TRUE(LoadProfile(Spec("tls"), end)->dates.ok());
+  EXPECT_EQ(LoadProfile(Spec("tls"), 0)->dates.message(),
+            "certificate_file: CN=router is not yet valid");
+}
+
+TEST_F(Certificates, WarnOfKeysThatEverybodyReads) {
+  EXPECT_EQ(KeyExposure(File("missing")), "");
+  ::chmod(File("other.key").c_str(), 0640);
+  EXPECT_EQ(KeyExposure(File("other.key")), "");
+  ::chmod(File("other.key").c_str(), 0644);
+  EXPECT_THAT(LoadProfile(Spec("other"), Now())->warnings,
+              ElementsAre("private_key_file: " + File("other.key") + " is readable by every user"));
+  ::chmod(File("other.key").c_str(), 0600);
+}
+
+}  // namespace
+}  // namespace trunkline::certs
