@@ -61,6 +61,7 @@ using LogValue = std::variant<int64_t, uint64_t, double, bool, std::string_view>
 
 // key=value. Text is referred to, not copied: good for the full expression it is made in.
 struct LogField {
+  LogField() = default;
   LogField(LogKey k, bool v) : key(k.text()), value(v) {}
   LogField(LogKey k, double v) : key(k.text()), value(v) {}
   LogField(LogKey k, std::string_view v) : key(k.text()), value(v) {}

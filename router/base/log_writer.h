@@ -1,0 +1,104 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "router/base/counter.h"
+#include "router/base/log.h"
+#include "router/base/log_format.h"
+
+namespace trunkline {
+
+// The log of the process: every thread puts its records into a ring of its own, one thread writes
+// them to a file descriptor, in order of time.
+//
+// Never blocks who logs. A record that finds its thread's ring full is dropped and counted; the
+// count becomes a record once there is room. A phrase (info and above) that comes more often than
+// its limit allows is written up to the limit in each second, the rest is counted and told at the
+// end of that second. Text that does not fit into a ring's cell is cut and ends in "...".
+//
+// Thread: Write is any thread's; construction, destruction and the rest its owner's.
+class LogWriter final : public LogSink {
+ public:
+  struct Options {
+    int fd = 2;  // not owned; may be blocking or not
+    LogFormat format = LogFormat::kText;
+    size_t ring_records = 256;          // per thread
+    uint32_t repeats_per_second = 100;  // of one phrase; 0: no limit
+    std::function<int64_t()> clock =
+        {};  // nanoseconds since 1970, any thread; none: the wall clock
+  };
+
+  explicit LogWriter(Options options);
+  // Writes what was logged before. Gives up after a second in which the output takes nothing.
+  ~LogWriter() override;
+  LogWriter(const LogWriter&) = delete;
+  LogWriter& operator=(const LogWriter&) = delete;
+
+  void Write(const LogRecord& record) override;
+
+  // Returns when everything that was logged before is written. Waits as long as the output does.
+  void Flush();
+  // Writes to `fd` from the next batch on; after a Flush the old one is not used any more.
+  void SetOutput(int fd) { fd_.store(fd); }
+  // Records lost so far: rings that were full, output that failed.
+  uint64_t dropped() const { return dropped_.Get(); }
+
+ private:
+  struct Cell;
+  struct Ring;
+  struct ThreadRing;
+  // One second in the life of a phrase.
+  struct Second {
+    int64_t start_ns = 0;
+    uint32_t written = 0;
+    uint64_t suppressed = 0;
+  };
+  using Phrase = std::pair<const char*, LogModule>;
+
+  Ring& RingOfThisThread();
+  void Wake();
+
+  // --- the writer's thread
+  void Run();
+  void AdoptNewRings();
+  bool Drain();
+  void Take(Ring& ring);
+  static bool IsOver(const Second& second, int64_t now_ns);
+  bool Allows(const Cell& cell);
+  void TellDropped(Ring& ring);
+  void TellSuppressed(int64_t now_ns);
+  void AppendOwn(int64_t unix_ns, LogKey phrase, absl::Span<const LogField> fields);
+  void WriteOut();
+  void Sleep();
+
+  const Options options_;
+  std::atomic<int> fd_;
+  int wake_fd_ = -1;
+  std::atomic<Ring*> new_rings_{
+      nullptr};  // a list; pushed by any thread, taken whole by the writer
+  std::atomic<bool> sleeping_{false};
+  std::atomic<bool> stopping_{false};
+  std::atomic<uint64_t> flushes_wanted_{0};
+  std::atomic<uint64_t> flushes_done_{0};
+  Counter dropped_;
+
+  // The writer's thread only.
+  std::vector<std::shared_ptr<Ring>> rings_;
+  absl::flat_hash_map<Phrase, Second> seconds_;
+  size_t suppressing_ = 0;  // phrases with something to tell
+  std::string out_;
+  bool given_up_ = false;  // stopping, and the output takes nothing
+
+  std::thread thread_;
+};
+
+}  // namespace trunkline
