@@ -94,12 +94,14 @@ bool IsValueOf(uint64_t found, uint8_t format) {
   return format == code::kMap8 || format == code::kMap32;
 }
 
-// Finds the section at the front of `rest` if it is one of first..last.
+// Finds the section at the front of `rest` if it is one of first..last. One in front of `first` is
+// out of place: were it let through, dropping the annotations before it would make it count.
 Step FindSection(std::string_view rest, uint64_t first, uint64_t last, Section& section) {
   size_t header = 0;
   const Step step = ReadDescriptor(rest, section.descriptor, header);
   if (step != Step::kFound) return step;
-  if (section.descriptor < first || section.descriptor > last) return Step::kNone;
+  if (section.descriptor < descriptor::kHeader || section.descriptor > last) return Step::kNone;
+  if (section.descriptor < first) return Step::kMalformed;
   if (rest.size() == header) return Step::kMore;
   const std::string_view value = rest.substr(header);
   const auto* at = reinterpret_cast<const uint8_t*>(value.data());
@@ -267,7 +269,7 @@ ScanResult Scan(std::string_view prefix, bool whole, Depth depth, Sections& sect
   }
   uint64_t next = descriptor::kHeader;
   uint32_t offset = 0;
-  while (next <= last && !(whole && offset == prefix.size())) {
+  while (!whole || offset < prefix.size()) {
     Section section;
     const Step step = FindSection(prefix.substr(offset), next, last, section);
     if (step == Step::kNone) break;

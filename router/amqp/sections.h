@@ -60,9 +60,10 @@ struct Sections {
 // allocation for a message without router annotations. A message without header and annotations
 // costs a look at its first three bytes. Views point into the prefix.
 //
-// Sections are taken in the order of the specification; the first that is out of order, unknown or
-// beyond `depth` ends the scan, and what follows is nobody's business. Keys are the router's when
-// they are symbols that start with "x-opt-qd."; unknown ones of these, and padding, are dropped.
+// Sections are taken in the order of the specification. One that is unknown or beyond `depth` ends
+// the scan, and what follows is nobody's business; one that comes twice or too late is malformed.
+// Keys are the router's when they are symbols that start with "x-opt-qd."; unknown ones of these,
+// and padding, are dropped.
 ScanResult Scan(std::string_view prefix, bool whole, Depth depth, Sections& sections);
 
 // Which router keys a peer is to see: written behind the user's, in this order.

@@ -136,12 +136,12 @@ TEST(Scan, TakesEveryEncodingOfADescriptor) {
   }
 }
 
-TEST(Scan, EndsAtASectionThatIsUnknownOrOutOfOrder) {
+TEST(Scan, EndsAtASectionThatIsUnknown) {
   for (const std::string& odd :
        {Bytes({0x00, 0x53, 0x6f, 0x45}), Bytes({0x00, 0x44, 0x45}), Bytes({0x00, 0xa1, 1, 'x', 1}),
         Bytes({0x00, 0xa3, 3}) + "x:y" + Bytes({0x45}),
         Bytes({0x00, 0xb3, 0xff, 0xff, 0xff, 0xff}) + "x", std::string("not a section at all"),
-        kHeader, kBody + kDelivery}) {
+        kBody + kDelivery}) {
     Sections sections;
     EXPECT_EQ(ScanAll(kHeader + odd, sections, Depth::kProperties), ScanResult::kOk);
     EXPECT_EQ(sections.bare_offset, kHeader.size());
@@ -149,14 +149,27 @@ TEST(Scan, EndsAtASectionThatIsUnknownOrOutOfOrder) {
   }
 }
 
+// Else the second would count as soon as the first is dropped.
+TEST(Scan, RefusesASectionThatComesTwiceOrTooLate) {
+  const std::string forged = Annotations({Sym("x-opt-qd.to"), Str("a")});
+  Sections sections;
+  for (const Depth depth : {Depth::kAnnotations, Depth::kProperties}) {
+    EXPECT_EQ(ScanAll(forged + forged, sections, depth), ScanResult::kMalformed);
+    EXPECT_EQ(ScanAll(forged + kDelivery, sections, depth), ScanResult::kMalformed);
+    EXPECT_EQ(ScanAll(kDelivery + kHeader, sections, depth), ScanResult::kMalformed);
+  }
+  EXPECT_EQ(ScanAll(kHeader + kHeader, sections, Depth::kHeader), ScanResult::kMalformed);
+}
+
 TEST(Scan, AsksForMoreUntilWhatItNeedsIsThere) {
   const std::string annotations = Annotations({Sym("x-opt-qd.to"), Str("a")});
   const std::string message = kHeader + kDelivery + annotations + kProperties + kBody;
   for (const Depth depth : {Depth::kHeader, Depth::kAnnotations, Depth::kProperties}) {
-    const size_t needed = depth == Depth::kHeader ? kHeader.size()
-                          : depth == Depth::kAnnotations
-                              ? (kHeader + kDelivery + annotations).size()
-                              : message.size() - kBody.size();
+    const size_t sections_end = depth == Depth::kHeader ? kHeader.size()
+                                : depth == Depth::kAnnotations
+                                    ? (kHeader + kDelivery + annotations).size()
+                                    : message.size() - kBody.size();
+    const size_t needed = sections_end + 3;  // the descriptor behind says that it is over
     ForEachPrefix(message, [&](std::string_view prefix) {
       Sections sections;
       const ScanResult expected = prefix.size() < needed ? ScanResult::kMore : ScanResult::kOk;
