@@ -4,12 +4,11 @@
 #include <random>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "router/base/log.h"
 #include "router/base/status.h"
 #include "router/core/address.h"
+#include "router/net/event_queue.h"
 #include "router/net/pilot.h"
 #include "router/tls/context.h"
 
@@ -44,37 +43,6 @@ core::AddressSetting SettingOf(const AddressSpec& spec) {
   return setting;
 }
 
-// What happened, on its way from the pilot to control. Bound: kEventsMax; connections that come and
-// go while control does not listen are then not told one by one, only counted.
-//
-// Thread: any. The mutex is held for a few instructions.
-class EventQueue {
- public:
-  static constexpr size_t kEventsMax = 65536;
-
-  // True if the queue was empty: control has to be woken.
-  bool Push(RouterEvent event) {
-    absl::MutexLock lock(&mutex_);
-    if (events_.size() >= kEventsMax && IsAboutConnection(event)) return false;
-    events_.push_back(std::move(event));
-    return events_.size() == 1;
-  }
-
-  std::vector<RouterEvent> Take() {
-    absl::MutexLock lock(&mutex_);
-    return std::exchange(events_, {});
-  }
-
- private:
-  static bool IsAboutConnection(const RouterEvent& event) {
-    return std::holds_alternative<ConnectionUp>(event) ||
-           std::holds_alternative<ConnectionDown>(event);
-  }
-
-  absl::Mutex mutex_;
-  std::vector<RouterEvent> events_ ABSL_GUARDED_BY(mutex_);
-};
-
 }  // namespace
 
 class Router::Impl {
@@ -105,7 +73,7 @@ class Router::Impl {
  private:
   const RouterSpec spec_;
   const Wake wake_;
-  EventQueue events_;
+  net::EventQueue events_;
   bool stopped_ = false;
   net::Pilot pilot_;
 };

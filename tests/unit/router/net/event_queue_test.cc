@@ -1,0 +1,30 @@
+#include "router/net/event_queue.h"
+
+#include <gtest/gtest.h>
+
+namespace trunkline::net {
+namespace {
+
+TEST(EventQueue, WakesControlOnceUntilItTakes) {
+  EventQueue queue;
+  EXPECT_TRUE(queue.Push(ListenerDown{"a"}));
+  EXPECT_FALSE(queue.Push(ListenerDown{"b"}));
+  const std::vector<RouterEvent> events = queue.Take();
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(std::get<ListenerDown>(events[1]).name, "b");
+  EXPECT_TRUE(queue.Take().empty());
+  EXPECT_TRUE(queue.Push(ListenerDown{"c"}));
+}
+
+TEST(EventQueue, DropsConnectionsAboveItsBoundAndNothingElse) {
+  EventQueue queue;
+  for (size_t i = 0; i < EventQueue::kEventsMax; ++i) queue.Push(ConnectionUp{.id = i});
+  queue.Push(ConnectionDown{.id = 7});
+  queue.Push(ListenerDown{"important"});
+  const std::vector<RouterEvent> events = queue.Take();
+  ASSERT_EQ(events.size(), EventQueue::kEventsMax + 1);
+  EXPECT_TRUE(std::holds_alternative<ListenerDown>(events.back()));
+}
+
+}  // namespace
+}  // namespace trunkline::net
