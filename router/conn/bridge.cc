@@ -24,6 +24,8 @@ static_assert(static_cast<int>(amqp::SendResult::kBlocked) ==
 static_assert(static_cast<int>(amqp::SendResult::kNoCredit) ==
               static_cast<int>(core::SendOutcome::kNoCredit));
 
+amqp::Outcome Accepted() { return {.kind = amqp::OutcomeKind::kAccepted, .raw = {}}; }
+
 }  // namespace
 
 void Bridge::Open(amqp::Engine& engine, const core::ConnectionInfo& info) {
@@ -38,6 +40,7 @@ void Bridge::Close() {
   engine_ = nullptr;
   pending_ = {};
   settled_mode_links_ = {};
+  sent_settled_ = {};
 }
 
 void Bridge::OnEvent(amqp::Event& event) {
@@ -63,6 +66,13 @@ bool Bridge::ResumeBelow(uint64_t output_bytes) {
   if (!blocked_ || output_bytes > kOutputLow || engine_ == nullptr) return false;
   blocked_ = false;
   shard_.Resume(connection_);
+  return true;
+}
+
+bool Bridge::SettleSent() {
+  if (sent_settled_.empty()) return false;
+  const std::vector<uint64_t> users = std::exchange(sent_settled_, {});
+  for (const uint64_t user : users) shard_.OnConsumerDisposition(user, Accepted(), true);
   return true;
 }
 
@@ -106,8 +116,7 @@ void Bridge::OnSettledModeTransfer(amqp::Event& event) {
                                            .payload = std::move(event.payload)});
   if (event.first && event.more) engine_->SetDeliveryUser(event.link, event.delivery, user);
   if (!event.more && !event.aborted) {
-    const amqp::Outcome accepted{.kind = amqp::OutcomeKind::kAccepted, .raw = {}};
-    engine_->Dispose(event.link, event.delivery, accepted, true);
+    engine_->Dispose(event.link, event.delivery, Accepted(), true);
   }
 }
 
@@ -143,9 +152,9 @@ void Bridge::OnAttached(const amqp::Event& event) {
   const core::AttachRequest request = ReadAttach(*event.attach, event.role, event.link);
   pending_[event.link] = std::make_unique<Pending>(Pending{*event.attach, event.role});
   uint64_t user;
+  if (request.presettled) settled_mode_links_.push_back(event.link);
   if (event.role == amqp::Role::kReceiver) {
     user = shard_.AttachIn(connection_, request).Pack();
-    if (request.presettled) settled_mode_links_.push_back(event.link);
   } else {
     user = shard_.AttachOut(connection_, request).Pack();
   }
@@ -230,9 +239,10 @@ core::SendOutcome Bridge::Send(core::LinkToken link, core::SendRequest& request)
     return core::SendOutcome::kBlocked;
   }
   Touch();
+  const bool settles = !request.settled && !settled_mode_links_.empty() && IsSettledMode(link);
   amqp::Outgoing delivery{.user = request.user,
                           .message_format = request.message_format,
-                          .settled = request.settled,
+                          .settled = request.settled || settles,
                           .complete = request.complete,
                           .aborted = request.aborted,
                           .bytes_max = request.bytes_max,
@@ -242,6 +252,10 @@ core::SendOutcome Bridge::Send(core::LinkToken link, core::SendRequest& request)
   const amqp::SendResult result = engine_->Send(link, delivery);
   request.started = delivery.started;
   request.delivery = delivery.delivery;
+  // The consumer will say nothing; the producer is told as if it had accepted (as Dispatch does).
+  if (settles && result == amqp::SendResult::kSent && !request.aborted) {
+    sent_settled_.push_back(request.user);
+  }
   return static_cast<core::SendOutcome>(result);
 }
 

@@ -52,6 +52,8 @@ class Bridge final : public core::Sink {
   bool ResumeBelow(uint64_t output_bytes);
   // No more credit to producers.
   void Quiesce() { quiesced_ = true; }
+  // Settles what went to consumers that take settled deliveries only; true if there was any.
+  bool SettleSent();
   // The shard asked for the end of the connection: the reason, once.
   std::unique_ptr<amqp::Condition> TakeCloseRequest() { return std::move(close_request_); }
 
@@ -95,8 +97,10 @@ class Bridge final : public core::Sink {
   bool blocked_ = false;
   bool quiesced_ = false;
   absl::flat_hash_map<amqp::LinkIndex, std::unique_ptr<Pending>> pending_;
-  // Incoming links with snd-settle-mode settled; few peers ask for it.
+  // Links with snd-settle-mode settled, of either role; few peers ask for it.
   std::vector<amqp::LinkIndex> settled_mode_links_;
+  // Deliveries that the shard holds for unsettled, sent as settled on such links.
+  std::vector<uint64_t> sent_settled_;
   std::unique_ptr<amqp::Condition> close_request_;
 };
 

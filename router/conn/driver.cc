@@ -47,6 +47,7 @@ void Driver::Impl::Flush(Time now) {
     // What the shard commanded may have consequences that only Next tells: credit that came before
     // an attach was answered.
     resumed_ |= OnEvents();
+    resumed_ |= bridge_.SettleSent();
     engine_->Flush(now);
     CheckEngineClosed();
   }

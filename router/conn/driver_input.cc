@@ -118,7 +118,6 @@ void Driver::Impl::ParseFrames(Time now) {
   spoken_ |= used > 0;
   plain_.Consume(used);
   frame_needs_ = std::min(engine_->FrameNeeds(), max_frame_size_);
-  engine_->SetInput(Slice(), now);  // pins nothing until more comes
 }
 
 // True if there were any.
@@ -150,8 +149,9 @@ void Driver::Impl::OnOpened(const amqp::Open& open) {
   if (phase_ != Phase::kHandshake) return;  // given up meanwhile
   SetPhase(Phase::kOpen);
   core::ConnectionInfo info = std::move(early_->options.info);
-  early_.reset();
   info.user = user_;
+  info.session_window_bytes = early_->options.session_window_bytes;
+  early_.reset();
   bridge_.Open(*engine_, info);
 }
 

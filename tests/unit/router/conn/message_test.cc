@@ -237,6 +237,24 @@ TEST(Settlement, AnUnsettledTransferOnASettledLinkIsSettledAtOnce) {
   EXPECT_THAT(peer.client->link(receiver).received, Each(Field(&Received::settled, true)));
 }
 
+TEST(Settlement, AConsumerOfSettledDeliveriesOnlyCountsAsAccepting) {
+  World world;
+  Peer& peer = world.Connect();
+  amqp::Attach attach = Client::ReceiverAttach("orders");
+  attach.snd_settle_mode = amqp::SenderSettleMode::kSettled;
+  const amqp::LinkIndex receiver = peer.client->Start(attach);
+  peer.client->engine().Grant(receiver, 100);
+  const amqp::LinkIndex sender = peer.client->Sender("orders");
+  for (const size_t size : {1, 40000, 2}) peer.client->Send(sender, Message(size), false);
+  world.Run();
+  ASSERT_THAT(peer.client->link(receiver).received, SizeIs(3));
+  EXPECT_THAT(peer.client->link(receiver).received, Each(Field(&Received::settled, true)));
+  const std::vector<Settled>& outcomes = peer.client->link(sender).outcomes;
+  ASSERT_THAT(outcomes, SizeIs(3));
+  EXPECT_THAT(outcomes, Each(Field(&Settled::outcome, amqp::OutcomeKind::kAccepted)));
+  EXPECT_EQ(world.shard().unsettled(), 0u);
+}
+
 TEST(Settlement, OfALostConsumer) {
   Pair pair;
   pair.got().accepts = false;

@@ -23,7 +23,7 @@ World::World(WorldOptions options)
       shard_({.identity = {.router_id = "R"}, .seed = options.seed}, pool_) {
   settings_ = *core::AddressSettings::Build({}, core::Treatment::kBalanced);
   tables_.push_back(std::make_unique<core::RouteTable>());
-  shard_.Adopt({.version = 1, .routes = tables_.back().get(), .settings = settings_.get()});
+  shard_.Adopt({.version = version_, .routes = tables_.back().get(), .settings = settings_.get()});
 }
 
 World::~World() { peers_.clear(); }  // they close at the shard, which reads the tables
@@ -168,7 +168,8 @@ bool World::RunPilot() {
   }
   tables_.push_back(std::make_unique<core::RouteTable>(builder.Finish()));
   shard_.Adopt(
-      {.version = tables_.size(), .routes = tables_.back().get(), .settings = settings_.get()});
+      {.version = ++version_, .routes = tables_.back().get(), .settings = settings_.get()});
+  if (tables_.size() > 2) tables_.erase(tables_.begin());  // the shard has left it twice over
   for (const core::Notice& notice : outbox.to_pilot) {
     if (const auto* up = std::get_if<core::ConsumerUp>(&notice)) {
       shard_.Accept(core::LinkReady{up->link.link});

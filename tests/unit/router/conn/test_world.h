@@ -86,6 +86,7 @@ class World {
   std::shared_ptr<const core::AddressSettings> settings_;
   std::map<core::AddressKey, core::Route> routes_;
   std::vector<std::unique_ptr<core::RouteTable>> tables_;
+  uint64_t version_ = 1;
   uint32_t next_route_ = 1;
 };
 
