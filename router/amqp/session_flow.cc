@@ -38,8 +38,7 @@ void Session::QueueFlow(Link& link) {
 uint32_t Session::WindowWanted() const {
   const uint64_t bytes = std::max(context_.window_bytes, context_.frame_bytes_max);
   if (held_bytes_ >= bytes) return 0;
-  return static_cast<uint32_t>(
-      std::max<uint64_t>(1, (bytes - held_bytes_) / frame_bytes_expected_));
+  return static_cast<uint32_t>((bytes - held_bytes_) / frame_bytes_expected_);
 }
 
 // The session part of a flow. Announces the window, which never shrinks below what the peer was

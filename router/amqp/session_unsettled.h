@@ -37,7 +37,7 @@ class UnsettledMap {
   // Ids in [first(), next()) are in the ring.
   uint32_t first() const { return head_; }
 
-  // The first id of a peer's choice. REQUIRES: empty().
+  // The next id is one of a peer's choice. REQUIRES: Lone().
   void StartAt(uint32_t id) { head_ = end_ = id; }
 
   // There is no place for another one: Grow, and settle what is marked before (marked deliveries

@@ -170,7 +170,11 @@ class Node {
   }
 
   SendResult Send(LinkIndex link, Outgoing outgoing, std::string_view text) {
-    Payload payload{Slice::Unowned(text)};
+    Block* block = pool.Take(static_cast<uint32_t>(text.size() + 1));
+    text.copy(reinterpret_cast<char*>(block->tail()), text.size());
+    block->used = static_cast<uint32_t>(text.size());
+    Payload payload{Slice(block, block->bytes, block->used)};
+    BlockPool::Unref(block);
     outgoing.payload = &payload;
     const SendResult result = engine.Send(link, outgoing);
     last_sent = outgoing;

@@ -1,0 +1,279 @@
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "router/amqp/engine.h"
+#include "tests/unit/router/amqp/engine_pair.h"
+
+namespace trunkline::amqp::testing {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+size_t Flows(std::string_view bytes) {
+  size_t n = 0;
+  for (const WrittenFrame& frame : SplitFrames(bytes)) {
+    n += frame.code == static_cast<uint8_t>(Descriptor::kFlow) ? 1 : 0;
+  }
+  return n;
+}
+
+TEST(Flow, AnnouncesCreditOnceHalfOfItIsUsed) {
+  Pair pair;
+  const Pair::Ends ends = pair.Attach(SenderAttach("a"));
+  pair.server.engine.Grant(ends.server, 100);
+  EXPECT_EQ(Flows(pair.server.Take()), 1u);
+  // The client never sees that flow; its credit is given by hand.
+  pair.server.engine.Grant(ends.server, 60);
+  EXPECT_EQ(Flows(pair.server.Take()), 0u);
+  pair.server.engine.Grant(ends.server, 39);
+  EXPECT_EQ(Flows(pair.server.Take()), 0u);
+  pair.server.engine.Grant(ends.server, 1);
+  EXPECT_EQ(Flows(pair.server.Take()), 1u);
+}
+
+TEST(Flow, RenewsACapacityOfOneAtOnce) {
+  Pair pair;
+  const Pair::Ends ends = pair.Attach(SenderAttach("a"));
+  pair.server.engine.Grant(ends.server, 1);
+  pair.Run();
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_EQ(pair.client.Send(ends.client, {.complete = true}, "x"), SendResult::kSent);
+    EXPECT_EQ(pair.client.Send(ends.client, {.complete = true}, "y"), SendResult::kNoCredit);
+    EXPECT_EQ(pair.client.unsent, "y");
+    pair.Run();
+    EXPECT_EQ(pair.client.engine.Credit(ends.client), 0u);
+    pair.server.engine.Grant(ends.server, 1);
+    pair.Run();
+    EXPECT_EQ(pair.client.engine.Credit(ends.client), 1u);
+  }
+}
+
+TEST(Flow, SendsFewFlowsForAStreamOfGrants) {
+  Pair pair;
+  const Pair::Ends ends = pair.Attach(SenderAttach("a"));
+  pair.server.engine.Grant(ends.server, 100);
+  pair.Run();
+  size_t flows = 0;
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_EQ(pair.client.Send(ends.client, {.settled = true, .complete = true}, "x"),
+              SendResult::kSent);
+    pair.server.Feed(pair.client.Take());
+    pair.server.engine.Grant(ends.server, 1);
+    const std::string bytes = pair.server.Take();
+    flows += Flows(bytes);
+    pair.client.Feed(bytes);
+  }
+  EXPECT_LE(flows, 22u);
+  EXPECT_GE(flows, 18u);
+}
+
+TEST(Flow, DrainsWhatTheSenderHasNotUsed) {
+  Pair pair;
+  const Pair::Ends ends = pair.Attach(SenderAttach("a"));
+  pair.server.engine.Grant(ends.server, 10);
+  pair.Run();
+  pair.client.Send(ends.client, {.complete = true}, "x");
+  pair.Run();
+  pair.server.engine.Drain(ends.server);
+  pair.Run();
+  Seen seen = pair.client.Last(EventKind::kLinkFlow);
+  EXPECT_TRUE(seen.drain);
+  EXPECT_EQ(seen.credit, 9u);
+  EXPECT_THAT(pair.server.All(EventKind::kLinkFlow), IsEmpty());
+  pair.client.Send(ends.client, {.complete = true}, "last");
+  pair.client.engine.Drained(ends.client);
+  EXPECT_EQ(pair.client.engine.Credit(ends.client), 0u);
+  pair.Run();
+  seen = pair.server.Last(EventKind::kLinkFlow);
+  EXPECT_EQ(pair.server.Last(EventKind::kTransfer).payload, "last");
+  EXPECT_EQ(seen.credit, 0u);
+  EXPECT_EQ(seen.role, Role::kReceiver);
+  // Credit can be given again, and counts right.
+  pair.server.engine.Grant(ends.server, 3);
+  pair.Run();
+  seen = pair.client.Last(EventKind::kLinkFlow);
+  EXPECT_EQ(seen.credit, 3u);
+  EXPECT_FALSE(seen.drain);
+}
+
+TEST(Flow, EndsADrainWhenTheLastCreditIsUsed) {
+  Pair pair;
+  const Pair::Ends ends = pair.Attach(SenderAttach("a"));
+  pair.server.engine.Grant(ends.server, 2);
+  pair.Run();
+  pair.server.engine.Drain(ends.server);
+  pair.Run();
+  pair.client.Send(ends.client, {.complete = true}, "1");
+  pair.client.Send(ends.client, {.complete = true}, "2");
+  pair.Run();
+  ASSERT_THAT(pair.server.All(EventKind::kLinkFlow), SizeIs(1));
+  EXPECT_EQ(pair.server.Last(EventKind::kLinkFlow).credit, 0u);
+  EXPECT_TRUE(pair.server.Last(EventKind::kLinkFlow).drain);
+}
+
+TEST(Flow, HasNothingToDrainWithoutCredit) {
+  Pair pair;
+  const Pair::Ends ends = pair.Attach(SenderAttach("a"));
+  pair.server.engine.Drain(ends.server);
+  pair.Run();
+  ASSERT_THAT(pair.server.All(EventKind::kLinkFlow), SizeIs(1));
+  pair.server.engine.Grant(ends.server, 1);
+  pair.Run();
+  EXPECT_FALSE(pair.client.Last(EventKind::kLinkFlow).drain);
+}
+
+TEST(Flow, AGrantEndsADrainThatWasNotAnswered) {
+  Pair pair;
+  const Pair::Ends ends = pair.Attach(SenderAttach("a"));
+  pair.server.engine.Grant(ends.server, 10);
+  pair.Run();
+  pair.server.engine.Drain(ends.server);
+  pair.Run();
+  pair.server.engine.Grant(ends.server, 1);
+  pair.Run();
+  EXPECT_FALSE(pair.client.Last(EventKind::kLinkFlow).drain);
+  EXPECT_EQ(pair.client.Last(EventKind::kLinkFlow).credit, 11u);
+}
+
+TEST(Flow, AnswersAnEchoOfALinkAndOfASession) {
+  Pair pair;
+  const Pair::Ends ends = pair.Attach(ReceiverAttach("a"));
+  pair.client.engine.Grant(ends.client, 5);
+  pair.Run();
+  // By hand: the engine asks for no echo itself.
+  pair.server.Feed(FrameOf(0, Flow{.next_incoming_id = 0, .incoming_window = 9, .echo = true}));
+  std::vector<WrittenFrame> frames = SplitFrames(pair.server.Take());
+  ASSERT_THAT(frames, SizeIs(1));
+  Flow flow;
+  ASSERT_TRUE(ParseFlow(frames[0].body, flow));
+  EXPECT_FALSE(flow.handle.has_value());
+  EXPECT_EQ(flow.next_incoming_id, 0u);
+
+  pair.server.Feed(FrameOf(0, Flow{.next_incoming_id = 0,
+                                   .incoming_window = 9,
+                                   .handle = 0,
+                                   .delivery_count = 0,
+                                   .link_credit = 7,
+                                   .echo = true}));
+  EXPECT_TRUE(pair.server.Last(EventKind::kLinkFlow).echo);
+  EXPECT_EQ(pair.server.Last(EventKind::kLinkFlow).credit, 7u);
+  frames = SplitFrames(pair.server.Take());
+  ASSERT_THAT(frames, SizeIs(1));
+  ASSERT_TRUE(ParseFlow(frames[0].body, flow));
+  EXPECT_EQ(flow.handle, 0u);
+  EXPECT_EQ(flow.link_credit, 7u);
+  EXPECT_EQ(flow.available, 0u);
+}
+
+TEST(Flow, StopsAtThePeersWindowAndGoesOnWhenItOpens) {
+  EngineOptions small = ServerOptions();
+  small.max_frame_size = 512;
+  small.session_window_bytes = 2048;  // four frames
+  Pair pair(5, ClientOptions(), small);
+  pair.server.react = [&](const Event& event) {
+    if (event.kind != EventKind::kTransfer) pair.server.Answer(event);
+  };
+  const Pair::Ends ends = pair.Attach(SenderAttach("a"));
+  pair.server.engine.Grant(ends.server, 10);
+  pair.Run();
+  const std::string text(5000, 'x');
+  EXPECT_EQ(pair.client.Send(ends.client, {.complete = true}, text), SendResult::kBlocked);
+  const uint32_t id = pair.client.last_sent.delivery;
+  pair.Run();
+  EXPECT_THAT(pair.server.All(EventKind::kTransfer), SizeIs(4));
+  EXPECT_THAT(pair.client.All(EventKind::kWritable), SizeIs(1));  // of begin
+  std::string got;
+  for (int turn = 0; turn < 20 && !pair.client.unsent.empty(); ++turn) {
+    uint64_t bytes = 0;
+    for (const Seen& seen : pair.server.All(EventKind::kTransfer)) {
+      got += seen.payload;
+      bytes += seen.payload.size();
+    }
+    pair.server.events.clear();
+    pair.server.engine.Release(ends.server, bytes);
+    pair.client.events.clear();
+    pair.Run();
+    EXPECT_THAT(pair.client.All(EventKind::kWritable), SizeIs(1));
+    const std::string rest = pair.client.unsent;
+    pair.client.Send(ends.client, {.complete = true, .started = true, .delivery = id}, rest);
+    pair.Run();
+  }
+  for (const Seen& seen : pair.server.All(EventKind::kTransfer)) got += seen.payload;
+  EXPECT_EQ(got, text);
+  EXPECT_FALSE(pair.server.Last(EventKind::kTransfer).more);
+}
+
+TEST(Flow, WidensTheWindowForSmallFrames) {
+  Pair pair;
+  const Pair::Ends ends = pair.Attach(SenderAttach("a"));
+  pair.server.engine.Grant(ends.server, 100000);
+  pair.Run();
+  // The first window is made for frames of the largest size: 1 MiB / 16 KiB.
+  int sent = 0;
+  while (pair.client.Send(ends.client, {.settled = true, .complete = true}, "small") ==
+         SendResult::kSent) {
+    ++sent;
+  }
+  EXPECT_EQ(sent, 64);
+  for (int i = 0; i < 3; ++i) {
+    pair.Run();
+    sent = 0;
+    while (pair.client.Send(ends.client, {.settled = true, .complete = true}, "small") ==
+           SendResult::kSent) {
+      ++sent;
+    }
+  }
+  EXPECT_EQ(sent, 512);
+  pair.Run();
+  EXPECT_THAT(pair.server.All(EventKind::kTransfer), SizeIs(64 + 128 + 256 + 512));
+}
+
+TEST(Flow, KeepsTheWindowShutWhileTheBytesAreHeld) {
+  EngineOptions small = ServerOptions();
+  small.session_window_bytes = 64 * 1024;
+  Pair pair(5, ClientOptions(), small);
+  pair.piece_max = 10000;
+  pair.server.react = [&](const Event& event) {
+    if (event.kind != EventKind::kTransfer) pair.server.Answer(event);
+  };
+  const Pair::Ends ends = pair.Attach(SenderAttach("a"));
+  pair.server.engine.Grant(ends.server, 1000);
+  pair.Run();
+  const std::string text(16000, 'x');
+  uint64_t bytes = 0;
+  for (int i = 0; i < 20; ++i) {
+    while (pair.client.Send(ends.client, {.settled = true, .complete = true}, text) ==
+           SendResult::kSent) {
+      bytes += text.size();
+    }
+    pair.Run();
+  }
+  EXPECT_LE(bytes, small.session_window_bytes);
+  pair.server.engine.Release(ends.server, bytes);
+  pair.Run();
+  EXPECT_EQ(pair.client.Send(ends.client, {.complete = true}, text), SendResult::kSent);
+}
+
+TEST(Flow, ForgetsBytesHeldForALinkThatIsGone) {
+  EngineOptions small = ServerOptions();
+  small.session_window_bytes = 16 * 1024;
+  Pair pair(5, ClientOptions(), small);
+  pair.piece_max = 10000;
+  pair.server.react = [&](const Event& event) {
+    if (event.kind != EventKind::kTransfer) pair.server.Answer(event);
+  };
+  for (int i = 0; i < 10; ++i) {
+    const Pair::Ends ends = pair.Attach(SenderAttach("a"));
+    pair.server.engine.Grant(ends.server, 1);
+    pair.Run();
+    ASSERT_EQ(pair.client.Send(ends.client, {.complete = true}, std::string(16000, 'x')),
+              SendResult::kSent)
+        << i;
+    pair.Run();
+    pair.client.engine.Detach(ends.client, true);
+    pair.Run();
+  }
+}
+
+}  // namespace
+}  // namespace trunkline::amqp::testing
