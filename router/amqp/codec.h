@@ -122,6 +122,9 @@ class Reader {
   // The format code of the next value, code::kEnd when there is none.
   uint8_t Peek() const { return at_ == end_ ? code::kEnd : *at_; }
 
+  // Steps over bytes that were looked at in rest(). REQUIRES: n <= left().
+  void Advance(size_t n) { at_ += n; }
+
   bool Null() {
     if (Peek() != code::kNull) return false;
     ++at_;
@@ -201,7 +204,15 @@ class ListReader {
   bool Binary(std::optional<std::string_view>& value) {
     return !Next() || items_.Binary(value.emplace());
   }
-  bool Skip() { return !Next() || items_.Skip(); }
+  bool Skip() {
+    if (!Next()) return true;
+    Reader slow = items_;  // a copy: see Reader::Composite
+    if (!slow.Skip()) return false;
+    items_ = slow;
+    return true;
+  }
+  // No field follows.
+  bool AtLast() const { return count_ == 0; }
   // All fields were read and nothing is left: neither a field nor stray bytes.
   bool End() const { return count_ == 0 && items_.AtEnd(); }
 
@@ -385,7 +396,8 @@ inline bool Reader::Variable(uint8_t code8, uint8_t code32, std::string_view& va
   return true;
 }
 
-inline bool Reader::Compound(uint8_t code8, uint8_t code32, Reader& items, uint32_t& count) {
+[[gnu::always_inline]] inline bool Reader::Compound(uint8_t code8, uint8_t code32, Reader& items,
+                                                    uint32_t& count) {
   const uint8_t format = Peek();
   size_t header;   // format code, size and count
   size_t content;  // bytes behind the count
@@ -407,7 +419,7 @@ inline bool Reader::Compound(uint8_t code8, uint8_t code32, Reader& items, uint3
   return true;
 }
 
-inline bool Reader::List(Reader& items, uint32_t& count) {
+[[gnu::always_inline]] inline bool Reader::List(Reader& items, uint32_t& count) {
   if (Peek() == code::kList0) {
     ++at_;
     items = Reader();
@@ -421,12 +433,15 @@ inline bool Reader::Map(Reader& items, uint32_t& count) {
   return Compound(code::kMap8, code::kMap32, items, count) && count % 2 == 0;
 }
 
-inline bool Reader::Composite(uint64_t& descriptor, ListReader& fields) {
+[[gnu::always_inline]] inline bool Reader::Composite(uint64_t& descriptor, ListReader& fields) {
   if (left() >= 3 && at_[0] == code::kDescribed && at_[1] == code::kUlongSmall) {
     descriptor = at_[2];
     at_ += 3;
-  } else if (!Described(descriptor)) {
-    return false;
+  } else {
+    // A copy, so that this reader can stay in registers where everything else is inlined.
+    Reader slow = *this;
+    if (!slow.Described(descriptor)) return false;
+    *this = slow;
   }
   Reader items;
   uint32_t count;

@@ -43,14 +43,34 @@ bool IsList(uint8_t format) {
 }
 
 // A delivery state: a described value, a list where the type is known.
-bool ReadState(ListReader& fields, OutcomeKind& kind, std::string_view& raw) {
-  if (!fields.Next()) return true;
-  Reader& items = fields.items();
+[[gnu::noinline]] bool ReadAnyState(Reader& items, OutcomeKind& kind, std::string_view& raw) {
   Reader inside = items;
   uint64_t found = 0;
   if (!items.Raw(raw) || !inside.Described(found)) return false;
   kind = KindOf(found);
   return kind == OutcomeKind::kUnknown || IsList(inside.Peek());
+}
+
+// The next field, a delivery state. Passes copies on, so that `fields` may stay in registers.
+[[gnu::always_inline]] inline bool ReadState(ListReader& fields, OutcomeKind& kind,
+                                             std::string_view& raw) {
+  if (!fields.Next()) return true;
+  const std::string_view rest = fields.items().rest();
+  if (rest.size() >= kAcceptedRaw.size() &&
+      std::memcmp(rest.data(), kAcceptedRaw.data(), kAcceptedRaw.size()) == 0) {
+    kind = OutcomeKind::kAccepted;
+    raw = rest.substr(0, kAcceptedRaw.size());
+    fields.items().Advance(kAcceptedRaw.size());
+    return true;
+  }
+  Reader slow = fields.items();
+  OutcomeKind found = OutcomeKind::kNone;
+  std::string_view bytes;
+  if (!ReadAnyState(slow, found, bytes)) return false;
+  fields.items() = slow;
+  kind = found;
+  raw = bytes;
+  return true;
 }
 
 bool ReadSettleMode(ListReader& fields, std::optional<ReceiverSettleMode>& mode) {
@@ -59,6 +79,14 @@ bool ReadSettleMode(ListReader& fields, std::optional<ReceiverSettleMode>& mode)
   if (!fields.items().Ubyte(number) || number > 1) return false;
   mode = static_cast<ReceiverSettleMode>(number);
   return true;
+}
+
+// The fields behind `more`, which most transfers do without.
+[[gnu::noinline]] bool ParseRareFields(ListReader fields, Transfer& transfer) {
+  OutcomeKind kind = OutcomeKind::kNone;
+  return ReadSettleMode(fields, transfer.rcv_settle_mode) &&
+         ReadState(fields, kind, transfer.state) && fields.Boolean(transfer.resume) &&
+         fields.Boolean(transfer.aborted) && fields.Boolean(transfer.batchable) && fields.End();
 }
 
 // Each writes one field at `at` and returns the place behind it.
@@ -165,13 +193,12 @@ bool ParseTransfer(std::string_view body, Transfer& transfer, std::string_view& 
   if (!reader.Composite(found, fields) || found != Number(Descriptor::kTransfer)) return false;
   payload = reader.rest();
   transfer = Transfer{};
-  OutcomeKind kind = OutcomeKind::kNone;
-  return fields.RequiredUint(transfer.handle) && fields.Uint(transfer.delivery_id) &&
-         fields.Binary(transfer.delivery_tag) && fields.Uint(transfer.message_format) &&
-         fields.Boolean(transfer.settled) && fields.Boolean(transfer.more) &&
-         ReadSettleMode(fields, transfer.rcv_settle_mode) &&
-         ReadState(fields, kind, transfer.state) && fields.Boolean(transfer.resume) &&
-         fields.Boolean(transfer.aborted) && fields.Boolean(transfer.batchable) && fields.End();
+  if (!fields.RequiredUint(transfer.handle) || !fields.Uint(transfer.delivery_id) ||
+      !fields.Binary(transfer.delivery_tag) || !fields.Uint(transfer.message_format) ||
+      !fields.Boolean(transfer.settled) || !fields.Boolean(transfer.more)) {
+    return false;
+  }
+  return fields.AtLast() ? fields.End() : ParseRareFields(fields, transfer);
 }
 
 bool ParseFlow(std::string_view body, Flow& flow) {

@@ -26,35 +26,6 @@ enum class Step : uint8_t {
   kMalformed,
 };
 
-uint64_t Deepest(Depth depth) {
-  switch (depth) {
-    case Depth::kHeader:
-      return descriptor::kHeader;
-    case Depth::kAnnotations:
-      return descriptor::kMessageAnnotations;
-    case Depth::kProperties:
-      return descriptor::kProperties;
-  }
-  return descriptor::kProperties;
-}
-
-// Makes `sections` as new without touching the allocator when nothing was allocated.
-void Reset(Sections& sections) {
-  if (sections.router.any) sections.router = RouterAnnotations();
-  if (sections.joined_user_annotations != nullptr) sections.joined_user_annotations.reset();
-  sections.priority = 4;
-  sections.header_bytes = 0;
-  sections.delivery_annotations_bytes = 0;
-  sections.message_annotations_offset = 0;
-  sections.message_annotations_bytes = 0;
-  sections.bare_offset = 0;
-  sections.user_annotations = {};
-  sections.user_annotation_count = 0;
-  sections.to.reset();
-  sections.user_id.reset();
-  sections.bad_field = {};
-}
-
 // Reads the descriptor at the front of `rest`; `bytes` is set to what it takes.
 Step ReadDescriptor(std::string_view rest, uint64_t& found, size_t& bytes) {
   const auto* at = reinterpret_cast<const uint8_t*>(rest.data());
@@ -259,14 +230,10 @@ bool ReadSection(const Section& section, uint32_t end, Sections& sections) {
 
 }  // namespace
 
-ScanResult Scan(std::string_view prefix, bool whole, Depth depth, Sections& sections) {
-  Reset(sections);
-  const uint64_t last = Deepest(depth);
-  // Most messages begin with properties or a body.
-  if (prefix.size() >= 3 && prefix[0] == 0 && prefix[1] == code::kUlongSmall &&
-      static_cast<uint8_t>(prefix[2]) > last) {
-    return ScanResult::kOk;
-  }
+ScanResult ScanSections(std::string_view prefix, bool whole, Depth depth, Sections& sections) {
+  if (sections.used) sections = Sections();
+  sections.used = true;
+  const auto last = static_cast<uint64_t>(depth);
   uint64_t next = descriptor::kHeader;
   uint32_t offset = 0;
   while (!whole || offset < prefix.size()) {

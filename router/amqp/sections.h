@@ -12,8 +12,8 @@
 namespace trunkline::amqp {
 
 // How deep a message prefix is looked into (spec routing section 3): what lies deeper passes
-// unseen.
-enum class Depth : uint8_t { kHeader, kAnnotations, kProperties };
+// unseen. The value is the descriptor of the last section of interest.
+enum class Depth : uint8_t { kHeader = 0x70, kAnnotations = 0x72, kProperties = 0x73 };
 
 // Router annotations found in the message-annotations (spec interrouter section 9.1).
 struct RouterAnnotations {
@@ -54,6 +54,7 @@ struct Sections {
   std::string_view bad_field;               // of kBadRouterAnnotation: the key
   // Holds user_annotations when they do not lie side by side in the prefix.
   std::shared_ptr<const std::string> joined_user_annotations;
+  bool used = false;  // by a ScanSections: the next Scan has to reset them
 };
 
 // Looks into `prefix`, the first bytes of a message (`whole`: all of it). Bounds-checked, no
@@ -64,7 +65,7 @@ struct Sections {
 // the scan, and what follows is nobody's business; one that comes twice or too late is malformed.
 // Keys are the router's when they are symbols that start with "x-opt-qd."; unknown ones of these,
 // and padding, are dropped.
-ScanResult Scan(std::string_view prefix, bool whole, Depth depth, Sections& sections);
+inline ScanResult Scan(std::string_view prefix, bool whole, Depth depth, Sections& sections);
 
 // Which router keys a peer is to see: written behind the user's, in this order.
 struct AnnotationsOut {
@@ -87,5 +88,17 @@ std::string EncodeAnnotations(std::string_view user_annotations, uint32_t user_a
 // deeper.
 Payload ReplaceAnnotations(const Payload& message, const Sections& sections,
                            std::string_view annotations, BlockPool& pool);
+
+// Scan where the first bytes do not settle it.
+ScanResult ScanSections(std::string_view prefix, bool whole, Depth depth, Sections& sections);
+
+inline ScanResult Scan(std::string_view prefix, bool whole, Depth depth, Sections& sections) {
+  // Most messages begin with properties or a body, their descriptor as a small ulong.
+  if (!sections.used && prefix.size() >= 3 && prefix[0] == 0x00 && prefix[1] == 0x53 &&
+      static_cast<uint8_t>(prefix[2]) > static_cast<uint8_t>(depth)) {
+    return ScanResult::kOk;
+  }
+  return ScanSections(prefix, whole, depth, sections);
+}
 
 }  // namespace trunkline::amqp
