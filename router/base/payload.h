@@ -100,6 +100,8 @@ class BlockPool {
 
   // Bytes of all blocks in use (not those kept for reuse).
   uint64_t bytes_in_use() const { return bytes_in_use_; }
+  // Blocks kept for reuse: at most kFreeMax.
+  size_t free_blocks() const { return free_.size(); }
 
  private:
   void Return(Block* block);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <new>
@@ -29,7 +31,7 @@ struct Handle {
 // first in, first out, with a new generation, so a stale handle is found stale for 2^31 uses of its
 // slot.
 //
-// Thread: its owner's. Insert may allocate; Find and Erase never do.
+// Thread: its owner's. Insert may allocate; Find and Erase never do. Memory goes back by Trim only.
 template <typename T>
 class SlotMap {
  public:
@@ -55,7 +57,8 @@ class SlotMap {
 
   // The element, or null when the handle is stale or none.
   T* Find(Handle<T> handle) {
-    if (handle.index >= capacity_) return nullptr;
+    const size_t chunk = handle.index >> kChunkBits;
+    if (chunk >= chunks_.size() || chunks_[chunk].slots == nullptr) return nullptr;
     Slot& slot = At(handle.index);
     return slot.generation == handle.generation && (handle.generation & 1) ? slot.value() : nullptr;
   }
@@ -68,32 +71,46 @@ class SlotMap {
     return *value;
   }
 
-  // True if the handle was live.
+  // True if the handle was live. The element is not found any more while it is destroyed.
   bool Erase(Handle<T> handle) {
     T* value = Find(handle);
     if (value == nullptr) return false;
+    ++At(handle.index).generation;
     value->~T();
-    Slot& slot = At(handle.index);
-    ++slot.generation;
-    slot.next_free = kNone;
-    if (free_tail_ == kNone) {
-      free_head_ = handle.index;
-    } else {
-      At(free_tail_).next_free = handle.index;
-    }
-    free_tail_ = handle.index;
     --size_;
+    PushFree(handle.index);
     return true;
   }
 
   size_t size() const { return size_; }
 
-  // In slot order. `visit` may erase the element it is given, and no other.
+  // In slot order. `visit` may erase the element it is given, and no other, and not insert.
   template <typename Visit>
   void ForEach(Visit visit) {
-    for (uint32_t i = 0; i < capacity_; ++i) {
-      Slot& slot = At(i);
-      if (slot.generation & 1) visit(Handle<T>{i, slot.generation}, *slot.value());
+    for (uint32_t chunk = 0; chunk < chunks_.size(); ++chunk) {
+      if (chunks_[chunk].slots == nullptr) continue;
+      for (uint32_t i = chunk << kChunkBits; i < (chunk + 1) << kChunkBits; ++i) {
+        Slot& slot = At(i);
+        if (slot.generation & 1) visit(Handle<T>{i, slot.generation}, *slot.value());
+      }
+    }
+  }
+
+  // Gives memory in which no element lives back to the allocator. Walks all free slots: for idle
+  // times after a burst.
+  void Trim() {
+    std::vector<bool> unused(chunks_.size());
+    for (size_t i = 0; i < chunks_.size(); ++i) unused[i] = chunks_[i].IsUnused();
+    uint32_t next = std::exchange(free_head_, kNone);
+    free_tail_ = kNone;
+    while (next != kNone) {
+      const uint32_t index = std::exchange(next, At(next).next_free);
+      if (!unused[index >> kChunkBits]) PushFree(index);
+    }
+    for (size_t i = 0; i < chunks_.size(); ++i) {
+      if (!unused[i]) continue;
+      chunks_[i].Release();
+      --chunks_in_use_;
     }
   }
 
@@ -109,20 +126,49 @@ class SlotMap {
     T* value() { return std::launder(reinterpret_cast<T*>(storage)); }
   };
 
-  Slot& At(uint32_t index) { return chunks_[index >> kChunkBits][index & (kChunk - 1)]; }
+  struct Chunk {
+    std::unique_ptr<Slot[]> slots;  // null: released
+    uint32_t generation = 0;        // of the slots when there are any again: newer than all handles
 
-  void Grow() {
-    chunks_.push_back(std::make_unique<Slot[]>(kChunk));
-    for (uint32_t i = 0; i < kChunk; ++i) {
-      chunks_.back()[i].next_free = i + 1 < kChunk ? capacity_ + i + 1 : kNone;
+    bool IsUnused() const {
+      for (uint32_t i = 0; slots != nullptr && i < kChunk; ++i) {
+        if (slots[i].generation & 1) return false;
+      }
+      return slots != nullptr;
     }
-    free_head_ = capacity_;
-    capacity_ += kChunk;
-    free_tail_ = capacity_ - 1;
+    void Release() {
+      for (uint32_t i = 0; i < kChunk; ++i) generation = std::max(generation, slots[i].generation);
+      slots = nullptr;
+    }
+  };
+
+  Slot& At(uint32_t index) { return chunks_[index >> kChunkBits].slots[index & (kChunk - 1)]; }
+
+  void PushFree(uint32_t index) {
+    At(index).next_free = kNone;
+    (free_tail_ == kNone ? free_head_ : At(free_tail_).next_free) = index;
+    free_tail_ = index;
   }
 
-  std::vector<std::unique_ptr<Slot[]>> chunks_;
-  uint32_t capacity_ = 0;
+  // Slots for the first chunk that has none.
+  void Grow() {
+    uint32_t chunk = 0;
+    if (chunks_in_use_ == chunks_.size()) {
+      chunk = static_cast<uint32_t>(chunks_.size());
+      chunks_.emplace_back();
+    }
+    while (chunks_[chunk].slots != nullptr) ++chunk;
+    // Not touched before it is used: elements may be large and few.
+    chunks_[chunk].slots = std::make_unique_for_overwrite<Slot[]>(kChunk);
+    ++chunks_in_use_;
+    for (uint32_t i = 0; i < kChunk; ++i) {
+      chunks_[chunk].slots[i].generation = chunks_[chunk].generation;
+      PushFree((chunk << kChunkBits) + i);
+    }
+  }
+
+  std::vector<Chunk> chunks_;
+  size_t chunks_in_use_ = 0;  // with slots
   uint32_t free_head_ = kNone;
   uint32_t free_tail_ = kNone;
   size_t size_ = 0;

@@ -27,9 +27,9 @@ class TimerWheel {
   TimerWheel(const TimerWheel&) = delete;
   TimerWheel& operator=(const TimerWheel&) = delete;
 
-  // `cookie` is given back when the deadline is reached: never before it, and at the earliest one
-  // millisecond after the last Advance. A deadline that has passed is as good as the next
-  // millisecond, so a timer that schedules itself cannot hold up Advance.
+  // `cookie` is given back when the deadline is reached, never before it. A deadline that has
+  // passed is as good as the millisecond after the one up to which timers have expired; so a timer
+  // that schedules itself for the past expires once per millisecond and cannot hold up Advance.
   Id Schedule(Time deadline, uint64_t cookie);
 
   // True if the timer was pending. A stale id, or none, is ignored.
