@@ -26,6 +26,8 @@ namespace asio = boost::asio;
 constexpr LogModule kLogModule = LogModule::kNet;
 // Time that workers have to adopt a View that control waits for.
 constexpr std::chrono::seconds kAdoptionTime{2};
+// Connections that the table of them may always have room for.
+constexpr size_t kTableKept = 1024;
 
 amqp::Condition Forced(std::string why) {
   return {.name = std::string(amqp::condition::kConnectionForced), .description = std::move(why)};
@@ -379,6 +381,10 @@ void Pilot::Impl::Take(const ConnectionGone& gone) {
   const ConnectionDown& event = gone.event;
   --load_[gone.shard];
   connections_.erase(event.id);
+  // After a crowd has left, its table goes too.
+  if (connections_.capacity() > kTableKept && connections_.size() < connections_.capacity() / 8) {
+    connections_.rehash(0);
+  }
   if (event.was_open) {
     TL_LOG(info, "connection closed", {"id", event.id}, {"owner", event.owner},
            {"peer", event.peer}, {"error", event.error});
