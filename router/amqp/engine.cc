@@ -51,10 +51,14 @@ Engine::~Engine() = default;
 
 // --- connection
 
-void Engine::WriteOpen() {
-  if (local_open_ == nullptr) return;
+void Engine::WriteHeader() {
   if (!header_sent_) output().Append(kAmqpHeader);
   header_sent_ = true;
+}
+
+void Engine::WriteOpen() {
+  if (local_open_ == nullptr) return;
+  WriteHeader();
   context_.frames.Write(0, *local_open_);
   local_open_.reset();
 }

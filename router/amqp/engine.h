@@ -174,6 +174,7 @@ class Engine {
   Session& Of(const Link& link);
 
   // output
+  void WriteHeader();
   void WriteOpen();
   void WriteClose(const Condition& error);
   void WritePending();

@@ -89,12 +89,12 @@ bool Engine::ReadFrame(Frame& frame) {
   return true;
 }
 
+// Ours is the answer to any: some clients wait for it before they open.
 bool Engine::ReadHeader() {
   if (size_ - at_ < kAmqpHeader.size()) return false;
+  WriteHeader();
   if (context_.input.view().substr(at_, kAmqpHeader.size()) != kAmqpHeader) {
     // Our header says what we speak; frames would not be understood.
-    if (!header_sent_) output().Append(kAmqpHeader);
-    header_sent_ = true;
     context_.frames.Stop();
     close_sent_ = true;
     context_.Fail(condition::kNotImplemented, "not an AMQP 1.0 header");

@@ -25,6 +25,18 @@ TEST(Engine, OpensInBothDirectionsHoweverTheBytesAreCut) {
   }
 }
 
+TEST(Engine, AnswersTheHeaderBeforeTheOpenComes) {
+  Node server(ServerOptions());
+  server.Feed(std::string(kAmqpHeader.substr(0, 7)));
+  EXPECT_EQ(server.Take(), "");
+  server.Feed(std::string(kAmqpHeader.substr(7)));
+  EXPECT_EQ(server.Take(), kAmqpHeader);
+  server.Feed(FrameOf(0, Open{.container_id = "client"}));
+  const std::vector<WrittenFrame> frames = SplitFrames(server.Take());
+  ASSERT_THAT(frames, SizeIs(1));
+  EXPECT_EQ(frames[0].code, static_cast<uint8_t>(Descriptor::kOpen));
+}
+
 TEST(Engine, ClosesAndIsAnswered) {
   Pair pair;
   pair.Run();
