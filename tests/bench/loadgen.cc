@@ -78,6 +78,13 @@ struct Totals {
   uint64_t last_batch_id = 0;
 };
 
+// What can be read of a frame: the condition and its text.
+std::string Printable(const char* body, uint32_t size) {
+  std::string text(body, size);
+  for (char& c : text) c = c >= ' ' && c <= '~' ? c : '.';
+  return text;
+}
+
 // What senders and receivers share: a stream, its input buffer, frames out of it.
 class Peer {
  public:
@@ -247,7 +254,7 @@ class Sender : public Peer {
     }
   }
 
-  void OnFrame(const char* body, uint32_t) override {
+  void OnFrame(const char* body, uint32_t size) override {
     Fields fields(body);
     switch (CodeOf(body)) {
       case kOpen: {
@@ -274,7 +281,7 @@ class Sender : public Peer {
       case kDetach:
       case kEnd:
       case kClose:
-        Die("sender was refused");
+        Die("sender was refused: " + Printable(body, size));
       default:
         break;
     }
@@ -329,6 +336,7 @@ class Receiver : public Peer {
   struct Link {
     uint32_t count = 0;          // deliveries received
     uint32_t granted = kCredit;  // delivery-count up to which credit was given
+    uint32_t id = 0;
     bool partial = false;
   };
 
@@ -343,7 +351,7 @@ class Receiver : public Peer {
       case kDetach:
       case kEnd:
       case kClose:
-        Die("receiver was refused");
+        Die("receiver was refused: " + Printable(body, size));
       default:
         break;
     }
@@ -352,16 +360,19 @@ class Receiver : public Peer {
   void OnTransfer(const char* body, uint32_t size) {
     Fields fields(body);
     const uint32_t handle = fields.Number();
-    const uint32_t id = fields.Number(last_id_);
-    fields.Number(), fields.Number();  // tag, format
-    fields.Number();                   // settled
+    const uint32_t id = fields.Number();  // absent from the second frame of a delivery on
+    fields.Number(), fields.Number();     // tag, format
+    fields.Number();                      // settled
     const bool more = fields.Number() == 1;
     Link& link = links_[handle];
     ++incoming_id_;
-    if (!link.partial && options_.rate > 0) Stamp(fields.end(), body + size);
+    if (!link.partial) {
+      link.id = id;
+      if (options_.rate > 0) Stamp(fields.end(), body + size);
+    }
     link.partial = more;
     if (more) return;
-    last_id_ = id;
+    last_id_ = link.id;
     ++link.count;
     ++totals_.received;
     ++unanswered_;
