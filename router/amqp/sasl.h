@@ -90,7 +90,7 @@ struct SaslServerOptions {
 };
 
 // The accepting end. ANONYMOUS and EXTERNAL are answered here, every other mechanism in steps.
-class SaslServer : public SaslExchange {
+class SaslServer final : public SaslExchange {
  public:
   explicit SaslServer(SaslServerOptions options);
   ~SaslServer() = default;
@@ -122,7 +122,7 @@ struct SaslClientOptions {
 };
 
 // The connecting end. Uses the first of its mechanisms that the server offers.
-class SaslClient : public SaslExchange {
+class SaslClient final : public SaslExchange {
  public:
   explicit SaslClient(SaslClientOptions options);
   ~SaslClient() = default;
