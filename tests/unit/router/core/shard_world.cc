@@ -43,6 +43,7 @@ SendOutcome FakeSink::Send(LinkToken link, SendRequest& request) {
     got.user = request.user;
     got.delivery = request.delivery;
     got.settled = request.settled;
+    got.format = request.message_format;
     record.got.push_back(got);
   }
   Got& got = record.got.back();

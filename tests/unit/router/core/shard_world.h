@@ -24,6 +24,7 @@ struct Told {
 struct Got {
   uint64_t user = 0;
   uint32_t delivery = 0;
+  uint32_t format = 0;
   std::string bytes;
   bool settled = false;
   bool complete = false;

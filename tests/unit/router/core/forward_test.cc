@@ -1,0 +1,143 @@
+#include "router/core/forward.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <vector>
+
+namespace trunkline::core {
+namespace {
+
+using testing::ElementsAre;
+
+class ForwardTest : public testing::Test {
+ protected:
+  // A consumer's link with so much outstanding.
+  OutLink& Add(uint32_t queued, uint32_t unsettled = 0, uint32_t capacity = 250) {
+    const Handle<OutLink> handle = links_.Insert();
+    OutLink& link = links_.Get(handle);
+    link.self = handle;
+    link.queued = queued;
+    link.unsettled = unsettled;
+    link.capacity = capacity;
+    targets_.push_back({.link = handle, .load = nullptr});
+    return link;
+  }
+  // Position of a choice among the targets; -1: nobody.
+  int IndexOf(const OutLink* link) const {
+    for (size_t i = 0; i < targets_.size(); ++i) {
+      if (link != nullptr && targets_[i].link == link->self) return static_cast<int>(i);
+    }
+    return -1;
+  }
+  int Closest() { return IndexOf(ChooseClosest(targets_, links_, cursor_)); }
+  int Balanced() { return IndexOf(ChooseBalanced(targets_, links_, cursor_, random_)); }
+
+  SlotMap<OutLink> links_;
+  std::vector<LocalTarget> targets_;
+  uint32_t cursor_ = 0;
+  Random random_{1};
+};
+
+TEST_F(ForwardTest, FindsNobodyAmongNone) {
+  EXPECT_EQ(Closest(), -1);
+  EXPECT_EQ(Balanced(), -1);
+}
+
+TEST_F(ForwardTest, ClosestTakesTurnsWhateverTheLoad) {
+  Add(0);
+  Add(1000);
+  Add(5);
+  EXPECT_THAT((std::vector<int>{Closest(), Closest(), Closest(), Closest()}),
+              ElementsAre(0, 1, 2, 0));
+}
+
+TEST_F(ForwardTest, ClosestSkipsWhoIsGone) {
+  Add(0);
+  const Handle<OutLink> gone = Add(0).self;
+  Add(0);
+  links_.Erase(gone);
+  EXPECT_THAT((std::vector<int>{Closest(), Closest(), Closest()}), ElementsAre(0, 2, 0));
+  links_.Erase(targets_[0].link);
+  links_.Erase(targets_[2].link);
+  EXPECT_EQ(Closest(), -1);
+}
+
+TEST_F(ForwardTest, SurvivesACursorBeyondTheEnd) {
+  Add(3);
+  Add(2);
+  cursor_ = 1000;
+  EXPECT_EQ(Closest(), 0);
+  cursor_ = 1000;
+  EXPECT_EQ(Balanced(), 1);
+}
+
+TEST_F(ForwardTest, BalancedTakesTheLeastOutstanding) {
+  Add(3, 3);
+  Add(2, 3);
+  Add(4, 4);
+  EXPECT_EQ(Balanced(), 1);
+}
+
+TEST_F(ForwardTest, BalancedTakesTheFirstOfEquals) {
+  Add(2, 1);
+  Add(1, 1);
+  Add(0, 2);
+  EXPECT_EQ(Balanced(), 1);
+  EXPECT_EQ(Balanced(), 1) << "no rotation without an idle consumer";
+}
+
+TEST_F(ForwardTest, BalancedStopsAtAnIdleConsumerAndRotates) {
+  Add(0);
+  Add(0);
+  Add(0);
+  EXPECT_THAT((std::vector<int>{Balanced(), Balanced(), Balanced(), Balanced()}),
+              ElementsAre(0, 1, 2, 0));
+}
+
+TEST_F(ForwardTest, BalancedPrefersThoseBelowTheirCapacity) {
+  Add(0, 10, 10);
+  Add(20, 0, 250);
+  EXPECT_EQ(Balanced(), 1) << "10 of 10 is full, 20 of 250 is not";
+  links_.Get(targets_[0].link).unsettled = 9;
+  EXPECT_EQ(Balanced(), 0);
+}
+
+TEST_F(ForwardTest, BalancedTakesTheLeastIneligibleWhenAllAreFull) {
+  Add(30, 0, 10);
+  Add(12, 0, 10);
+  Add(12, 0, 12);
+  EXPECT_EQ(Balanced(), 1);
+}
+
+TEST_F(ForwardTest, BalancedSkipsWhoIsGone) {
+  Add(0);
+  Add(7);
+  links_.Erase(targets_[0].link);
+  EXPECT_EQ(Balanced(), 1);
+}
+
+TEST_F(ForwardTest, ComparesAllUpToTheLimitAndTwoBeyond) {
+  for (size_t i = 0; i < kBalancedExactMax; ++i) Add(i == 40 ? 1 : 9);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Balanced(), 40);
+  Add(9);
+  std::map<int, int> chosen;
+  for (int i = 0; i < 300; ++i) ++chosen[Balanced()];
+  EXPECT_GT(chosen.size(), 20u) << "by chance";
+  EXPECT_LT(chosen[40], 60) << "not always the best";
+}
+
+TEST_F(ForwardTest, ComparesAllWhenTheTwoAreFullOrGone) {
+  for (size_t i = 0; i <= kBalancedExactMax; ++i) Add(10, 0, 10);
+  Add(9, 0, 10);
+  const int free = static_cast<int>(targets_.size()) - 1;
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(Balanced(), free);
+  for (size_t i = 0; i <= kBalancedExactMax; ++i) links_.Erase(targets_[i].link);
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(Balanced(), free);
+  links_.Erase(targets_.back().link);
+  EXPECT_EQ(Balanced(), -1);
+}
+
+}  // namespace
+}  // namespace trunkline::core
