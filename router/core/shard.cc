@@ -97,6 +97,15 @@ Outbox Shard::TakeOutbox() {
   return std::exchange(outbox_, {});
 }
 
+void Shard::Trim() {
+  thread_.Assert();
+  connections_.Trim();
+  in_links_.Trim();
+  out_links_.Trim();
+  in_deliveries_.Trim();
+  out_deliveries_.Trim();
+}
+
 void Shard::Quiesce() {
   thread_.Assert();
   terms_.quiesced = true;

@@ -101,6 +101,10 @@ class Shard {
   bool Emit(Time now);
   Outbox TakeOutbox();
 
+  // Memory of connections, links and deliveries that are gone goes back to the allocator: for idle
+  // times after a burst.
+  void Trim();
+
   // --- the end: nobody is granted credit any more, links that attach later get none.
   void Quiesce();
   // Deliveries that are not finished: their input, a copy's way out, or an outcome is missing.

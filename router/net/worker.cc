@@ -273,23 +273,23 @@ void Worker::Arm(Handle<Socket> handle, Socket& socket, Time deadline) {
 
 void Worker::Upkeep(Time now) {
   upkeep_ = 0;
-  const uint64_t closed = counters_.sockets_closed.Get();
-  bool again = bytes_read_ >= kQuietBytes;
-  if (!again) {
+  const bool quiet = std::exchange(bytes_read_, 0) < kQuietBytes;
+  if (quiet) {
     workspace_.arena.Trim();
     pool_.Trim();
-    if (closed - closed_at_trim_ >= kTrimSockets) {
-      if (now - trimmed_at_ >= kTrimInterval) {
-        malloc_trim(0);
-        trimmed_at_ = now;
-        closed_at_trim_ = closed;
-      } else {
-        again = true;
-      }
-    }
   }
-  bytes_read_ = 0;
-  if (again) upkeep_ = timers_.Schedule(now + kUpkeepInterval, kUpkeepCookie);
+  const bool crowd_left = counters_.sockets_closed.Get() - closed_at_trim_ >= kTrimSockets;
+  if (quiet && crowd_left && now - trimmed_at_ >= kTrimInterval) return TrimAll(now);
+  if (!quiet || crowd_left) upkeep_ = timers_.Schedule(now + kUpkeepInterval, kUpkeepCookie);
+}
+
+// What the crowd used goes back to the system.
+void Worker::TrimAll(Time now) {
+  trimmed_at_ = now;
+  closed_at_trim_ = counters_.sockets_closed.Get();
+  sockets_.Trim();
+  shard_.Trim();
+  malloc_trim(0);
 }
 
 // --- 5. one write per socket

@@ -105,6 +105,7 @@ class Worker {
   void ReportGone(const Socket& socket, std::string error);
   void Erase(Handle<Socket> handle, Socket& socket);
   void Upkeep(Time now);
+  void TrimAll(Time now);
 
   const WorkerOptions options_;
   WorkerCounters counters_;
