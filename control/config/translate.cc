@@ -82,6 +82,12 @@ ConnectionSpec ToConnectionSpec(const Proto& proto) {
   return spec;
 }
 
+// Whether the profile `name` has a certificate to show.
+bool HasCertificate(const Document& document, const std::string& name) {
+  const auto found = document.tls_profiles.find(std::string(ResourceId(name)));
+  return found != document.tls_profiles.end() && !found->second.spec().certificate_file().empty();
+}
+
 // Separators at the ends say nothing, and the router appends its own.
 std::string TrimSeparators(const std::string& prefix) {
   const size_t first = prefix.find_first_not_of("./");
@@ -106,7 +112,7 @@ ListenerSpec ToSpec(const v1::Listener& listener) {
   return spec;
 }
 
-ConnectorSpec ToSpec(const v1::Connector& connector) {
+ConnectorSpec ToSpec(const v1::Connector& connector, const Document& document) {
   const v1::ConnectorSpec& proto = connector.spec();
   ConnectorSpec spec;
   spec.name = std::string(ResourceId(connector.name()));
@@ -123,6 +129,9 @@ ConnectorSpec ToSpec(const v1::Connector& connector) {
   if (backoff.has_closed()) spec.backoff_closed = ToSpec(backoff.closed());
   if (backoff.has_failover()) spec.backoff_failover = ToSpec(backoff.failover());
   spec.connection = ToConnectionSpec(proto);
+  if (spec.connection.sasl_mechanisms.empty() && HasCertificate(document, proto.tls_profile())) {
+    spec.connection.sasl_mechanisms = {"EXTERNAL", "ANONYMOUS"};
+  }
   return spec;
 }
 

@@ -239,7 +239,9 @@ void Daemon::TellCertificates() {
     if (profile.leaf.subject.empty()) continue;
     if (std::exchange(certificates_told_[id], profile.fingerprint) == profile.fingerprint) continue;
     TL_LOG(info, "certificate in force", {"tls_profile", id}, {"subject", profile.leaf.subject},
-           {"not_after", View(absl::FormatTime(absl::FromUnixSeconds(profile.leaf.not_after)))},
+           {"not_after", View(absl::FormatTime("%Y-%m-%dT%H:%M:%SZ",
+                                               absl::FromUnixSeconds(profile.leaf.not_after),
+                                               absl::UTCTimeZone()))},
            {"sha256", profile.leaf.sha256});
   }
 }

@@ -32,7 +32,7 @@ Resources ResourcesOf(const config::Document& document) {
     resources.listeners[id] = config::ToSpec(listener);
   }
   for (const auto& [id, connector] : document.connectors) {
-    resources.connectors[id] = config::ToSpec(connector);
+    resources.connectors[id] = config::ToSpec(connector, document);
   }
   for (const auto& [id, address] : document.addresses) {
     resources.addresses.push_back(config::ToSpec(address));

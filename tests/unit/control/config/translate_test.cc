@@ -40,8 +40,8 @@ TEST(Defaults, OfConnectorsAreTheRouters) {
   SetDefaults(*written.mutable_spec());
   SetDefaults(*written.mutable_spec()->mutable_backoff());
   EXPECT_TRUE(written.spec().backoff().has_failed());
-  EXPECT_TRUE(ToSpec(written) == ConnectorSpec());
-  EXPECT_TRUE(ToSpec(v1::Connector()) == ConnectorSpec());
+  EXPECT_TRUE(ToSpec(written, {}) == ConnectorSpec());
+  EXPECT_TRUE(ToSpec(v1::Connector(), {}) == ConnectorSpec());
 }
 
 TEST(Defaults, OfAddressesAreTheRouters) {
@@ -134,7 +134,21 @@ TEST(Translate, TakesOverEveryFieldOfAConnector) {
                                .backoff_failed = Seconds(4),
                                .backoff_closed = Seconds(5),
                                .backoff_failover = Milliseconds(6)};
-  EXPECT_TRUE(ToSpec(connector) == expected);
+  EXPECT_TRUE(ToSpec(connector, {}) == expected);
+}
+
+TEST(Translate, LetsConnectorsLogInWithTheirCertificate) {
+  Document document;
+  v1::Connector connector;
+  connector.mutable_spec()->set_tls_profile("tlsProfiles/t");
+  v1::TlsProfileSpec& profile = *document.tls_profiles["t"].mutable_spec();
+  EXPECT_THAT(ToSpec(connector, document).connection.sasl_mechanisms, ::testing::IsEmpty());
+  profile.set_certificate_file("c");
+  EXPECT_THAT(ToSpec(connector, document).connection.sasl_mechanisms,
+              ::testing::ElementsAre("EXTERNAL", "ANONYMOUS"));
+  connector.mutable_spec()->add_sasl_mechanisms("ANONYMOUS");
+  EXPECT_THAT(ToSpec(connector, document).connection.sasl_mechanisms,
+              ::testing::ElementsAre("ANONYMOUS"));
 }
 
 TEST(Translate, TakesOverEveryFieldOfAnAddress) {
