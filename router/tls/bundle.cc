@@ -1,6 +1,5 @@
 #include "router/tls/bundle.h"
 
-#include <arpa/inet.h>
 #include <openssl/core_names.h>
 #include <openssl/objects.h>
 #include <openssl/x509v3.h>
@@ -56,12 +55,43 @@ std::string Ia5Text(const ASN1_IA5STRING* text) {
                      static_cast<size_t>(ASN1_STRING_length(text)));
 }
 
-std::string IpText(const ASN1_OCTET_STRING* address) {
-  const int size = ASN1_STRING_length(address);
-  if (size != 4 && size != 16) return "";
-  char text[INET6_ADDRSTRLEN] = {};
-  inet_ntop(size == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(address), text, sizeof(text));
+// RFC 5952: the first of the longest runs of zero groups, if longer than one, becomes "::".
+std::string Ipv6Text(const unsigned char* bytes) {
+  constexpr int kGroups = 8;
+  int groups[kGroups];
+  for (int i = 0; i < kGroups; ++i) groups[i] = bytes[2 * i] << 8 | bytes[2 * i + 1];
+  int run_begin = 0;
+  int run_size = 1;
+  for (int begin = 0; begin < kGroups; ++begin) {
+    int end = begin;
+    while (end < kGroups && groups[end] == 0) ++end;
+    if (end - begin <= run_size) continue;
+    run_begin = begin;
+    run_size = end - begin;
+  }
+  std::string text;
+  for (int i = 0; i < kGroups; ++i) {
+    if (run_size > 1 && i == run_begin) {
+      text += "::";
+      i += run_size - 1;
+      continue;
+    }
+    if (!text.empty() && text.back() != ':') text += ':';
+    absl::StrAppend(&text, absl::Hex(groups[i]));
+  }
   return text;
+}
+
+std::string IpText(const ASN1_OCTET_STRING* address) {
+  const unsigned char* bytes = ASN1_STRING_get0_data(address);
+  switch (ASN1_STRING_length(address)) {
+    case 4:
+      return absl::StrCat(bytes[0], ".", bytes[1], ".", bytes[2], ".", bytes[3]);
+    case 16:
+      return Ipv6Text(bytes);
+    default:
+      return "";
+  }
 }
 
 void AddAlternativeNames(const X509* certificate, CertificateInfo& info) {

@@ -40,6 +40,16 @@ TEST(Inspect, TellsWhatACertificateSays) {
   EXPECT_EQ((*infos)[1].subject, "CN=Test CA");
 }
 
+TEST(Inspect, WritesAddressesTheShortWay) {
+  TestAuthority authority;
+  const TestCert cert = authority.Issue(
+      {.alternative_names = "IP:0.0.0.0,IP:255.1.20.3,IP:::,IP:2001:db8::ff00:42:8329,"
+                            "IP:1:0:0:2:0:0:0:3,IP:1:0:2:3:4:5:6:7,IP:fe80::,IP:1:2:3:4:5:6:7:8"});
+  EXPECT_THAT(Inspect(cert.Pem())->front().ip_addresses,
+              ElementsAre("0.0.0.0", "255.1.20.3", "::", "2001:db8::ff00:42:8329", "1:0:0:2::3",
+                          "1:0:2:3:4:5:6:7", "fe80::", "1:2:3:4:5:6:7:8"));
+}
+
 TEST(Inspect, NamesTheKindsOfKeys) {
   TestAuthority rsa("rsa", KeyKind::kRsa);
   TestAuthority ed("ed", KeyKind::kEd25519);
