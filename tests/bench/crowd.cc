@@ -2,7 +2,8 @@
 // one receiver with credit. Prints how long that took, and the router's resident memory before,
 // while they stay, and after they left, as one line of key=value figures.
 //
-//   crowd --port N --pid PID [--connections 10000] [--at-once 500] [--ca FILE] [--one-address]
+//   crowd --port N --pid PID [--connections 10000] [--at-once 500] [--links 1] [--ca FILE]
+//         [--one-address] [--stay SECONDS]
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -30,6 +31,8 @@ struct Options {
   int pid = 0;
   int connections = 10000;
   int at_once = 500;
+  int links = 1;  // per connection, each to an address of its own
+  int stay = 0;   // seconds before leaving
   bool one_address = false;
   std::string ca;
 };
@@ -40,7 +43,7 @@ struct Client {
   std::string in;
   bool greeted = false;
   bool secured = false;
-  bool attached = false;
+  int attached = 0;
 };
 
 class Crowd {
@@ -64,6 +67,11 @@ class Crowd {
     }
     const double seconds = static_cast<double>(NowNs() - start) / 1e9;
     const double during = Settled();
+    if (options_.stay > 0) {
+      std::puts("attached");
+      std::fflush(stdout);
+      sleep(static_cast<unsigned>(options_.stay));
+    }
     for (Client& client : clients_) Leave(client);
     const double after = Settled();
     std::printf(
@@ -199,8 +207,7 @@ class Crowd {
         break;
       }
       case kAttach:
-        if (!client.attached) ++attached_;
-        client.attached = true;
+        if (++client.attached == options_.links) ++attached_;
         break;
       case kDetach:
       case kEnd:
@@ -227,6 +234,7 @@ Options Parse(int argc, char** argv) {
   Options options;
   const option table[] = {{"port", 1, nullptr, 'p'},        {"pid", 1, nullptr, 'P'},
                           {"connections", 1, nullptr, 'n'}, {"at-once", 1, nullptr, 'a'},
+                          {"links", 1, nullptr, 'l'},       {"stay", 1, nullptr, 's'},
                           {"ca", 1, nullptr, 'c'},          {"one-address", 0, nullptr, 'o'},
                           {nullptr, 0, nullptr, 0}};
   for (int c; (c = getopt_long(argc, argv, "", table, nullptr)) != -1;) {
@@ -242,6 +250,12 @@ Options Parse(int argc, char** argv) {
         break;
       case 'a':
         options.at_once = std::atoi(optarg);
+        break;
+      case 'l':
+        options.links = std::atoi(optarg);
+        break;
+      case 's':
+        options.stay = std::atoi(optarg);
         break;
       case 'c':
         options.ca = optarg;
