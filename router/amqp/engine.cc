@@ -169,19 +169,17 @@ void Engine::EndSession(uint16_t session, const Condition& error) {
 
 // --- links
 
-Session& Engine::Of(const Link& link) { return *sessions_[link.session]; }
-
 LinkIndex Engine::StartLink(uint16_t session, amqp::Attach attach) {
   Session* found = SessionAt(session);
   return found == nullptr ? kNoLink : found->StartLink(std::move(attach));
 }
 
 void Engine::AnswerAttach(LinkIndex link, amqp::Attach attach) {
-  if (Link* found = context_.Find(link)) Of(*found).AnswerAttach(*found, std::move(attach));
+  if (Link* found = context_.Find(link)) found->session->AnswerAttach(*found, std::move(attach));
 }
 
 void Engine::Detach(LinkIndex link, bool closed, const Condition& error) {
-  if (Link* found = context_.Find(link)) Of(*found).Detach(*found, closed, error);
+  if (Link* found = context_.Find(link)) found->session->Detach(*found, closed, error);
 }
 
 void Engine::SetUser(LinkIndex link, uint64_t user) {
@@ -190,42 +188,42 @@ void Engine::SetUser(LinkIndex link, uint64_t user) {
 
 uint16_t Engine::SessionOf(LinkIndex link) const {
   const Link* found = context_.Find(link);
-  return found == nullptr ? kNoSession : found->session;
+  return found == nullptr ? kNoSession : found->session->channel();
 }
 
 void Engine::Grant(LinkIndex link, uint32_t credit) {
   Link* found = context_.Find(link);
   if (found == nullptr || found->role != Role::kReceiver || found->detach_sent) return;
   found->Grant(credit);
-  if (found->attach_sent && found->FlowWorthwhile()) Of(*found).QueueFlow(*found);
+  if (found->attach_sent && found->FlowWorthwhile()) found->session->QueueFlow(*found);
 }
 
 void Engine::Drain(LinkIndex link) {
-  if (Link* found = context_.Find(link)) Of(*found).Drain(*found);
+  if (Link* found = context_.Find(link)) found->session->Drain(*found);
 }
 
 void Engine::Drained(LinkIndex link) {
   Link* found = context_.Find(link);
   if (found == nullptr || found->role != Role::kSender || !found->drain) return;
   found->UseUpCredit();
-  Of(*found).QueueFlow(*found);
+  found->session->QueueFlow(*found);
 }
 
 void Engine::Echo(LinkIndex link) {
   Link* found = context_.Find(link);
   if (found == nullptr) return;
   found->flow_due = true;
-  Of(*found).QueueFlow(*found);
+  found->session->QueueFlow(*found);
 }
 
 // --- deliveries
 
 void Engine::SetDeliveryUser(LinkIndex link, uint32_t delivery, uint64_t user) {
-  if (Link* found = context_.Find(link)) Of(*found).SetDeliveryUser(*found, delivery, user);
+  if (Link* found = context_.Find(link)) found->session->SetDeliveryUser(*found, delivery, user);
 }
 
 void Engine::Release(LinkIndex link, uint64_t bytes) {
-  if (Link* found = context_.Find(link)) Of(*found).Release(*found, bytes);
+  if (Link* found = context_.Find(link)) found->session->Release(*found, bytes);
 }
 
 SendResult Engine::Send(LinkIndex link, Outgoing& delivery) {
@@ -233,7 +231,7 @@ SendResult Engine::Send(LinkIndex link, Outgoing& delivery) {
   if (found == nullptr || found->role != Role::kSender || close_sent_) {
     return SendResult::kNoCredit;
   }
-  return Of(*found).Send(*found, delivery);
+  return found->session->Send(*found, delivery);
 }
 
 uint32_t Engine::Credit(LinkIndex link) const {
@@ -243,7 +241,7 @@ uint32_t Engine::Credit(LinkIndex link) const {
 
 void Engine::Dispose(LinkIndex link, uint32_t delivery, const Outcome& outcome, bool settled) {
   if (Link* found = context_.Find(link)) {
-    Of(*found).Dispose(*found, delivery, outcome, settled);
+    found->session->Dispose(*found, delivery, outcome, settled);
   }
 }
 
@@ -259,7 +257,7 @@ void Engine::Flush(Time now) {
 void Engine::WritePending() {
   for (size_t i = 0; i < context_.due_links.size(); ++i) {
     Link* link = context_.Find(context_.due_links[i]);
-    if (link != nullptr && link->queued) Of(*link).WriteFlow(*link);
+    if (link != nullptr && link->queued) link->session->WriteFlow(*link);
   }
   if (!context_.due_links.empty()) Empty(context_.due_links);
   for (size_t i = 0; i < context_.due.size(); ++i) {

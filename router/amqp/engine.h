@@ -147,11 +147,15 @@ class Engine {
   // input
   bool ReadHeader();
   bool ReadFrame(Frame& frame);
+  uint32_t BodyOffset(uint64_t header);
   bool NextPending(Event& event);
   bool NextReport(const Report& report, Event& event);
   bool ReportFailure(Event& event);
   bool OnFrame(const Frame& frame, Event& event);
-  bool OnSessionFrame(Descriptor descriptor, const Frame& frame, Event& event);
+  bool OnTransfer(const Frame& frame, Event& event);
+  bool OnOtherFrame(const Frame& frame, Event& event);
+  bool OnFlow(const Frame& frame, Event& event);
+  bool OnDisposition(const Frame& frame);
   bool OnRareFrame(Descriptor descriptor, const Frame& frame, Event& event);
   bool OnOpen(std::string_view body, Event& event);
   bool OnClose(std::string_view body, Event& event);
@@ -167,11 +171,14 @@ class Engine {
   // sessions and links
   Session* SessionAt(uint16_t channel);
   // The one that the peer's channel stands for; null fails the connection.
-  Session* SessionOnChannel(uint16_t channel);
+  Session* SessionOnChannel(uint16_t channel) {
+    const uint32_t ours = channels_.Find(channel);
+    return ours != NumberMap::kNone ? sessions_[ours].get() : FailChannel(channel);
+  }
+  Session* FailChannel(uint16_t channel);
   // Null when the peer takes no more.
   Session* NewSession();
   void DropSession(uint16_t channel);
-  Session& Of(const Link& link);
 
   // output
   void WriteHeader();

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
+#include "router/amqp/codec.h"
 #include "router/amqp/output.h"
 #include "router/amqp/performatives.h"
 #include "router/amqp/types.h"
@@ -16,15 +18,43 @@ inline constexpr uint32_t kFrameBytesMin = 512;
 
 // Writes a frame header of type AMQP without extended header.
 inline void PutFrameHeader(uint8_t* at, uint32_t size, uint16_t channel) {
-  at[0] = static_cast<uint8_t>(size >> 24);
-  at[1] = static_cast<uint8_t>(size >> 16);
-  at[2] = static_cast<uint8_t>(size >> 8);
-  at[3] = static_cast<uint8_t>(size);
+  StoreBe32(at, size);
   at[4] = 2;
   at[5] = 0;
-  at[6] = static_cast<uint8_t>(channel >> 8);
-  at[7] = static_cast<uint8_t>(channel);
+  StoreBe16(at + 6, channel);
 }
+
+// A transfer frame of the peer, as far as an engine looks at it.
+struct TransferFrame {
+  uint32_t handle = 0;
+  uint32_t delivery_id = 0;
+  uint32_t message_format = 0;
+  bool has_id = false;
+  bool has_tag = false;
+  bool settled = false;
+  bool more = false;
+  bool aborted = false;
+  bool resume = false;
+  std::string_view tag;
+  std::string_view payload;
+};
+// False: amqp:decode-error. Straight for the usual encodings; the others go through ParseTransfer.
+[[nodiscard]] bool ReadTransfer(std::string_view body, TransferFrame& frame);
+
+// The performative of a transfer frame of ours. `tag` is a counter of the link, and is written
+// least significant byte first; it and the three behind it go into the first frame only.
+struct TransferHead {
+  uint32_t handle = 0;
+  bool first = false;
+  bool more = false;
+  bool settled = false;
+  uint32_t delivery_id = 0;
+  uint32_t message_format = 0;
+  uint64_t tag = 0;
+};
+inline constexpr uint32_t kTransferHeadMax = 48;
+// Writes it to `out` (room: kTransferHeadMax) and returns its size.
+uint32_t PutTransferHead(const TransferHead& head, uint8_t* out);
 
 // The one way of frames to the output: keeps to the peer's frame size, and silent after `close`.
 // Transfers are written by Session in place; all others come through here.

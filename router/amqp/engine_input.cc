@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "router/amqp/codec.h"
 #include "router/amqp/engine.h"
 #include "router/amqp/sasl.h"
 
@@ -15,9 +16,9 @@ std::string_view Text(const absl::Status& status) {
   return {status.message().data(), status.message().size()};
 }
 
-uint32_t LoadBe32(const uint8_t* at) {
-  return uint32_t{at[0]} << 24 | uint32_t{at[1]} << 16 | uint32_t{at[2]} << 8 | at[3];
-}
+// doff and type of a frame without extended header, and what every transfer starts with.
+constexpr uint32_t kUsualDoffAndType = 0x0200;
+constexpr uint32_t kTransferStart = 0x005314;
 
 }  // namespace
 
@@ -62,31 +63,39 @@ bool Engine::Next(Event& event) {
 }
 
 // The next whole frame. False if there is none, or if the connection has just failed.
-bool Engine::ReadFrame(Frame& frame) {
+inline bool Engine::ReadFrame(Frame& frame) {
   if (!header_received_ && !ReadHeader()) return false;
   if (size_ - at_ < kFrameHeaderBytes) return false;
-  const uint8_t* header = context_.input.data() + at_;
-  const uint32_t size = LoadBe32(header);
-  if (size < kFrameHeaderBytes || size > context_.frame_bytes_max) {
+  const uint8_t* start = context_.input.data() + at_;
+  const uint64_t header = LoadBe64(start);
+  const uint32_t size = static_cast<uint32_t>(header >> 32);
+  uint32_t body = kFrameHeaderBytes;
+  if (size < body || size > context_.frame_bytes_max) [[unlikely]] {
     context_.Fail(condition::kFramingError, absl::StrCat("frame of ", size, " bytes"));
     return false;
   }
   needs_ = size;
   if (size_ - at_ < size) return false;
-  const uint32_t body = uint32_t{header[4]} * 4;
-  if (body < kFrameHeaderBytes || body > size) {
-    context_.Fail(condition::kFramingError, absl::StrCat("doff of ", header[4]));
-    return false;
+  if ((header >> 16 & 0xffff) != kUsualDoffAndType) [[unlikely]] {
+    body = BodyOffset(header);
+    if (body == 0) return false;
   }
-  if (header[5] != 0) {
-    context_.Fail(condition::kFramingError, absl::StrCat("frame of type ", header[5]));
-    return false;
-  }
-  frame.channel = static_cast<uint16_t>(header[6] << 8 | header[7]);
-  frame.body = {reinterpret_cast<const char*>(header) + body, size - body};
+  frame.channel = static_cast<uint16_t>(header);
+  frame.body = {reinterpret_cast<const char*>(start) + body, size - body};
   at_ += size;
   needs_ = kFrameHeaderBytes;
   return true;
+}
+
+// Where the body of a frame with an extended header starts; 0 if the header is wrong.
+uint32_t Engine::BodyOffset(uint64_t header) {
+  const uint32_t size = static_cast<uint32_t>(header >> 32);
+  const uint32_t body = static_cast<uint32_t>(header >> 24 & 0xff) * 4;
+  const uint32_t type = static_cast<uint32_t>(header >> 16 & 0xff);
+  if (body >= kFrameHeaderBytes && body <= size && type == 0) return body;
+  context_.Fail(condition::kFramingError,
+                absl::StrCat("frame with doff ", body / 4, " and type ", type));
+  return 0;
 }
 
 // Ours is the answer to any: some clients wait for it before they open.
@@ -108,11 +117,11 @@ bool Engine::ReadHeader() {
 // --- what came of earlier frames and commands
 
 bool Engine::NextPending(Event& event) {
-  if (context_.failing) return ReportFailure(event);
-  if (context_.walking != nullptr) {
+  if (context_.walking != nullptr && !context_.failing) {
     if (context_.walking->NextOfDisposition(event)) return true;
     context_.walking = nullptr;
   }
+  if (context_.failing) return ReportFailure(event);
   std::vector<Report>& reports = context_.reports;
   while (reports_done_ < reports.size()) {
     const Report report = reports[reports_done_];
@@ -132,9 +141,8 @@ bool Engine::NextReport(const Report& report, Event& event) {
   if (report.kind == ReportKind::kFlow || report.kind == ReportKind::kDetach) {
     Link* link = context_.Find(report.id);
     if (link == nullptr) return false;
-    Session& session = Of(*link);
-    return report.kind == ReportKind::kFlow ? session.ReportFlow(*link, event)
-                                            : session.ReportDetach(*link, event);
+    return report.kind == ReportKind::kFlow ? link->session->ReportFlow(*link, event)
+                                            : link->session->ReportDetach(*link, event);
   }
   const uint16_t channel = static_cast<uint16_t>(report.id);
   Session* session = SessionAt(channel);
@@ -165,30 +173,42 @@ bool Engine::ReportFailure(Event& event) {
 
 // --- frames
 
-bool Engine::OnFrame(const Frame& frame, Event& event) {
+inline bool Engine::OnFrame(const Frame& frame, Event& event) {
+  const bool transfer =
+      frame.body.size() >= 4 && open_received_ &&
+      LoadBe32(reinterpret_cast<const uint8_t*>(frame.body.data())) >> 8 == kTransferStart;
+  return transfer ? OnTransfer(frame, event) : OnOtherFrame(frame, event);
+}
+
+inline bool Engine::OnTransfer(const Frame& frame, Event& event) {
+  Session* session = SessionOnChannel(frame.channel);
+  if (session == nullptr || session->ended()) return false;
+  TransferFrame transfer;
+  if (!ReadTransfer(frame.body, transfer)) return FailDecode("transfer");
+  return session->OnTransfer(transfer, event);
+}
+
+bool Engine::OnOtherFrame(const Frame& frame, Event& event) {
   if (frame.body.empty()) return false;  // a heartbeat
   const absl::StatusOr<Descriptor> descriptor = PeekDescriptor(frame.body);
-  if (!descriptor.ok() || *descriptor > Descriptor::kClose) {
-    FailDecode("performative");
-    return false;
-  }
+  if (!descriptor.ok() || *descriptor > Descriptor::kClose) return FailDecode("performative");
   if (open_received_ == (*descriptor == Descriptor::kOpen)) {
     context_.Fail(condition::kIllegalState, open_received_ ? "second open" : "open is not first");
     return false;
   }
   switch (*descriptor) {
-    case Descriptor::kTransfer:
+    case Descriptor::kTransfer:  // with an unusual descriptor
+      return OnTransfer(frame, event);
     case Descriptor::kFlow:
+      return OnFlow(frame, event);
     case Descriptor::kDisposition:
-      return OnSessionFrame(*descriptor, frame, event);
+      return OnDisposition(frame);
     default:
       return OnRareFrame(*descriptor, frame, event);
   }
 }
 
-Session* Engine::SessionOnChannel(uint16_t channel) {
-  const uint32_t ours = channels_.Find(channel);
-  if (ours != NumberMap::kNone) return sessions_[ours].get();
+Session* Engine::FailChannel(uint16_t channel) {
   if (channel > channel_max_) {
     context_.Fail(condition::kFramingError,
                   absl::StrCat("channel ", channel, " is above ", channel_max_));
@@ -198,28 +218,21 @@ Session* Engine::SessionOnChannel(uint16_t channel) {
   return nullptr;
 }
 
-bool Engine::OnSessionFrame(Descriptor descriptor, const Frame& frame, Event& event) {
+bool Engine::OnFlow(const Frame& frame, Event& event) {
   Session* session = SessionOnChannel(frame.channel);
   if (session == nullptr || session->ended()) return false;
-  if (descriptor == Descriptor::kTransfer) {
-    Transfer transfer;
-    std::string_view payload;
-    if (ParseTransfer(frame.body, transfer, payload)) {
-      return session->OnTransfer(transfer, payload, event);
-    }
-    FailDecode("transfer");
-  } else if (descriptor == Descriptor::kDisposition) {
-    Disposition disposition;
-    if (ParseDisposition(frame.body, disposition)) {
-      session->OnDisposition(disposition);
-    } else {
-      FailDecode("disposition");
-    }
-  } else {
-    Flow flow;
-    if (ParseFlow(frame.body, flow)) return session->OnFlow(flow, event);
-    FailDecode("flow");
-  }
+  Flow flow;
+  if (!ParseFlow(frame.body, flow)) return FailDecode("flow");
+  return session->OnFlow(flow, event);
+}
+
+// Its deliveries are reported one by one.
+bool Engine::OnDisposition(const Frame& frame) {
+  Session* session = SessionOnChannel(frame.channel);
+  if (session == nullptr || session->ended()) return false;
+  Disposition disposition;
+  if (!ParseDisposition(frame.body, disposition)) return FailDecode("disposition");
+  session->OnDisposition(disposition);
   return false;
 }
 

@@ -10,6 +10,8 @@
 
 namespace trunkline::amqp {
 
+class Session;
+
 // a - b of two serial numbers (RFC 1982): negative if a comes before b.
 constexpr int32_t SerialDistance(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b); }
 
@@ -32,11 +34,11 @@ struct Link {
   uint64_t partial_user = 0;
   uint64_t tags_used = 0;  // senders: the next delivery tag
   std::unique_ptr<LinkAside> aside;
+  Session* session = nullptr;  // outlives the link
   LinkIndex index = 0;
   uint32_t handle = 0;         // ours
   uint32_t remote_handle = 0;  // valid with attach_received, until the peer's detach
-  uint16_t session = 0;
-  Role role = Role::kSender;  // ours
+  Role role = Role::kSender;   // ours
 
   bool attach_sent = false;
   bool attach_received = false;

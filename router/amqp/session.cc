@@ -128,7 +128,7 @@ Link* Session::NewLink(Role role, std::string name) {
   Link& link = *context_.links[index];
   link.index = index;
   link.handle = handle;
-  link.session = channel_;
+  link.session = this;
   link.role = role;
   link.aside = std::make_unique<LinkAside>();
   link.aside->name = std::move(name);
@@ -160,14 +160,6 @@ void Session::FreeLink(Link& link) {
   const LinkIndex index = link.index;
   context_.links_free.push_back(index);
   context_.links[index].reset();
-}
-
-void Session::FillLink(const Link& link, EventKind kind, Event& event) const {
-  event.kind = kind;
-  event.session = channel_;
-  event.link = link.index;
-  event.role = link.role;
-  event.link_user = link.user;
 }
 
 bool Session::OnAttach(Attach attach, Event& event) {

@@ -109,7 +109,7 @@ class Session {
   bool OnAttach(Attach attach, Event& event);
   bool OnDetach(Detach detach, Event& event);
   bool OnFlow(const Flow& flow, Event& event);
-  bool OnTransfer(const Transfer& transfer, std::string_view payload, Event& event);
+  bool OnTransfer(const TransferFrame& frame, Event& event);
   void OnDisposition(const Disposition& disposition);
   bool NextOfDisposition(Event& event);
   bool ReportFlow(Link& link, Event& event);
@@ -125,7 +125,11 @@ class Session {
   SendResult Send(Link& link, Outgoing& delivery);
   void Dispose(Link& link, uint32_t delivery, const Outcome& outcome, bool settled);
   // A flow of `link` goes out with the next flush.
-  void QueueFlow(Link& link);
+  void QueueFlow(Link& link) {
+    if (link.queued) return;
+    link.queued = true;
+    context_.due_links.push_back(link.index);
+  }
 
   // --- output
   void WriteFlow(Link& link);
@@ -147,19 +151,34 @@ class Session {
   void WriteAttach(Link& link, Attach attach);
   void FailLink(Link& link, std::string_view name, std::string_view description);
   void DropUnsettled(Link& link);
-  void FillLink(const Link& link, EventKind kind, Event& event) const;
+  void FillLink(const Link& link, EventKind kind, Event& event) const {
+    event.kind = kind;
+    event.session = channel_;
+    event.link = link.index;
+    event.role = link.role;
+    event.link_user = link.user;
+  }
   bool FillDetached(Link& link, const Condition& error, Event& event);
 
   // windows
-  void MarkDue();
+  void MarkDue() {
+    if (due_) return;
+    due_ = true;
+    context_.due.push_back(channel_);
+  }
   uint32_t WindowWanted() const;
   void FillFlow(Flow& flow);
 
   // deliveries
-  bool StartIncoming(Link& link, const Transfer& transfer);
-  bool MayTransfer(Link& link, const Transfer& transfer);
-  bool ContinueIncoming(Link& link, const Transfer& transfer);
-  bool HasRoom(UnsettledMap& map, bool live);
+  bool StartIncoming(Link& link, const TransferFrame& frame);
+  bool AdoptDeliveryId(const TransferFrame& frame);
+  bool MayTransfer(Link& link, const TransferFrame& frame);
+  bool ContinueIncoming(Link& link, const TransferFrame& frame);
+  // Room in a map for one more delivery; false if that ended the session.
+  bool HasRoom(UnsettledMap& map, bool live) {
+    return !map.Full() || (map.Lone() && !live) || MakeRoom(map);
+  }
+  bool MakeRoom(UnsettledMap& map);
   bool StartOutgoing(Link& link, Outgoing& delivery);
   SendResult SendAbort(Link& link, Outgoing& delivery);
   // One frame; true if it was the last of what there is.

@@ -20,18 +20,6 @@ uint32_t WindowLeft(uint32_t window, uint32_t next, uint32_t seen) {
 
 }  // namespace
 
-void Session::MarkDue() {
-  if (due_) return;
-  due_ = true;
-  context_.due.push_back(channel_);
-}
-
-void Session::QueueFlow(Link& link) {
-  if (link.queued) return;
-  link.queued = true;
-  context_.due_links.push_back(link.index);
-}
-
 // Frames that fit into the bytes that are free. They are taken to be as large as the largest of
 // late: a peer with small messages is not slowed down by a window made for large frames. One that
 // turns to large frames finds the window closed after at most kFrameShareMax times window_bytes.

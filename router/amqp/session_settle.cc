@@ -47,22 +47,23 @@ void Session::OnDisposition(const Disposition& disposition) {
 bool Session::NextOfDisposition(Event& event) {
   UnsettledMap& map = MapOf(walk_role_);
   uint32_t id = 0;
-  while (!end_sent_ && map.NextIn(walk_, id)) {
-    const UnsettledEntry entry = *map.Find(id);
-    Link& link = *context_.links[entry.link];
+  while (!end_sent_) {
+    const UnsettledEntry* entry = map.NextIn(walk_, id);
+    if (entry == nullptr) return false;
+    Link& link = *context_.links[entry->link];
+    // What we have settled ourselves is over for the owner.
+    const bool tell = !entry->settle;
+    FillLink(link, EventKind::kDisposition, event);
+    event.settled = walk_settled_;
+    event.delivery = id;
+    event.delivery_user = entry->user;
+    event.outcome = &context_.outcome;
     if (walk_settled_) {
       map.Settle(id);
       --link.unsettled;
       if (map.empty()) MarkDue();
     }
-    // What we have settled ourselves is over for the owner.
-    if (entry.settle) continue;
-    FillLink(link, EventKind::kDisposition, event);
-    event.settled = walk_settled_;
-    event.delivery = id;
-    event.delivery_user = entry.user;
-    event.outcome = &context_.outcome;
-    return true;
+    if (tell) return true;
   }
   return false;
 }

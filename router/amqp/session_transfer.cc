@@ -9,8 +9,6 @@
 namespace trunkline::amqp {
 namespace {
 
-// Delivery tags are counters of this size, least significant byte first.
-constexpr size_t kTagBytes = 8;
 // Larger frames are not written, whatever the peer takes: others wait behind them.
 constexpr uint32_t kFrameBytesSent = 64 * 1024;
 
@@ -24,6 +22,7 @@ void AppendPayload(const Payload& payload, uint32_t n, Output& output) {
   }
 }
 
+// The same, copied to `at`; returns the place behind.
 uint8_t* CopyPayload(const Payload& payload, uint32_t n, uint8_t* at) {
   for (const Slice& slice : payload.slices()) {
     const uint32_t take = std::min(n, slice.size());
@@ -39,24 +38,24 @@ uint8_t* CopyPayload(const Payload& payload, uint32_t n, uint8_t* at) {
 
 // --- in
 
-bool Session::OnTransfer(const Transfer& transfer, std::string_view payload, Event& event) {
-  if (incoming_window_ == 0) {
+bool Session::OnTransfer(const TransferFrame& frame, Event& event) {
+  if (incoming_window_ == 0) [[unlikely]] {
     End(condition::kWindowViolation, "transfer beyond the incoming window");
     return false;
   }
   ++next_incoming_id_;
   if (--incoming_window_ <= window_low_) MarkDue();
-  const LinkIndex index = incoming_handles_.Find(transfer.handle);
-  if (index == NumberMap::kNone) {
-    End(condition::kUnattachedHandle, absl::StrCat("transfer on handle ", transfer.handle));
+  const LinkIndex index = incoming_handles_.Find(frame.handle);
+  if (index == NumberMap::kNone) [[unlikely]] {
+    End(condition::kUnattachedHandle, "transfer on a handle that is not attached");
     return false;
   }
   Link& link = *context_.links[index];
   const bool first = !link.partial;
-  if (!(first ? StartIncoming(link, transfer) : ContinueIncoming(link, transfer))) return false;
-  link.partial = transfer.more && !transfer.aborted;
+  if (!(first ? StartIncoming(link, frame) : ContinueIncoming(link, frame))) return false;
+  link.partial = frame.more && !frame.aborted;
 
-  const uint32_t bytes = static_cast<uint32_t>(payload.size());
+  const uint32_t bytes = static_cast<uint32_t>(frame.payload.size());
   link.held_bytes += bytes;
   held_bytes_ += bytes;
   frame_bytes_seen_ = std::max(frame_bytes_seen_, bytes);
@@ -64,46 +63,35 @@ bool Session::OnTransfer(const Transfer& transfer, std::string_view payload, Eve
   FillLink(link, EventKind::kTransfer, event);
   event.first = first;
   event.more = link.partial;
-  event.aborted = transfer.aborted;
+  event.aborted = frame.aborted;
   event.settled = link.partial_settled;
   event.delivery = link.partial_delivery;
   event.delivery_user = link.partial_user;
-  event.message_format = transfer.message_format.value_or(0);
-  event.tag = transfer.delivery_tag.value_or(std::string_view());
+  event.message_format = frame.message_format;
+  event.tag = frame.tag;
   event.payload =
-      Slice(context_.input.block(), reinterpret_cast<const uint8_t*>(payload.data()), bytes);
+      Slice(context_.input.block(), reinterpret_cast<const uint8_t*>(frame.payload.data()), bytes);
   return true;
 }
 
 // The first frame of a delivery; false if it is not to be reported.
-bool Session::StartIncoming(Link& link, const Transfer& transfer) {
-  if (!transfer.delivery_id.has_value() || !transfer.delivery_tag.has_value()) {
-    End(condition::kInvalidField, "delivery-id or delivery-tag is missing");
-    return false;
-  }
-  const uint32_t id = *transfer.delivery_id;
-  if (id != incoming_.next()) {
-    if (incoming_known_) {
-      End(condition::kInvalidField,
-          absl::StrCat("delivery-id: ", id, " where ", incoming_.next(), " has its turn"));
-      return false;
-    }
-    incoming_.StartAt(id);
-  }
-  incoming_known_ = true;
-  link.partial_delivery = id;
+bool Session::StartIncoming(Link& link, const TransferFrame& frame) {
+  const bool expected = frame.has_id && frame.has_tag && frame.delivery_id == incoming_.next();
+  if (!expected && !AdoptDeliveryId(frame)) return false;
+  link.partial_delivery = frame.delivery_id;
   link.partial_user = 0;
-  link.partial_settled = transfer.settled.value_or(false);
-  const bool live = !link.partial_settled && !transfer.aborted && !transfer.resume &&
-                    link.credit > 0 && link.role == Role::kReceiver && !link.detach_sent;
+  link.partial_settled = frame.settled;
+  const bool live = !frame.settled && !frame.aborted && !frame.resume && link.credit > 0 &&
+                    link.role == Role::kReceiver && !link.detach_sent;
   if (!HasRoom(incoming_, live)) return false;
   if (live) [[likely]] {
     incoming_.Add().link = link.index;
     ++link.unsettled;
   } else {
     incoming_.Skip();
-    if (!MayTransfer(link, transfer)) return false;
+    if (!MayTransfer(link, frame)) return false;
   }
+  incoming_known_ = true;
   --link.credit;
   ++link.delivery_count;
   if (link.FlowWorthwhile()) QueueFlow(link);
@@ -113,9 +101,24 @@ bool Session::StartIncoming(Link& link, const Transfer& transfer) {
   return true;
 }
 
+// The first id of a session is the peer's to choose; all others follow. False if it does not.
+bool Session::AdoptDeliveryId(const TransferFrame& frame) {
+  if (!frame.has_id || !frame.has_tag) {
+    End(condition::kInvalidField, "delivery-id or delivery-tag is missing");
+    return false;
+  }
+  if (incoming_known_) {
+    End(condition::kInvalidField, absl::StrCat("delivery-id: ", frame.delivery_id, " where ",
+                                               incoming_.next(), " has its turn"));
+    return false;
+  }
+  incoming_.StartAt(frame.delivery_id);
+  return true;
+}
+
 // False if this peer may not send this: its mistake is answered.
-bool Session::MayTransfer(Link& link, const Transfer& transfer) {
-  link.partial = transfer.more && !transfer.aborted;
+bool Session::MayTransfer(Link& link, const TransferFrame& frame) {
+  link.partial = frame.more && !frame.aborted;
   if (link.detach_sent) return false;
   if (link.role != Role::kReceiver) {
     FailLink(link, condition::kNotAllowed, "transfer to a sender");
@@ -125,25 +128,25 @@ bool Session::MayTransfer(Link& link, const Transfer& transfer) {
     FailLink(link, condition::kTransferLimitExceeded, "transfer without credit");
     return false;
   }
-  if (transfer.resume) {
+  if (frame.resume) {
     FailLink(link, condition::kNotImplemented, "deliveries cannot be resumed here");
     return false;
   }
   return true;
 }
 
-bool Session::ContinueIncoming(Link& link, const Transfer& transfer) {
-  if (transfer.delivery_id.has_value() && *transfer.delivery_id != link.partial_delivery) {
-    End(condition::kInvalidField, absl::StrCat("delivery-id: ", *transfer.delivery_id,
+bool Session::ContinueIncoming(Link& link, const TransferFrame& frame) {
+  if (frame.has_id && frame.delivery_id != link.partial_delivery) {
+    End(condition::kInvalidField, absl::StrCat("delivery-id: ", frame.delivery_id,
                                                " within delivery ", link.partial_delivery));
     return false;
   }
   if (link.detach_sent) {
-    link.partial = transfer.more && !transfer.aborted;
+    link.partial = frame.more && !frame.aborted;
     return false;
   }
-  link.partial_settled |= transfer.settled.value_or(false);
-  if (!link.partial_settled && !transfer.aborted) return true;
+  link.partial_settled |= frame.settled;
+  if (!link.partial_settled && !frame.aborted) return true;
   if (incoming_.Find(link.partial_delivery) != nullptr) {
     incoming_.Settle(link.partial_delivery);
     --link.unsettled;
@@ -158,10 +161,8 @@ void Session::SetDeliveryUser(Link& link, uint32_t delivery, uint64_t user) {
   if (entry != nullptr && entry->link == link.index) entry->user = user;
 }
 
-// Makes room in a map for one more delivery; false if that ended the session.
-bool Session::HasRoom(UnsettledMap& map, bool live) {
-  if (!map.Full() || (map.Lone() && !live)) [[likely]]
-    return true;
+// Makes room in a map that is full; false if that ended the session.
+bool Session::MakeRoom(UnsettledMap& map) {
   // What is marked has to leave the ring before others are moved aside.
   FlushDispositions();
   if (!map.Full() || map.Grow()) return true;
@@ -217,47 +218,44 @@ bool Session::StartOutgoing(Link& link, Outgoing& delivery) {
 
 bool Session::WriteTransfer(Link& link, Outgoing& delivery, bool first) {
   Payload& payload = *delivery.payload;
-  Transfer transfer{.handle = link.handle};
-  char tag[kTagBytes];
-  if (first) {
-    const uint64_t number = link.tags_used++;
-    for (size_t i = 0; i < kTagBytes; ++i) tag[i] = static_cast<char>(number >> (8 * i));
-    transfer.delivery_id = delivery.delivery;
-    transfer.delivery_tag = std::string_view(tag, kTagBytes);
-    transfer.message_format = delivery.message_format;
-    if (delivery.settled) transfer.settled = true;
-  }
   Output& output = context_.frames.output();
-  const uint64_t left = payload.bytes();
-  constexpr uint32_t kOverhead = kFrameHeaderBytes + static_cast<uint32_t>(kTransferBytesMax);
-  uint8_t* frame = output.Reserve(kOverhead + Output::kShareMin);
+  TransferHead head{.handle = link.handle,
+                    .first = first,
+                    .more = !delivery.complete,
+                    .settled = delivery.settled,
+                    .delivery_id = delivery.delivery,
+                    .message_format = delivery.message_format,
+                    .tag = first ? link.tags_used++ : 0};
+  uint8_t* frame = output.Reserve(kFrameHeaderBytes + kTransferHeadMax + Output::kShareMin);
   uint8_t* body = frame + kFrameHeaderBytes;
-  uint32_t header = kFrameHeaderBytes + static_cast<uint32_t>(EncodeTransfer(transfer, body));
   const uint32_t frame_max = std::min(context_.frames.frame_bytes_max(), kFrameBytesSent);
-  uint32_t take = frame_max - header;
-  const bool all = left <= take;
-  if (all) take = static_cast<uint32_t>(left);
-  if (!all || !delivery.complete) {
-    transfer.more = true;
-    header = kFrameHeaderBytes + static_cast<uint32_t>(EncodeTransfer(transfer, body));
-    take = std::min(take, frame_max - header);
+  uint32_t used = kFrameHeaderBytes + PutTransferHead(head, body);
+  uint64_t take = payload.bytes();
+  if (take > frame_max - used) {
+    if (!head.more) {
+      head.more = true;
+      used = kFrameHeaderBytes + PutTransferHead(head, body);
+    }
+    take = frame_max - used;
   }
-  PutFrameHeader(frame, header + take, channel_);
-  if (take < Output::kShareMin) {
-    output.Commit(static_cast<uint32_t>(CopyPayload(payload, take, frame + header) - frame));
+  const uint32_t bytes = static_cast<uint32_t>(take);
+  PutFrameHeader(frame, used + bytes, channel_);
+  if (bytes < Output::kShareMin) {
+    output.Commit(static_cast<uint32_t>(CopyPayload(payload, bytes, frame + used) - frame));
   } else {
-    output.Commit(header);
-    AppendPayload(payload, take, output);
+    output.Commit(used);
+    AppendPayload(payload, bytes, output);
   }
   context_.frames.Count();
   ++next_outgoing_id_;
   --outgoing_window_;
-  if (take == left) {
+  const bool all = take == payload.bytes();
+  if (all) {
     payload.Clear();
   } else {
     payload.RemovePrefix(take);
   }
-  return take == left;
+  return all;
 }
 
 SendResult Session::SendAbort(Link& link, Outgoing& delivery) {

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "router/amqp/link.h"
-
 namespace trunkline::amqp {
 namespace {
 
@@ -50,30 +48,22 @@ void UnsettledMap::SettleAside(uint32_t id) {
   if (aside_->empty()) aside_.reset();
 }
 
-bool UnsettledMap::NextIn(Range& range, uint32_t& id) {
-  if (!range.in_ring) {
-    if (aside_ != nullptr && NextAside(range, id)) return true;
-    range.in_ring = true;
-    range.next = range.first;
+UnsettledEntry* UnsettledMap::NextAside(Range& range, uint32_t& id) {
+  if (aside_ != nullptr) {
+    // Ids in the order of serial numbers from `next` on, around the end of their range.
+    auto found = aside_->lower_bound(range.next);
+    if (found == aside_->end()) found = aside_->begin();
+    const uint32_t distance = found->first - range.first;
+    // Nearer than `next` is once around.
+    if (distance <= range.last - range.first && distance >= range.next - range.first) {
+      id = found->first;
+      range.next = id + 1;
+      return &found->second;
+    }
   }
-  if (SerialDistance(range.next, head_) < 0) range.next = head_;
-  for (; InRing(range.next) && SerialDistance(range.next, range.last) <= 0; ++range.next) {
-    if (!At(range.next).live) continue;
-    id = range.next++;
-    return true;
-  }
-  return false;
-}
-
-bool UnsettledMap::NextAside(Range& range, uint32_t& id) {
-  // Ids in the order of serial numbers from `next` on, around the end of their range.
-  auto found = aside_->lower_bound(range.next);
-  if (found == aside_->end()) found = aside_->begin();
-  if (found->first - range.first > range.last - range.first) return false;
-  if (found->first - range.first < range.next - range.first) return false;  // once around
-  id = found->first;
-  range.next = id + 1;
-  return true;
+  range.in_ring = true;
+  range.next = range.first;
+  return nullptr;
 }
 
 void UnsettledMap::DropLink(uint32_t link, uint32_t count) {

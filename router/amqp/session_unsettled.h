@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "absl/container/btree_map.h"
+#include "router/amqp/link.h"
 #include "router/amqp/types.h"
 
 namespace trunkline::amqp {
@@ -102,8 +103,20 @@ class UnsettledMap {
     uint32_t next = 0;  // = first at the start
     bool in_ring = false;
   };
-  // The next one; false at the end. Costs what is there, not what the range spans.
-  bool NextIn(Range& range, uint32_t& id);
+  // The next one and its id; null at the end. Costs what is there, not what the range spans.
+  UnsettledEntry* NextIn(Range& range, uint32_t& id) {
+    if (!range.in_ring) {
+      if (UnsettledEntry* entry = NextAside(range, id)) return entry;
+    }
+    if (SerialDistance(range.next, head_) < 0) range.next = head_;
+    while (InRing(range.next) && SerialDistance(range.next, range.last) <= 0) {
+      UnsettledEntry& entry = At(range.next++);
+      if (!entry.live) continue;
+      id = range.next - 1;
+      return &entry;
+    }
+    return nullptr;
+  }
 
   // Ends all deliveries of `link` (there are `count`), and reports nothing.
   void DropLink(uint32_t link, uint32_t count);
@@ -122,7 +135,8 @@ class UnsettledMap {
   void MoveAside();
   UnsettledEntry* FindAside(uint32_t id);
   void SettleAside(uint32_t id);
-  bool NextAside(Range& range, uint32_t& id);
+  // Null when those aside are done: the walk goes on in the ring.
+  UnsettledEntry* NextAside(Range& range, uint32_t& id);
 
   std::unique_ptr<UnsettledEntry[]> ring_;
   uint32_t capacity_ = 0;  // a power of two, or 0

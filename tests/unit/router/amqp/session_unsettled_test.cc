@@ -24,7 +24,7 @@ uint32_t AddOne(UnsettledMap& map, uint64_t user, uint32_t link = 0) {
 std::vector<uint32_t> Walk(UnsettledMap& map, uint32_t first, uint32_t last) {
   UnsettledMap::Range range{.first = first, .last = last, .next = first};
   std::vector<uint32_t> ids;
-  for (uint32_t id = 0; map.NextIn(range, id);) ids.push_back(id);
+  for (uint32_t id = 0; map.NextIn(range, id) != nullptr;) ids.push_back(id);
   return ids;
 }
 
@@ -118,7 +118,7 @@ TEST(UnsettledMap, SettlesBetweenTwoStepsOfAWalk) {
   UnsettledMap::Range range{.first = 0, .last = 99, .next = 0};
   uint32_t id = 0;
   int seen = 0;
-  while (map.NextIn(range, id)) {
+  while (map.NextIn(range, id) != nullptr) {
     map.Settle(id);
     if (id + 1 < 100) map.Settle(id + 1);
     ++seen;
