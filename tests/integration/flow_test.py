@@ -101,6 +101,25 @@ class Credit(RouterTest):
         self.assertEqual(again.bodies, ["kept"])
 
 
+    def test_pre_settled_overflow_drops_the_middle(self):
+        receiver = self.connect().receiver(self.address, credit=0)
+        sender = self.connect().sender(self.address)
+        sender.send_all([str(number) for number in range(1000)], settled=True)
+        self.world.barrier(sender.client)
+        receiver.flow(2000)
+        self.world.wait(lambda: receiver.bodies[-1:] == ["999"], "the newest")
+        self.assertEqual(receiver.bodies[0], "0", "the oldest is being sent")
+        self.assertLessEqual(len(receiver.bodies), 251)
+
+    def test_a_receiver_without_credit_does_not_hold_up_the_others(self):
+        self.connect().receiver(self.address, credit=0)
+        quick = self.connect().receiver(self.address, credit=5000)
+        sender = self.connect().sender(self.address)
+        sender.send_all([str(number) for number in range(2000)])
+        # Half of the credit at most is queued for the one without; the rest goes by.
+        self.world.wait(lambda: len(quick.received) >= 1800, "most messages")
+
+
 class Drain(RouterTest):
     def drain(self, receiver, credit):
         receiver.link.drain(credit)

@@ -170,6 +170,66 @@ class Bytes(RouterTest):
         self.assertEqual(len(receiver.received), 4)
 
 
+class Annotations(RouterTest):
+    LISTENERS = {name: {"strip_annotations": name} for name in ("none", "in", "out", "both")}
+
+    def annotations(self, sender_at, receiver_at, sent):
+        """What a receiver sees of a message with these annotations."""
+        receiver = self.connect(receiver_at).receiver(self.address)
+        sender = self.connect(sender_at).sender(self.address)
+        self.world.wait(lambda: sender.credit > 0, "credit")
+        sender.send(Message("text", annotations=sent))
+        self.world.wait(lambda: receiver.received, "the message")
+        receiver.client.close()
+        return dict(receiver.received[0].message.annotations or {})
+
+    def test_the_way_is_shown_to_who_wants_it(self):
+        for receiver_at, shown in (("none", True), ("in", True), ("out", False), ("both", False)):
+            seen = self.annotations("both", receiver_at, {symbol("mine"): 1})
+            self.assertEqual(seen.pop("mine"), 1)
+            if shown:
+                self.assertEqual(seen["x-opt-qd.ingress"], "0/tested")
+                self.assertEqual(list(seen["x-opt-qd.trace"]), ["0/tested"])
+            else:
+                self.assertEqual(seen, {})
+
+    def test_the_way_so_far_is_believed_to_who_may_tell(self):
+        way = {symbol("x-opt-qd.ingress"): "0/before", symbol("x-opt-qd.trace"): ["0/before"]}
+        for sender_at, believed in (("none", True), ("out", True), ("in", False), ("both", False)):
+            seen = self.annotations(sender_at, "none", way)
+            trace = ["0/before", "0/tested"] if believed else ["0/tested"]
+            self.assertEqual(list(seen["x-opt-qd.trace"]), trace, sender_at)
+            self.assertEqual(seen["x-opt-qd.ingress"], "0/before" if believed else "0/tested")
+
+
+class Limits(RouterTest):
+    LISTENERS = {"plain": {}, "limited": {"max_message_size": 10_000}}
+
+    def message_of(self, size):
+        return section("data", vbin32(bytes(size - 8)))
+
+    def test_messages_up_to_the_limit_pass(self):
+        receiver = self.connect().receiver(self.address)
+        sender = self.connect("limited").sender(self.address)
+        self.world.wait(lambda: sender.credit > 0, "credit")
+        sender.send(self.message_of(10_000))
+        self.world.wait(lambda: len(receiver.received) == 1, "the message")
+        self.assertEqual(len(receiver.received[0].data), 10_000)
+
+    def test_one_byte_more_is_rejected(self):
+        for size in (10_001, 100_000, 3_000_000):
+            receiver = self.connect().receiver(self.address)
+            sender = self.connect("limited").sender(self.address)
+            self.world.wait(lambda: sender.credit > 0, "credit")
+            tag = sender.send(self.message_of(size))
+            self.world.wait(lambda: sender.client.closed is not None, "the close")
+            self.assertEqual(sender.outcomes[tag].condition, "amqp:link:message-size-exceeded")
+            self.assertEqual(sender.client.closed,
+                             ("amqp:connection:forced", "Message size exceeded"))
+            self.assertEqual(receiver.received, [])
+            receiver.client.close()
+
+
 class Sizes(RouterTest):
     LISTENERS = {
         "plain": {},
