@@ -66,7 +66,7 @@ class Driver::Impl {
   void StartEngine();
   void ParseFrames(Time now);
   bool OnEvents();
-  void OnEvent(amqp::Event& event);
+  void OnConnectionEvent(const amqp::Event& event);
   void OnOpened(const amqp::Open& open);
   void OnClosed(const amqp::Condition& error);
   void OnInputEnded();

@@ -15,6 +15,11 @@ const std::vector<std::string>& Capabilities() {
   return *capabilities;
 }
 
+bool IsOfConnection(amqp::EventKind kind) {
+  return kind == amqp::EventKind::kOpened || kind == amqp::EventKind::kClosed ||
+         kind == amqp::EventKind::kFailed;
+}
+
 }  // namespace
 
 absl::Span<uint8_t> Driver::Impl::Room() {
@@ -125,22 +130,22 @@ bool Driver::Impl::OnEvents() {
   bool any = false;
   amqp::Event event;
   while (engine_->Next(event)) {
-    OnEvent(event);
     any = true;
+    if (IsOfConnection(event.kind)) {
+      OnConnectionEvent(event);
+    } else if (bridge_.is_open()) {
+      bridge_.OnEvent(event);
+    }
   }
   CheckEngineClosed();
   return any;
 }
 
-void Driver::Impl::OnEvent(amqp::Event& event) {
-  switch (event.kind) {
-    case amqp::EventKind::kOpened:
-      return OnOpened(*event.open);
-    case amqp::EventKind::kClosed:
-    case amqp::EventKind::kFailed:
-      return OnClosed(*event.error);
-    default:
-      if (bridge_.is_open()) bridge_.OnEvent(event);
+void Driver::Impl::OnConnectionEvent(const amqp::Event& event) {
+  if (event.kind == amqp::EventKind::kOpened) {
+    OnOpened(*event.open);
+  } else {
+    OnClosed(*event.error);
   }
 }
 

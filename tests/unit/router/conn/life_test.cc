@@ -6,7 +6,6 @@
 #include "gtest/gtest.h"
 #include "router/conn/driver.h"
 #include "test_world.h"
-#include "tests/unit/router/tls/test_certs.h"
 
 namespace trunkline::conn::test {
 namespace {
@@ -162,12 +161,7 @@ TEST(Close, IsSaidOnce) {
 }
 
 TEST(Close, EndsTlsInOrder) {
-  const tls::test::TestCerts certs;
-  tls::Bundle bundle;
-  bundle.certificate_pem = certs.server.Pem();
-  bundle.private_key_pem = certs.server.key().Pem();
-  bundle.ca_pem = certs.authority.Pem();
-  const auto context = *tls::Context::Build(bundle, {});
+  const auto context = ServerContext();
   World world;
   DriverOptions options = World::Accepting();
   options.tls = context;
@@ -231,6 +225,28 @@ TEST(Vanish, AfterEveryByteOfAConversation) {
       EXPECT_EQ(world.pool().bytes_in_use(), 0u) << size;
     }
   }
+}
+
+TEST(Vanish, AtEveryTurnOfATlsConversation) {
+  const auto context = ServerContext();
+  bool reached_open = false;
+  for (int turns = 0; turns < 60; ++turns) {
+    World world({.seed = 5, .read_max = 200, .write_max = 1 << 20});
+    DriverOptions options = World::Accepting();
+    options.tls = context;
+    Peer& peer = world.Connect(
+        {.sasl = true, .tls = context, .tls_client = {.server_name = "server.example"}}, options);
+    peer.client->Receiver("orders");
+    for (int turn = 0; turn < turns; ++turn) world.Turn();
+    reached_open |= peer.driver->phase() == Phase::kOpen;
+    world.Vanish(peer);
+    world.Run();
+    EXPECT_TRUE(peer.hung_up()) << turns;
+    EXPECT_NE(peer.error, "") << turns;
+    world.workspace().arena.Trim();
+    EXPECT_EQ(world.pool().bytes_in_use(), 0u) << turns;
+  }
+  EXPECT_TRUE(reached_open);
 }
 
 TEST(Vanish, ByteByByteMakesNoDifference) {

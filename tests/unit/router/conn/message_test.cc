@@ -7,7 +7,6 @@
 #include "gtest/gtest.h"
 #include "router/conn/marks.h"
 #include "test_world.h"
-#include "tests/unit/router/tls/test_certs.h"
 
 namespace trunkline::conn::test {
 namespace {
@@ -49,6 +48,20 @@ std::vector<std::string> OddMessages() {
       // Application properties as an empty map8; an array of lists as the value.
       Bytes("\x00\x53\x74\xc1\x01\x00\x00\x53\x77\xe0\x02\x02\x45"),
   };
+}
+
+// A frame on channel 0.
+std::string FrameOf(const std::string& body) {
+  const size_t size = body.size() + 8;
+  std::string frame;
+  for (int shift = 24; shift >= 0; shift -= 8) frame += static_cast<char>(size >> shift);
+  return frame + Bytes("\x02\x00\x00\x00") + body;
+}
+template <typename Performative>
+std::string Frame(const Performative& performative) {
+  std::string body;
+  amqp::Encode(performative, body);
+  return FrameOf(body);
 }
 
 // A producer and a consumer on connections of their own.
@@ -129,21 +142,31 @@ TEST(Message, OfAMegabytePassesAtEveryFrameSize) {
 TEST(Message, InAFrameLargerThanABlock) {
   DriverOptions options = World::Accepting();
   options.max_frame_size = 1 << 20;
-  Pair pair({.seed = 3, .read_max = 50000, .write_max = 50000}, {.max_frame_size = 1 << 20},
-            options);
+  World world({.seed = 3, .read_max = 50000, .write_max = 50000});
+  Peer& from = world.Accept(options);
+  Peer& to = world.Connect();
+  const amqp::LinkIndex receiver = to.client->Receiver("orders");
+  amqp::Attach attach = Client::SenderAttach("orders");
+  attach.name = "link";
+  from.to_router = std::string(amqp::kAmqpHeader) + Frame(amqp::Open{.container_id = "large"}) +
+                   Frame(amqp::Begin{.incoming_window = 10, .outgoing_window = 10}) + Frame(attach);
+  world.Run();
   const std::vector<std::string> messages = {Message(900'000), Message(5), Message(300'000, 2)};
-  pair.Send(messages, false);
-  pair.world.Run();
-  ASSERT_TRUE(pair.Got() == messages);
+  for (uint32_t id = 0; id < messages.size(); ++id) {
+    uint8_t head[amqp::kTransferBytesMax];
+    const size_t size =
+        amqp::EncodeTransfer({.delivery_id = id, .delivery_tag = "t", .settled = true}, head);
+    from.to_router += FrameOf(std::string(reinterpret_cast<char*>(head), size) + messages[id]);
+    world.Run();  // the session window is one such frame
+  }
+  std::vector<std::string> got;
+  for (const Received& received : to.client->link(receiver).received) got.push_back(received.bytes);
+  EXPECT_TRUE(got == messages);
+  EXPECT_EQ(from.driver->phase(), Phase::kOpen);
 }
 
 TEST(Message, PassesThroughTls) {
-  const tls::test::TestCerts certs;
-  tls::Bundle bundle;
-  bundle.certificate_pem = certs.server.Pem();
-  bundle.private_key_pem = certs.server.key().Pem();
-  bundle.ca_pem = certs.authority.Pem();
-  const auto context = *tls::Context::Build(bundle, {});
+  const auto context = ServerContext();
   DriverOptions options = World::Accepting();
   options.tls = context;
   std::vector<std::string> messages = OddMessages();
@@ -161,12 +184,7 @@ TEST(Message, PassesThroughTls) {
 }
 
 TEST(Message, SmallOnesShareTlsRecords) {
-  const tls::test::TestCerts certs;
-  tls::Bundle bundle;
-  bundle.certificate_pem = certs.server.Pem();
-  bundle.private_key_pem = certs.server.key().Pem();
-  bundle.ca_pem = certs.authority.Pem();
-  const auto context = *tls::Context::Build(bundle, {});
+  const auto context = ServerContext();
   DriverOptions options = World::Accepting();
   options.tls = context;
   Pair pair({.seed = 0}, {.tls = context, .tls_client = {.server_name = "server.example"}},
@@ -321,12 +339,7 @@ TEST(BackPressure, StopsAtTheHighMarkAndGoesOnBelowTheLowOne) {
 }
 
 TEST(BackPressure, BoundsCiphertextToo) {
-  const tls::test::TestCerts certs;
-  tls::Bundle bundle;
-  bundle.certificate_pem = certs.server.Pem();
-  bundle.private_key_pem = certs.server.key().Pem();
-  bundle.ca_pem = certs.authority.Pem();
-  const auto context = *tls::Context::Build(bundle, {});
+  const auto context = ServerContext();
   DriverOptions options = World::Accepting();
   options.tls = context;
   Pair pair({.seed = 0}, {.tls = context, .tls_client = {.server_name = "server.example"}},
@@ -341,16 +354,6 @@ TEST(BackPressure, BoundsCiphertextToo) {
   pair.to.stalled = false;
   pair.world.Run();
   EXPECT_TRUE(pair.Got() == messages);
-}
-
-// A frame on channel 0.
-template <typename Performative>
-std::string Frame(const Performative& performative) {
-  std::string body;
-  amqp::Encode(performative, body);
-  const size_t size = body.size() + 8;
-  return Bytes("\x00\x00") + static_cast<char>(size >> 8) + static_cast<char>(size) +
-         Bytes("\x02\x00\x00\x00") + body;
 }
 
 TEST(BackPressure, APeerThatOnlyAsksIsNotReadAnyMore) {
@@ -376,12 +379,16 @@ TEST(BackPressure, APeerThatOnlyAsksIsNotReadAnyMore) {
 }
 
 TEST(IdleMemory, IsOnlyObjects) {
-  Pair pair;
-  pair.Send({Message(100'000), Message(10)}, false);
-  pair.world.Run();
-  ASSERT_THAT(pair.Got(), SizeIs(2));
-  pair.world.workspace().arena.Trim();
-  EXPECT_EQ(pair.world.pool().bytes_in_use(), 0u);
+  for (const auto& context : {std::shared_ptr<const tls::Context>(), ServerContext()}) {
+    DriverOptions options = World::Accepting();
+    options.tls = context;
+    Pair pair({}, {.tls = context, .tls_client = {.server_name = "server.example"}}, options);
+    pair.Send({Message(100'000), Message(10)}, false);
+    pair.world.Run();
+    ASSERT_THAT(pair.Got(), SizeIs(2));
+    pair.world.workspace().arena.Trim();
+    EXPECT_EQ(pair.world.pool().bytes_in_use(), 0u);
+  }
 }
 
 }  // namespace

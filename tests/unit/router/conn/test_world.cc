@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "gtest/gtest.h"
+#include "tests/unit/router/tls/test_certs.h"
 
 namespace trunkline::conn::test {
 namespace {
@@ -16,6 +17,15 @@ namespace {
 constexpr int kTurnsMax = 2'000'000;
 
 }  // namespace
+
+std::shared_ptr<const tls::Context> ServerContext() {
+  const tls::test::TestCerts certs;
+  tls::Bundle bundle;
+  bundle.certificate_pem = certs.server.Pem();
+  bundle.private_key_pem = certs.server.key().Pem();
+  bundle.ca_pem = certs.authority.Pem();
+  return *tls::Context::Build(bundle, {});
+}
 
 World::World(WorldOptions options)
     : options_(options),

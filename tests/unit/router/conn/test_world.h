@@ -15,6 +15,9 @@
 
 namespace trunkline::conn::test {
 
+// A context that serves as "server.example" and trusts the authority that says so, for either end.
+std::shared_ptr<const tls::Context> ServerContext();
+
 // A connection of the world: our driver, what is on the wire, and the peer, if it is a client.
 struct Peer {
   std::unique_ptr<Driver> driver;  // null once it was finished and hung up
