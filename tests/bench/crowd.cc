@@ -200,10 +200,14 @@ class Crowd {
       case kOutcome: {
         const auto index = static_cast<size_t>(&client - clients_.data());
         const std::string name = std::to_string(options_.one_address ? 0 : index);
-        Write(client, std::string(kAmqpHeader) +
-                          OpenFrame("crowd-" + std::to_string(index), 65536) + BeginFrame() +
-                          AttachFrame(true, 0, "r", "crowd/" + name, false) +
-                          FlowFrame(0, 0, 0, 10));
+        std::string greeting = std::string(kAmqpHeader) +
+                               OpenFrame("crowd-" + std::to_string(index), 65536) + BeginFrame();
+        for (uint32_t i = 0; i < static_cast<uint32_t>(options_.links); ++i) {
+          const std::string link = std::to_string(i);
+          greeting += AttachFrame(true, i, "r" + link, "crowd/" + name + "/" + link, false) +
+                      FlowFrame(0, i, 0, 10);
+        }
+        Write(client, greeting);
         break;
       }
       case kAttach:

@@ -40,7 +40,7 @@ void Play(const uint8_t* data, size_t size) {
   World world({.seed = 0});
   Peer& to = world.Connect();
   Peer& from = world.Connect();
-  const amqp::LinkIndex receiver = to.client->Receiver("honest");
+  const amqp::LinkIndex receiver = to.client->Receiver("honest", 1'000'000);
   const amqp::LinkIndex sender = from.client->Sender("honest");
   Exchange(world, from, sender, to, receiver);
 
