@@ -17,6 +17,8 @@ namespace trunkline::core {
 // Invariant: passed <= released <= received; `link` is null once the producer's link is gone, and
 // then nothing is accounted or said any more.
 struct InDelivery {
+  InDelivery() {}  // not defaulted: making one would clear all of it first
+
   static constexpr uint32_t kNoFanOut = UINT32_MAX;
 
   Handle<InDelivery> self;
@@ -29,10 +31,12 @@ struct InDelivery {
   // fan-out lists.
   OutRef copy;
   uint32_t fan_out = kNoFanOut;
-  uint32_t open = 0;       // copies that live
-  uint32_t undecided = 0;  // copies without a terminal outcome
-  uint32_t unsettled = 0;  // copies whose consumer has not settled
-  uint32_t slowest = 0;    // copies that have passed on exactly `passed`
+  uint32_t open = 0;  // copies that live
+  // Of a multicast, and set only then: copies without a terminal outcome, copies whose consumer has
+  // not settled, copies that have passed on exactly `passed`.
+  uint32_t undecided;
+  uint32_t unsettled;
+  uint32_t slowest;
 
   // Bytes of input: that came, that no copy needs any more, that the session window got back.
   uint64_t received = 0;
@@ -58,12 +62,14 @@ struct InDelivery {
 // Owned by the Shard of the link it goes to; lives in that link's queue until all of it is sent,
 // then, unless settled, in the link's list of unsettled ones.
 struct OutDelivery {
+  OutDelivery() {}  // not defaulted: making one would clear all of it first
+
   Handle<OutDelivery> self;
   OutLink* link = nullptr;
   Hook<OutDelivery> of_link;
-  InRef in;               // none: the input was aborted
-  Payload payload;        // what has not been sent yet
-  uint32_t delivery = 0;  // the connection's name for it, once started
+  InDelivery* in = nullptr;  // what it is a copy of, and which outlives it; null: it was aborted
+  Payload payload;           // what has not been sent yet
+  uint32_t delivery = 0;     // the connection's name for it, once started
   uint32_t message_format = 0;
   bool queued = true;             // in the link's queue; else sent and unsettled
   bool started = false;           // some of it was sent

@@ -57,6 +57,7 @@ struct InLink {
   List<InDelivery, &InDelivery::of_link> deliveries;
 
   bool anonymous = false;
+  bool plain = false;       // of a message, only annotations are looked at
   bool control = false;     // a router control address: every delivery is released
   bool presettled = false;  // snd-settle-mode settled
   bool drained = false;     // told to use up or give back its credit, since there is no destination

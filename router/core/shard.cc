@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "router/core/shard_inline.h"
 
 namespace trunkline::core {
 

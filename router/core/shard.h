@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -151,31 +153,33 @@ class Shard {
   void IssueCredit(InLink& link);
 
   // shard_forward.cc: where it goes
-  void Forward(InDelivery& in);
+  void Forward(InDelivery& in, Slice&& only);
   bool WantsStreaming(InDelivery& in);
-  amqp::ScanResult Look(const InDelivery& in, amqp::Sections& sections);
-  bool Admit(InDelivery& in, amqp::Sections& sections);
-  const Destination* Resolve(InDelivery& in, const amqp::Sections& sections);
+  amqp::ScanResult Look(const InDelivery& in);
+  bool Admit(InDelivery& in);
+  const Destination* Resolve(InDelivery& in);
   const LastAddress& LookUp(InLink& link, std::string_view text);
-  bool Choose(const Route* route);
-  void MakeCopies(InDelivery& in, const amqp::Sections& sections, const Route& route);
+  bool Deliver(InDelivery& in, Slice& only, const amqp::Sections& sections, const Route* route);
+  OutLink* ChooseOne(const Route& route);
+  bool FanOut(InDelivery& in, const amqp::Sections& sections, const Route& route);
+  void MakeCopy(InDelivery& in, Slice& only, const amqp::Sections& sections, const Route& route,
+                OutLinkRef to);
   Payload Rewrite(const InDelivery& in, const amqp::Sections& sections, const Route& route,
                   bool strip);
-  void Enqueue(InDelivery& in, OutLinkRef to, Payload payload);
+  OutDelivery& Enqueue(InDelivery& in, OutLink& link);
   void DropPresettled(OutLink& link);
   void NoDestination(InDelivery& in);
 
   // shard_settle.cc: outcomes
   template <typename Visit>
   void ForEachCopy(InDelivery& in, Visit visit);
-  InDelivery* InOf(const OutDelivery& out) { return in_deliveries_.Find(out.in.delivery); }
   void Report(InDelivery& in, OutDelivery& out, const amqp::Outcome& outcome, bool settled);
   void Aggregate(InDelivery& in, OutDelivery& out, amqp::OutcomeKind kind, bool settled);
   void Tell(InDelivery& in, const amqp::Outcome& outcome, bool settled);
   void SettleByProducer(InDelivery& in, const amqp::Outcome& outcome);
-  void SettleCopy(OutDelivery& out, const amqp::Outcome& outcome);
+  void SettleCopy(InDelivery& in, OutDelivery& out, const amqp::Outcome& outcome);
   void Lose(OutDelivery& out, const amqp::Outcome& outcome);
-  void EndCopy(OutDelivery& out);
+  void EndCopy(OutDelivery& out, InDelivery* in);
   void Dequeue(OutDelivery& out);
 
   // shard_emit.cc: output
@@ -183,7 +187,7 @@ class Shard {
   void StopRunning(OutLink& link);
   void EmitLink(OutLink& link);
   SendOutcome Send(OutDelivery& out, uint64_t& bytes_left);
-  void Sent(OutDelivery& out);
+  void Sent(OutDelivery& out, InDelivery* in);
   void RelieveQueue(OutLink& link);
   void CompactFresh();
 
@@ -214,8 +218,12 @@ class Shard {
   std::vector<uint32_t> free_fan_outs_;
   Outbox outbox_;
 
+  const amqp::Sections no_sections_;  // of a message that begins with its properties or body
+
   // Scratch of one call, kept for its capacity.
   std::vector<OutLinkRef> chosen_;
+  amqp::Sections sections_;              // of the last Look
+  std::optional<Payload> rewritten_[2];  // of a multicast, by whether router annotations are cut
   std::string prefix_;
   Binding binding_;
 };

@@ -2,6 +2,7 @@
 
 #include "router/core/settle.h"
 #include "router/core/shard.h"
+#include "router/core/shard_inline.h"
 
 namespace trunkline::core {
 
@@ -21,6 +22,7 @@ Handle<InLink> Shard::AttachIn(Handle<Connection> handle, const AttachRequest& r
   link.token = request.token;
   link.anonymous = binding.key.empty();
   link.control = binding.control;
+  link.plain = !link.anonymous && !link.control && connection->info.allow_user_id_proxy;
   link.presettled = request.presettled;
   link.capacity = connection->info.link_capacity;
   link.owed = link.capacity;

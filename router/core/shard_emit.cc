@@ -2,7 +2,7 @@
 
 #include "router/core/settle.h"
 #include "router/core/shard.h"
-#include "router/core/shard_copies.h"
+#include "router/core/shard_inline.h"
 
 namespace trunkline::core {
 namespace {
@@ -10,13 +10,6 @@ namespace {
 // Of what waits behind a delivery that is still arriving, a link may hold this many budgets before
 // some of it is released to its producer.
 constexpr uint64_t kReliefBudgets = 16;
-
-// Something to say to the consumer, if its connection takes it.
-bool HasWork(const OutLink& link) {
-  const OutDelivery* head = link.queue.front();
-  if (head != nullptr && (head->started || link.credit > 0)) return true;
-  return link.drain;
-}
 
 }  // namespace
 
@@ -37,13 +30,6 @@ void Shard::Resume(Handle<Connection> handle) {
     link->run = RunState::kIdle;
     MakeRunnable(*link);
   }
-}
-
-void Shard::MakeRunnable(OutLink& link) {
-  if (link.run != RunState::kIdle || !link.attached || !HasWork(link)) return;
-  link.run = RunState::kRunnable;
-  runnable_.PushBack(link);
-  ++runnable_count_;
 }
 
 void Shard::StopRunning(OutLink& link) {
@@ -98,7 +84,7 @@ void Shard::EmitLink(OutLink& link) {
 }
 
 // Offers one copy to its connection. It may have ended on return.
-SendOutcome Shard::Send(OutDelivery& out, uint64_t& bytes_left) {
+inline SendOutcome Shard::Send(OutDelivery& out, uint64_t& bytes_left) {
   OutLink& link = *out.link;
   const uint64_t before = out.payload.bytes();
   SendRequest request{.user = out.self.Pack(),
@@ -119,7 +105,8 @@ SendOutcome Shard::Send(OutDelivery& out, uint64_t& bytes_left) {
   }
   const uint64_t sent = before - out.payload.bytes();
   bytes_left -= std::min(bytes_left, sent);
-  if (InDelivery* in = InOf(out)) {
+  InDelivery* in = out.in;
+  if (in != nullptr) {
     const uint64_t was = in->received - std::min(in->received, before);
     const uint64_t is = Position(*in, out);
     if (in->fan_out == InDelivery::kNoFanOut) {
@@ -128,23 +115,22 @@ SendOutcome Shard::Send(OutDelivery& out, uint64_t& bytes_left) {
       PassSlowest(*in);
     }
   }
-  if (outcome == SendOutcome::kSent) Sent(out);
+  if (outcome == SendOutcome::kSent) Sent(out, in);
   return outcome;
 }
 
 // All of a copy is on the wire.
-void Shard::Sent(OutDelivery& out) {
-  if (out.aborted || out.presettled || out.consumer_settled) return EndCopy(out);
+inline void Shard::Sent(OutDelivery& out, InDelivery* in) {
+  if (out.aborted || out.presettled || out.consumer_settled) return EndCopy(out, in);
   OutLink& link = *out.link;
   if (out.producer_settled) {
     link.connection->sink->SettleOut(link.token, out.delivery, {}, true);
-    return EndCopy(out);
+    return EndCopy(out, in);
   }
   Dequeue(out);
   out.queued = false;
   link.sent.PushBack(out);
   ++link.unsettled;
-  link.load->Add(1);
   stats_.unsettled.Add(1);
 }
 
@@ -156,7 +142,7 @@ void Shard::RelieveQueue(OutLink& link) {
   while (next != nullptr) {
     OutDelivery& out = *next;
     next = decltype(link.queue)::Next(out);
-    InDelivery* in = InOf(out);
+    InDelivery* in = out.in;
     if (in == nullptr || in->link == nullptr || in->released == in->received) continue;
     const Connection& connection = *in->link->connection;
     if (connection.unreleased < PressureMark(connection)) continue;

@@ -6,6 +6,7 @@
 #include "router/core/forward.h"
 #include "router/core/settle.h"
 #include "router/core/shard.h"
+#include "router/core/shard_inline.h"
 
 namespace trunkline::core {
 namespace {
@@ -19,31 +20,43 @@ amqp::Depth DepthOf(const InLink& link) {
                                                                       : amqp::Depth::kAnnotations;
 }
 
+// True if the first section is the properties or the body: nothing before them has to be seen.
+bool StartsBare(const Slice& message) {
+  return message.size() >= 3 && message.data()[0] == 0x00 && message.data()[1] == 0x53 &&
+         message.data()[2] > 0x72;
+}
+
 // As in x-opt-qd.phase: 'F' is 22.
 int PhaseOf(const AddressKey& key) { return key[0] == 'M' ? key[1] - '0' : 0; }
 
 }  // namespace
 
-// Decides, once, who gets a delivery: `in` may have ended on return.
-void Shard::Forward(InDelivery& in) {
-  amqp::Sections sections;
-  if (!Admit(in, sections)) return;
-  const Destination* destination = Resolve(in, sections);
-  if (destination == nullptr) return;
-  if (Choose(destination->normal)) return MakeCopies(in, sections, *destination->normal);
-  if (!Choose(destination->fallback)) return NoDestination(in);
+// Decides, once, who gets a delivery; `in` may have ended on return. `only` is the message if it
+// came in one piece; else it is held.
+void Shard::Forward(InDelivery& in, Slice&& only) {
+  const Destination* destination = &in.link->destination;
+  const amqp::Sections* sections = &no_sections_;
+  if (!in.link->plain || !StartsBare(only)) {
+    if (!only.empty()) in.held.Append(std::move(only));
+    if (!Admit(in)) return;
+    sections = &sections_;
+    destination = Resolve(in);
+    if (destination == nullptr) return;
+  }
+  if (Deliver(in, only, *sections, destination->normal)) return;
+  if (!Deliver(in, only, *sections, destination->fallback)) return NoDestination(in);
   stats_.redirected_fallback.Add();
-  MakeCopies(in, sections, *destination->fallback);
 }
 
-amqp::ScanResult Shard::Look(const InDelivery& in, amqp::Sections& sections) {
+// Looks into what is held, as deep as its link asks for, into sections_.
+amqp::ScanResult Shard::Look(const InDelivery& in) {
   const absl::Span<const Slice> slices = in.held.slices();
   const amqp::Depth depth = DepthOf(*in.link);
   const std::string_view first = slices.empty() ? std::string_view() : slices[0].view();
   const bool whole = in.complete && slices.size() <= 1;
-  const amqp::ScanResult result = amqp::Scan(first, whole, depth, sections);
+  const amqp::ScanResult result = amqp::Scan(first, whole, depth, sections_);
   if (result != amqp::ScanResult::kMore || slices.size() <= 1) return result;
-  return amqp::Scan(in.held.Prefix(in.held.bytes(), prefix_), in.complete, depth, sections);
+  return amqp::Scan(in.held.Prefix(in.held.bytes(), prefix_), in.complete, depth, sections_);
 }
 
 // True if an incomplete delivery need not be held: it is annotated as a stream, or is malformed. To
@@ -53,21 +66,21 @@ bool Shard::WantsStreaming(InDelivery& in) {
   if (in.link->connection->info.strip_inbound_annotations) return false;
   if (in.held.bytes() < in.look_at) return false;
   in.look_at = 2 * in.held.bytes();
-  amqp::Sections sections;
-  const amqp::ScanResult result = Look(in, sections);
+  const amqp::ScanResult result = Look(in);
   if (result == amqp::ScanResult::kMore) return false;
   in.look_at = UINT64_MAX;
-  return result != amqp::ScanResult::kOk || sections.router.stream;
+  return result != amqp::ScanResult::kOk || sections_.router.stream;
 }
 
-// The checks of spec routing section 3. False: `in` was refused.
-bool Shard::Admit(InDelivery& in, amqp::Sections& sections) {
+// The checks of spec routing section 3; sections_ is then what consumers may go by. False: `in` was
+// refused.
+bool Shard::Admit(InDelivery& in) {
   const ConnectionInfo& info = in.link->connection->info;
-  const amqp::ScanResult result = Look(in, sections);
+  const amqp::ScanResult result = Look(in);
   const bool strip = info.strip_inbound_annotations;
   if (result == amqp::ScanResult::kBadRouterAnnotation && !strip) {
     const std::string text =
-        absl::StrCat("invalid router annotation ", std::string(sections.bad_field));
+        absl::StrCat("invalid router annotation ", std::string(sections_.bad_field));
     Discard(in, RejectedOutcome(amqp::condition::kInvalidField, text));
     return false;
   }
@@ -75,16 +88,16 @@ bool Shard::Admit(InDelivery& in, amqp::Sections& sections) {
     Discard(in, RejectedOutcome(amqp::condition::kDecodeError, "invalid message format"));
     return false;
   }
-  if (!info.allow_user_id_proxy && sections.user_id.has_value() && !sections.user_id->empty() &&
-      *sections.user_id != info.user) {
+  if (!info.allow_user_id_proxy && sections_.user_id.has_value() && !sections_.user_id->empty() &&
+      *sections_.user_id != info.user) {
     Discard(in, RejectedOutcome(amqp::condition::kUnauthorizedAccess, "user_id proxy violation"));
     return false;
   }
-  if (sections.router.any && strip) {
-    sections.router = {};
-    sections.router.any = true;  // they are there, and have to go
+  if (sections_.router.any && strip) {
+    sections_.router = {};
+    sections_.router.any = true;  // they are there, and have to go
   }
-  if (sections.router.trace.size() > kTraceMax) {
+  if (sections_.router.trace.size() > kTraceMax) {
     Discard(in, ReleasedOutcome());
     return false;
   }
@@ -92,7 +105,7 @@ bool Shard::Admit(InDelivery& in, amqp::Sections& sections) {
 }
 
 // Where `in` goes; null: it was refused.
-const Destination* Shard::Resolve(InDelivery& in, const amqp::Sections& sections) {
+const Destination* Shard::Resolve(InDelivery& in) {
   InLink& link = *in.link;
   if (!link.anonymous) {
     if (!link.control) return &link.destination;
@@ -100,7 +113,7 @@ const Destination* Shard::Resolve(InDelivery& in, const amqp::Sections& sections
     return nullptr;
   }
   const std::string_view text =
-      sections.router.to.has_value() ? *sections.router.to : sections.to.value_or("");
+      sections_.router.to.has_value() ? *sections_.router.to : sections_.to.value_or("");
   if (text.empty()) {
     Discard(in, RejectedOutcome(amqp::condition::kPreconditionFailed,
                                 "Routing failure: no address present"));
@@ -133,41 +146,54 @@ const LastAddress& Shard::LookUp(InLink& link, std::string_view text) {
   return last;
 }
 
-// Sets chosen_; false if that is nobody.
-bool Shard::Choose(const Route* route) {
-  chosen_.clear();
+// Gives `in` to whom `route` names. False if that is nobody: nothing has happened then, but that
+// the message is held.
+inline bool Shard::Deliver(InDelivery& in, Slice& only, const amqp::Sections& sections,
+                           const Route* route) {
   if (route == nullptr || route->local.size() <= options_.id) return false;
-  const std::vector<LocalTarget>& targets = route->local[options_.id];
-  if (route->id >= cursors_.size()) cursors_.resize(route->id + 1);
-  OutLink* link = nullptr;
-  switch (route->treatment) {
-    case Treatment::kClosest:
-      link = ChooseClosest(targets, out_links_, cursors_[route->id]);
-      break;
-    case Treatment::kBalanced:
-      link = ChooseBalanced(targets, out_links_, cursors_[route->id], random_);
-      break;
-    case Treatment::kMulticast:
-      for (const LocalTarget& target : targets) {
-        if (out_links_.Find(target.link) == nullptr) continue;
-        chosen_.push_back({.shard = options_.id, .link = target.link});
-      }
-      break;
-    case Treatment::kUnavailable:
-      break;
+  if (route->treatment == Treatment::kMulticast) {
+    if (!only.empty()) in.held.Append(std::move(only));
+    return FanOut(in, sections, *route);
   }
-  if (link != nullptr) chosen_.push_back({.shard = options_.id, .link = link->self});
-  return !chosen_.empty();
-}
-
-// One copy to each of chosen_. All counts are set before any copy leaves.
-void Shard::MakeCopies(InDelivery& in, const amqp::Sections& sections, const Route& route) {
-  const uint32_t count = static_cast<uint32_t>(chosen_.size());
+  const OutLink* link = ChooseOne(*route);
+  if (link == nullptr) return false;
   LeaveAssembly(in);
   in.forwarded = true;
-  in.multicast = route.treatment == Treatment::kMulticast;
-  in.open = in.undecided = in.unsettled = in.slowest = count;
-  if (count > 1) {
+  in.open = 1;
+  MakeCopy(in, only, sections, *route, {.shard = options_.id, .link = link->self});
+  if (!in.held.empty()) in.held.Clear();
+  if (in.presettled) ReturnCredit(in);
+  return true;
+}
+
+inline OutLink* Shard::ChooseOne(const Route& route) {
+  const std::vector<LocalTarget>& targets = route.local[options_.id];
+  if (targets.size() == 1) return out_links_.Find(targets[0].link);
+  if (route.id >= cursors_.size()) cursors_.resize(route.id + 1);
+  uint32_t& cursor = cursors_[route.id];
+  switch (route.treatment) {
+    case Treatment::kClosest:
+      return ChooseClosest(targets, out_links_, cursor);
+    case Treatment::kBalanced:
+      return ChooseBalanced(targets, out_links_, cursor, random_);
+    default:
+      return nullptr;
+  }
+}
+
+// One copy to everybody. All counts are set before any copy leaves.
+bool Shard::FanOut(InDelivery& in, const amqp::Sections& sections, const Route& route) {
+  chosen_.clear();
+  for (const LocalTarget& target : route.local[options_.id]) {
+    if (out_links_.Find(target.link) == nullptr) continue;
+    chosen_.push_back({.shard = options_.id, .link = target.link});
+  }
+  if (chosen_.empty()) return false;
+  LeaveAssembly(in);
+  in.forwarded = true;
+  in.multicast = true;
+  in.open = in.undecided = in.unsettled = in.slowest = static_cast<uint32_t>(chosen_.size());
+  if (in.open > 1) {
     if (free_fan_outs_.empty()) {
       free_fan_outs_.push_back(static_cast<uint32_t>(fan_outs_.size()));
       fan_outs_.emplace_back();
@@ -175,23 +201,40 @@ void Shard::MakeCopies(InDelivery& in, const amqp::Sections& sections, const Rou
     in.fan_out = free_fan_outs_.back();
     free_fan_outs_.pop_back();
   }
-  bool rewritten = false;
-  std::optional<Payload> variants[2];  // by whether router annotations are stripped
-  for (uint32_t i = 0; i < count; ++i) {
-    const OutLink& link = out_links_.Get(chosen_[i].link);
-    const bool strip = link.connection->info.strip_outbound_annotations;
-    if (strip && !sections.router.any) {
-      Enqueue(in, chosen_[i], i + 1 < count ? Payload(in.held) : std::move(in.held));
-      continue;
-    }
-    rewritten = true;
-    std::optional<Payload>& variant = variants[strip];
-    if (!variant.has_value()) variant = Rewrite(in, sections, route, strip);
-    Enqueue(in, chosen_[i], *variant);
-  }
+  Slice none;
+  for (const OutLinkRef& to : chosen_) MakeCopy(in, none, sections, route, to);
   in.held.Clear();
-  if (rewritten) PassSlowest(in);  // annotations that were cut off
+  rewritten_[0].reset();
+  rewritten_[1].reset();
+  PassSlowest(in);  // annotations may have been cut off
   if (in.presettled) ReturnCredit(in);
+  return true;
+}
+
+// The one way to a consumer. REQUIRES: its link is on this shard, and there.
+inline void Shard::MakeCopy(InDelivery& in, Slice& only, const amqp::Sections& sections,
+                            const Route& route, OutLinkRef to) {
+  OutLink& link = out_links_.Get(to.link);
+  OutDelivery& out = Enqueue(in, link);
+  const bool strip = link.connection->info.strip_outbound_annotations;
+  if (strip && !sections.router.any) {
+    if (!only.empty()) {
+      out.payload.Append(std::move(only));
+    } else if (in.multicast) {
+      out.payload = in.held;
+    } else {
+      out.payload = std::move(in.held);
+    }
+    return;
+  }
+  if (!only.empty()) in.held.Append(std::move(only));
+  if (!in.multicast) {
+    out.payload = Rewrite(in, sections, route, strip);
+    return Pass(in, Position(in, out));  // annotations may have been cut off
+  }
+  std::optional<Payload>& rewritten = rewritten_[strip];
+  if (!rewritten.has_value()) rewritten = Rewrite(in, sections, route, strip);
+  out.payload = *rewritten;
 }
 
 // The message with the annotations that a consumer is to see (spec interrouter section 9.1).
@@ -216,24 +259,21 @@ Payload Shard::Rewrite(const InDelivery& in, const amqp::Sections& sections, con
   return amqp::ReplaceAnnotations(in.held, sections, annotations, pool_);
 }
 
-// The one way to a consumer's link. REQUIRES: it is on this shard, and there.
-void Shard::Enqueue(InDelivery& in, OutLinkRef to, Payload payload) {
-  OutLink& link = out_links_.Get(to.link);
+// A copy without payload, in the queue of `link`.
+inline OutDelivery& Shard::Enqueue(InDelivery& in, OutLink& link) {
   if (in.presettled && link.queued >= link.capacity) DropPresettled(link);
   const Handle<OutDelivery> self = out_deliveries_.Insert();
   OutDelivery& out = out_deliveries_.Get(self);
   out.self = self;
   out.link = &link;
-  out.in = {.shard = options_.id, .delivery = in.self};
-  out.payload = std::move(payload);
+  out.in = &in;
   out.message_format = in.message_format;
   out.complete = in.complete;
   out.presettled = in.presettled;
-  const OutRef ref{.shard = options_.id, .delivery = self};
   if (in.fan_out == InDelivery::kNoFanOut) {
-    in.copy = ref;
+    in.copy = {.shard = options_.id, .delivery = self};
   } else {
-    fan_outs_[in.fan_out].push_back(ref);
+    fan_outs_[in.fan_out].push_back({.shard = options_.id, .delivery = self});
   }
   link.queue.PushBack(out);
   ++link.queued;
@@ -245,6 +285,7 @@ void Shard::Enqueue(InDelivery& in, OutLinkRef to, Payload payload) {
     fresh_.push_back(link.self);
   }
   MakeRunnable(link);
+  return out;
 }
 
 // The queue is full: pre-settled deliveries that wait in it go, but the first, of which a part may

@@ -3,7 +3,7 @@
 
 #include "router/core/settle.h"
 #include "router/core/shard.h"
-#include "router/core/shard_copies.h"
+#include "router/core/shard_inline.h"
 
 namespace trunkline::core {
 namespace {
@@ -26,7 +26,7 @@ uint64_t Shard::OnTransfer(Handle<InLink> handle, IncomingTransfer transfer) {
   return user;
 }
 
-InDelivery& Shard::Begin(InLink& link, const IncomingTransfer& transfer) {
+inline InDelivery& Shard::Begin(InLink& link, const IncomingTransfer& transfer) {
   const Handle<InDelivery> self = in_deliveries_.Insert();
   InDelivery& in = in_deliveries_.Get(self);
   in.self = self;
@@ -44,7 +44,7 @@ InDelivery& Shard::Begin(InLink& link, const IncomingTransfer& transfer) {
 
 // One frame: accounted, then held, forwarded, added to the copies, or thrown away. `in` may have
 // ended on return.
-void Shard::Take(InDelivery& in, IncomingTransfer& transfer) {
+inline void Shard::Take(InDelivery& in, IncomingTransfer& transfer) {
   if (transfer.aborted) return Abort(in);
   const uint32_t bytes = transfer.payload.size();
   Connection& connection = *in.link->connection;
@@ -57,8 +57,9 @@ void Shard::Take(InDelivery& in, IncomingTransfer& transfer) {
   if (size_max != 0 && in.received > size_max && !in.oversize) RefuseOversize(in);
   if (in.forwarded) return Append(in, transfer.payload);
 
+  if (in.complete && in.held.empty()) return Forward(in, std::move(transfer.payload));
   in.held.Append(std::move(transfer.payload));
-  if (in.complete || in.held.bytes() >= kHoldMax || WantsStreaming(in)) return Forward(in);
+  if (in.complete || in.held.bytes() >= kHoldMax || WantsStreaming(in)) return Forward(in, {});
   Hold(in);
 }
 
@@ -103,14 +104,14 @@ void Shard::Abort(InDelivery& in) {
 void Shard::AbortCopies(InDelivery& in) {
   if (in.open == 0) return;
   ForEachCopy(in, [&](OutDelivery& out) {
-    out.in = {};
+    out.in = nullptr;
     AbortCopy(out);
   });
   in.open = 0;
 }
 
 void Shard::AbortCopy(OutDelivery& out) {
-  if (!out.started) return EndCopy(out);
+  if (!out.started) return EndCopy(out, nullptr);
   out.aborted = true;
   out.payload.Clear();
   out.link->starved = false;
@@ -158,12 +159,6 @@ void Shard::Discard(InDelivery& in, const amqp::Outcome& outcome) {
 
 // --- bytes
 
-void Shard::LeaveAssembly(InDelivery& in) {
-  if (in.assembling == 0) return;
-  in.link->connection->assembling -= in.assembling;
-  in.assembling = 0;
-}
-
 // So many deliveries of a connection are half here that their other halves might not fit into its
 // session windows. Each holds less than kHoldMax.
 void Shard::RelieveAssembly(Connection& connection) {
@@ -186,21 +181,6 @@ void Shard::ReleaseEarly(InDelivery& in) {
   in.link->connection->sink->Release(in.link->token, bytes);
 }
 
-// No copy needs the first `position` bytes of input any more.
-void Shard::Pass(InDelivery& in, uint64_t position) {
-  if (in.link == nullptr || position <= in.passed) return;
-  InLink& link = *in.link;
-  link.held -= position - in.passed;
-  in.passed = position;
-  if (position > in.released) {
-    const uint64_t bytes = position - in.released;
-    in.released = position;
-    link.connection->unreleased -= bytes;
-    link.connection->sink->Release(link.token, bytes);
-  }
-  if (link.owed > 0) IssueCredit(link);
-}
-
 // As Pass, up to where the slowest copy is.
 void Shard::PassSlowest(InDelivery& in) {
   uint64_t slowest = in.received;
@@ -214,38 +194,6 @@ void Shard::PassSlowest(InDelivery& in) {
     if (position == slowest) ++in.slowest;
   });
   Pass(in, slowest);
-}
-
-// --- the end
-
-void Shard::EndIfDone(InDelivery& in) {
-  if (in.complete && in.forwarded && in.open == 0 && !in.oversize) End(in);
-}
-
-void Shard::End(InDelivery& in) {
-  Pass(in, in.received);
-  ReturnCredit(in);
-  if (in.fan_out != InDelivery::kNoFanOut) {
-    fan_outs_[in.fan_out].clear();
-    free_fan_outs_.push_back(in.fan_out);
-  }
-  if (in.link != nullptr) in.link->deliveries.Remove(in);
-  in_deliveries_.Erase(in.self);
-}
-
-void Shard::ReturnCredit(InDelivery& in) {
-  if (in.credit_returned || in.link == nullptr) return;
-  in.credit_returned = true;
-  ++in.link->owed;
-  IssueCredit(*in.link);
-}
-
-void Shard::IssueCredit(InLink& link) {
-  const uint32_t credit = CreditDue(link, terms_);
-  if (credit == 0) return;
-  link.owed -= credit;
-  link.credit += credit;
-  link.connection->sink->Grant(link.token, credit);
 }
 
 void Shard::OnProducerFlow(Handle<InLink> handle, uint32_t credit) {

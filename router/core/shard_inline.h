@@ -1,0 +1,166 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "router/core/shard.h"
+
+// Private to shard_*.cc: the small steps that every message takes, inline.
+namespace trunkline::core {
+
+// How much of its input a copy does not need any more. The tails of both are the same: only
+// annotations, at the front, differ.
+inline uint64_t Position(const InDelivery& in, const OutDelivery& out) {
+  return in.received - std::min(in.received, out.payload.bytes());
+}
+
+// From this many bytes on, those that wait for something else to come over the same connection are
+// given back to the session window early, so that it can come.
+inline uint64_t PressureMark(const Connection& connection) {
+  return connection.info.session_window_bytes / 2;
+}
+
+// The copies of `in` that are left. `visit` may end the one it is given, not `in`.
+template <typename Visit>
+void Shard::ForEachCopy(InDelivery& in, Visit visit) {
+  if (in.fan_out == InDelivery::kNoFanOut) {
+    if (OutDelivery* out = out_deliveries_.Find(in.copy.delivery)) visit(*out);
+    return;
+  }
+  for (const OutRef& ref : fan_outs_[in.fan_out]) {
+    if (OutDelivery* out = out_deliveries_.Find(ref.delivery)) visit(*out);
+  }
+}
+
+// --- the producer's side
+
+inline void Shard::IssueCredit(InLink& link) {
+  const uint32_t credit = CreditDue(link, terms_);
+  if (credit == 0) return;
+  link.owed -= credit;
+  link.credit += credit;
+  link.connection->sink->Grant(link.token, credit);
+}
+
+inline void Shard::ReturnCredit(InDelivery& in) {
+  if (in.credit_returned || in.link == nullptr) return;
+  in.credit_returned = true;
+  ++in.link->owed;
+  IssueCredit(*in.link);
+}
+
+// No copy needs the first `position` bytes of input any more.
+inline void Shard::Pass(InDelivery& in, uint64_t position) {
+  if (position <= in.passed || in.link == nullptr) return;
+  InLink& link = *in.link;
+  link.held -= position - in.passed;
+  in.passed = position;
+  if (position > in.released) {
+    const uint64_t bytes = position - in.released;
+    in.released = position;
+    link.connection->unreleased -= bytes;
+    link.connection->sink->Release(link.token, bytes);
+  }
+  if (link.owed > 0) IssueCredit(link);
+}
+
+inline void Shard::LeaveAssembly(InDelivery& in) {
+  if (in.assembling == 0) return;
+  in.link->connection->assembling -= in.assembling;
+  in.assembling = 0;
+}
+
+inline void Count(amqp::OutcomeKind kind, ShardStats& stats) {
+  switch (kind) {
+    case amqp::OutcomeKind::kAccepted:
+      return stats.accepted.Add();
+    case amqp::OutcomeKind::kRejected:
+      return stats.rejected.Add();
+    case amqp::OutcomeKind::kReleased:
+      return stats.released.Add();
+    case amqp::OutcomeKind::kModified:
+      return stats.modified.Add();
+    default:
+      return;
+  }
+}
+
+// The producer learns a state of its delivery, unless that is settled.
+inline void Shard::Tell(InDelivery& in, const amqp::Outcome& outcome, bool settled) {
+  if (in.settled) return;
+  if (!in.told && amqp::IsTerminal(outcome.kind)) {
+    in.told = true;
+    Count(outcome.kind, stats_);
+  }
+  in.settled = settled;
+  if (in.link == nullptr) return;
+  in.link->connection->sink->SettleIn(in.link->token, in.delivery, outcome, settled);
+  if (settled) ReturnCredit(in);
+}
+
+inline void Shard::End(InDelivery& in) {
+  Pass(in, in.received);
+  ReturnCredit(in);
+  if (in.fan_out != InDelivery::kNoFanOut) {
+    fan_outs_[in.fan_out].clear();
+    free_fan_outs_.push_back(in.fan_out);
+  }
+  if (in.link != nullptr) in.link->deliveries.Remove(in);
+  in_deliveries_.Erase(in.self);
+}
+
+inline void Shard::EndIfDone(InDelivery& in) {
+  if (in.open == 0 && in.complete && in.forwarded && !in.oversize) End(in);
+}
+
+// --- the consumer's side
+
+inline bool HasWork(const OutLink& link) {
+  const OutDelivery* head = link.queue.front();
+  if (head != nullptr && (link.credit > 0 || head->started)) return true;
+  return link.drain;
+}
+
+// Queues a link that has something to say to its consumer.
+inline void Shard::MakeRunnable(OutLink& link) {
+  if (link.run != RunState::kIdle || !link.attached || !HasWork(link)) return;
+  link.run = RunState::kRunnable;
+  runnable_.PushBack(link);
+  ++runnable_count_;
+}
+
+// Takes a copy out of its link's queue.
+inline void Shard::Dequeue(OutDelivery& out) {
+  OutLink& link = *out.link;
+  if (link.queue.front() == &out) link.starved = false;
+  if (link.fresh == &out) link.fresh = decltype(link.queue)::Next(out);
+  link.queue.Remove(out);
+  --link.queued;
+  link.queued_presettled -= out.presettled;
+  stats_.undelivered.Add(-1);
+}
+
+// `in` is what it is a copy of; null: nobody cares.
+inline void Shard::EndCopy(OutDelivery& out, InDelivery* in) {
+  OutLink& link = *out.link;
+  const uint64_t position = in != nullptr ? Position(*in, out) : 0;
+  link.load->Add(-1);
+  if (out.queued) {
+    Dequeue(out);
+  } else {
+    link.sent.Remove(out);
+    --link.unsettled;
+    stats_.unsettled.Add(-1);
+  }
+  out_deliveries_.Erase(out.self);
+  if (in == nullptr) return;
+  --in->open;
+  if (in->fan_out == InDelivery::kNoFanOut) {
+    Pass(*in, in->received);
+  } else if (position == in->passed && --in->slowest == 0) {
+    PassSlowest(*in);
+  }
+  EndIfDone(*in);
+}
+
+}  // namespace trunkline::core
