@@ -44,23 +44,33 @@ class SlotMap {
 
   template <typename... Args>
   Handle<T> Insert(Args&&... args) {
-    if (free_head_ == kNone) Grow();
-    const uint32_t index = free_head_;
-    Slot& slot = At(index);
+    return HandleOf(Emplace(std::forward<Args>(args)...));
+  }
+  // As Insert; the element itself.
+  template <typename... Args>
+  T& Emplace(Args&&... args) {
+    if (free_head_ == nullptr) Grow();
+    Slot& slot = *free_head_;
     free_head_ = slot.next_free;
-    if (free_head_ == kNone) free_tail_ = kNone;
-    new (slot.storage) T(std::forward<Args>(args)...);
+    T* value = new (slot.storage) T(std::forward<Args>(args)...);
     ++slot.generation;
     ++size_;
-    return {index, slot.generation};
+    return *value;
+  }
+
+  // REQUIRES: `value` is an element of this map.
+  Handle<T> HandleOf(const T& value) const {
+    const Slot& slot = *SlotOf(const_cast<T*>(&value));
+    return {slot.index, slot.generation};
   }
 
   // The element, or null when the handle is stale or none.
   T* Find(Handle<T> handle) {
-    const size_t chunk = handle.index >> kChunkBits;
-    if (chunk >= chunks_.size() || chunks_[chunk].slots == nullptr) return nullptr;
-    Slot& slot = At(handle.index);
-    return slot.generation == handle.generation && (handle.generation & 1) ? slot.value() : nullptr;
+    if (handle.index >= capacity_ || !(handle.generation & 1)) return nullptr;
+    Slot* slots = chunks_[handle.index >> kChunkBits].slots.get();
+    if (slots == nullptr) return nullptr;
+    Slot& slot = slots[handle.index & (kChunk - 1)];
+    return slot.generation == handle.generation ? slot.value() : nullptr;
   }
   const T* Find(Handle<T> handle) const { return const_cast<SlotMap*>(this)->Find(handle); }
 
@@ -75,11 +85,16 @@ class SlotMap {
   bool Erase(Handle<T> handle) {
     T* value = Find(handle);
     if (value == nullptr) return false;
-    ++At(handle.index).generation;
-    value->~T();
-    --size_;
-    PushFree(handle.index);
+    Erase(*value);
     return true;
+  }
+  // REQUIRES: `value` is an element of this map.
+  void Erase(T& value) {
+    Slot& slot = *SlotOf(&value);
+    ++slot.generation;
+    value.~T();
+    --size_;
+    PushFree(slot);
   }
 
   size_t size() const { return size_; }
@@ -101,11 +116,10 @@ class SlotMap {
   void Trim() {
     std::vector<bool> unused(chunks_.size());
     for (size_t i = 0; i < chunks_.size(); ++i) unused[i] = chunks_[i].IsUnused();
-    uint32_t next = std::exchange(free_head_, kNone);
-    free_tail_ = kNone;
-    while (next != kNone) {
-      const uint32_t index = std::exchange(next, At(next).next_free);
-      if (!unused[index >> kChunkBits]) PushFree(index);
+    Slot* next = std::exchange(free_head_, nullptr);
+    while (next != nullptr) {
+      Slot& slot = *std::exchange(next, next->next_free);
+      if (!unused[slot.index >> kChunkBits]) PushFree(slot);
     }
     for (size_t i = 0; i < chunks_.size(); ++i) {
       if (!unused[i]) continue;
@@ -115,13 +129,13 @@ class SlotMap {
   }
 
  private:
-  static constexpr uint32_t kNone = UINT32_MAX;
   static constexpr uint32_t kChunkBits = 6;
   static constexpr uint32_t kChunk = 1u << kChunkBits;
 
   struct Slot {
     uint32_t generation = 0;  // even: free
-    uint32_t next_free = kNone;
+    uint32_t index = 0;
+    Slot* next_free = nullptr;
     alignas(T) unsigned char storage[sizeof(T)];
     T* value() { return std::launder(reinterpret_cast<T*>(storage)); }
   };
@@ -143,11 +157,15 @@ class SlotMap {
   };
 
   Slot& At(uint32_t index) { return chunks_[index >> kChunkBits].slots[index & (kChunk - 1)]; }
+  static Slot* SlotOf(T* value) {
+    return reinterpret_cast<Slot*>(reinterpret_cast<unsigned char*>(value) -
+                                   offsetof(Slot, storage));
+  }
 
-  void PushFree(uint32_t index) {
-    At(index).next_free = kNone;
-    (free_tail_ == kNone ? free_head_ : At(free_tail_).next_free) = index;
-    free_tail_ = index;
+  void PushFree(Slot& slot) {
+    slot.next_free = nullptr;
+    (free_head_ == nullptr ? free_head_ : free_tail_->next_free) = &slot;
+    free_tail_ = &slot;
   }
 
   // Slots for the first chunk that has none.
@@ -156,21 +174,25 @@ class SlotMap {
     if (chunks_in_use_ == chunks_.size()) {
       chunk = static_cast<uint32_t>(chunks_.size());
       chunks_.emplace_back();
+      capacity_ += kChunk;
     }
     while (chunks_[chunk].slots != nullptr) ++chunk;
     // Not touched before it is used: elements may be large and few.
     chunks_[chunk].slots = std::make_unique_for_overwrite<Slot[]>(kChunk);
     ++chunks_in_use_;
     for (uint32_t i = 0; i < kChunk; ++i) {
-      chunks_[chunk].slots[i].generation = chunks_[chunk].generation;
-      PushFree((chunk << kChunkBits) + i);
+      Slot& slot = chunks_[chunk].slots[i];
+      slot.generation = chunks_[chunk].generation;
+      slot.index = (chunk << kChunkBits) + i;
+      PushFree(slot);
     }
   }
 
   std::vector<Chunk> chunks_;
   size_t chunks_in_use_ = 0;  // with slots
-  uint32_t free_head_ = kNone;
-  uint32_t free_tail_ = kNone;
+  uint32_t capacity_ = 0;     // slots of all chunks
+  Slot* free_head_ = nullptr;
+  Slot* free_tail_ = nullptr;  // only with a head
   size_t size_ = 0;
 };
 
