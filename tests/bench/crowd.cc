@@ -6,7 +6,6 @@
 //         [--one-address] [--stay SECONDS]
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <sys/epoll.h>
@@ -20,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/bench/flags.h"
 #include "tests/bench/stream.h"
 #include "tests/bench/wire.h"
 
@@ -235,44 +235,18 @@ class Crowd {
 };
 
 Options Parse(int argc, char** argv) {
-  Options options;
-  const option table[] = {{"port", 1, nullptr, 'p'},        {"pid", 1, nullptr, 'P'},
-                          {"connections", 1, nullptr, 'n'}, {"at-once", 1, nullptr, 'a'},
-                          {"links", 1, nullptr, 'l'},       {"stay", 1, nullptr, 's'},
-                          {"ca", 1, nullptr, 'c'},          {"one-address", 0, nullptr, 'o'},
-                          {nullptr, 0, nullptr, 0}};
-  for (int c; (c = getopt_long(argc, argv, "", table, nullptr)) != -1;) {
-    switch (c) {
-      case 'p':
-        options.port = std::atoi(optarg);
-        break;
-      case 'P':
-        options.pid = std::atoi(optarg);
-        break;
-      case 'n':
-        options.connections = std::atoi(optarg);
-        break;
-      case 'a':
-        options.at_once = std::atoi(optarg);
-        break;
-      case 'l':
-        options.links = std::atoi(optarg);
-        break;
-      case 's':
-        options.stay = std::atoi(optarg);
-        break;
-      case 'c':
-        options.ca = optarg;
-        break;
-      case 'o':
-        options.one_address = true;
-        break;
-      default:
-        Die("unknown option; the head of crowd.cc lists them");
-    }
-  }
-  if (options.pid == 0) Die("--pid is needed");
-  return options;
+  Options o;
+  Flags({{"port", &o.port},
+         {"pid", &o.pid},
+         {"connections", &o.connections},
+         {"at-once", &o.at_once},
+         {"links", &o.links},
+         {"stay", &o.stay},
+         {"ca", &o.ca},
+         {"one-address", &o.one_address}})
+      .Parse(argc, argv);
+  if (o.pid == 0) Die("--pid is needed");
+  return o;
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 //
 // With --port-b the peer is the relay: senders connect to --port, receivers to --port-b, and the
 // two talk to each other without a handshake, in the same frames.
-#include <getopt.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -19,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/bench/flags.h"
 #include "tests/bench/stream.h"
 #include "tests/bench/wire.h"
 
@@ -539,66 +539,25 @@ class Run {
 };
 
 Options Parse(int argc, char** argv) {
-  Options options;
-  const option table[] = {
-      {"host", 1, nullptr, 'h'},     {"port", 1, nullptr, 'p'},    {"port-b", 1, nullptr, 'b'},
-      {"pid", 1, nullptr, 'P'},      {"senders", 1, nullptr, 's'}, {"receivers", 1, nullptr, 'r'},
-      {"links", 1, nullptr, 'l'},    {"size", 1, nullptr, 'z'},    {"settled", 0, nullptr, 'S'},
-      {"rate", 1, nullptr, 'R'},     {"warmup", 1, nullptr, 'w'},  {"seconds", 1, nullptr, 't'},
-      {"messages", 1, nullptr, 'm'}, {"ca", 1, nullptr, 'c'},      {"one-address", 0, nullptr, 'o'},
-      {nullptr, 0, nullptr, 0}};
-  for (int c; (c = getopt_long(argc, argv, "", table, nullptr)) != -1;) {
-    switch (c) {
-      case 'h':
-        options.host = optarg;
-        break;
-      case 'p':
-        options.port = std::atoi(optarg);
-        break;
-      case 'b':
-        options.port_b = std::atoi(optarg);
-        break;
-      case 'P':
-        options.pid = std::atoi(optarg);
-        break;
-      case 's':
-        options.senders = std::atoi(optarg);
-        break;
-      case 'r':
-        options.receivers = std::atoi(optarg);
-        break;
-      case 'l':
-        options.links = std::atoi(optarg);
-        break;
-      case 'z':
-        options.size = static_cast<uint32_t>(std::max(8, std::atoi(optarg)));
-        break;
-      case 'S':
-        options.settled = true;
-        break;
-      case 'R':
-        options.rate = std::atof(optarg);
-        break;
-      case 'w':
-        options.warmup = std::atof(optarg);
-        break;
-      case 't':
-        options.seconds = std::atof(optarg);
-        break;
-      case 'm':
-        options.messages = std::strtoull(optarg, nullptr, 10);
-        break;
-      case 'c':
-        options.ca = optarg;
-        break;
-      case 'o':
-        options.one_address = true;
-        break;
-      default:
-        Die("unknown option; the head of loadgen.cc lists them");
-    }
-  }
-  return options;
+  Options o;
+  Flags({{"host", &o.host},
+         {"port", &o.port},
+         {"port-b", &o.port_b},
+         {"pid", &o.pid},
+         {"senders", &o.senders},
+         {"receivers", &o.receivers},
+         {"links", &o.links},
+         {"size", &o.size},
+         {"settled", &o.settled},
+         {"rate", &o.rate},
+         {"warmup", &o.warmup},
+         {"seconds", &o.seconds},
+         {"messages", &o.messages},
+         {"ca", &o.ca},
+         {"one-address", &o.one_address}})
+      .Parse(argc, argv);
+  o.size = std::max(o.size, 8u);  // room for a time stamp
+  return o;
 }
 
 }  // namespace

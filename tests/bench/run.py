@@ -1,8 +1,8 @@
-"""Measures trunkd against a plain TCP relay, interleaved, and prints one table (medians of the rounds).
+"""Measures trunkd against a plain TCP relay, interleaved, and prints one table of medians.
 
-Figures per message: CPU of the whole router process (user + system, all threads, from schedstat). The
-relay is the floor: the same bytes, no thought. A round is valid when the relay's 64 B figure and the
-generator's own CPU are within the limits printed below the table.
+Figures per message: CPU of the whole router process (user + system, all threads, from schedstat).
+The relay is the floor: the same bytes, no thought. A round is valid when the relay's 64 B figure
+and the generator's own CPU are within the limits printed below the table.
 """
 
 import argparse
@@ -110,6 +110,26 @@ def median(rounds, key):
     return statistics.median(r[key] for r in rounds)
 
 
+# heading, width, digits, key; keys with "relay " are of the relay
+COLUMNS = [
+    ("messages/s", 11, 0, "per_second"), ("CPU us", 8, 3, "cpu_us"),
+    ("relay us", 8, 3, "relay cpu_us"), ("ratio", 6, 2, "ratio"), ("p50 us", 8, 1, "p50_us"),
+    ("p99 us", 8, 1, "p99_us"), ("p99.9 us", 9, 1, "p999_us"),
+    ("relay p99", 9, 1, "relay p99_us"), ("gen cores", 9, 3, "generator_cores"),
+    ("RSS MiB", 8, 1, "rss_mib"),
+]
+
+
+def print_row(name, mine, floor):
+    figures = {key: median(mine, key) for key in mine[0]}
+    figures |= {f"relay {key}": median(floor, key) for key in (floor[0] if floor else [])}
+    if floor:
+        figures["ratio"] = figures["cpu_us"] / figures["relay cpu_us"]
+    cells = [f"{figures[key]:{width}.{digits}f}" if key in figures else f"{'-':>{width}}"
+             for _, width, digits, key in COLUMNS]
+    print(f"{name:34}", *cells, flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trunkd", required=True)
@@ -126,25 +146,17 @@ def main():
     router = Router(options.trunkd, folder, options.router_cpu)
     relay = Relay(options.relay, options.router_cpu)
     try:
-        header = f"{'case':34} {'messages/s':>11} {'CPU us':>8} {'relay us':>8} {'ratio':>6} " \
-                 f"{'p50 us':>8} {'p99 us':>8} {'p99.9 us':>9} {'relay p99':>9} {'gen cores':>9} {'RSS MiB':>8}"
-        print(header)
+        print(f"{'case':34}", *(f"{heading:>{width}}" for heading, width, _, _ in COLUMNS))
         for name, case, against_relay in CASES:
             if options.only not in name:
                 continue
             mine, floor = [], []
             for _ in range(options.rounds):
-                mine.append(run(options.loadgen, router, case, options.seconds, options.generator_cpu))
-                if against_relay:
-                    floor.append(run(options.loadgen, relay, case, options.seconds, options.generator_cpu))
-            cpu = median(mine, "cpu_us")
-            relay_us = f"{median(floor, 'cpu_us'):8.3f}" if floor else f"{'-':>8}"
-            ratio = f"{cpu / median(floor, 'cpu_us'):6.2f}" if floor else f"{'-':>6}"
-            relay_p99 = f"{median(floor, 'p99_us'):9.1f}" if floor else f"{'-':>9}"
-            print(f"{name:34} {median(mine, 'per_second'):11.0f} {cpu:8.3f} {relay_us} {ratio} "
-                  f"{median(mine, 'p50_us'):8.1f} {median(mine, 'p99_us'):8.1f} "
-                  f"{median(mine, 'p999_us'):9.1f} {relay_p99} "
-                  f"{median(mine, 'generator_cores'):9.3f} {median(mine, 'rss_mib'):8.1f}", flush=True)
+                for peer, rounds in ((router, mine), (relay, floor)):
+                    if peer is router or against_relay:
+                        rounds.append(run(options.loadgen, peer, case, options.seconds,
+                                          options.generator_cpu))
+            print_row(name, mine, floor)
         print(f"valid if the relay needs at most {RELAY_LIMIT_US} us at 64 B and the generator at "
               f"most {GENERATOR_LIMIT} cores; latencies mean something at a fixed rate only")
     finally:

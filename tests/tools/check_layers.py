@@ -1,7 +1,7 @@
 """Holds every include of router/ and control/ against the layering rule (router/README.md).
 
-A folder may include itself and what its row allows: whole folders ("router/base") or single headers.
-Third-party headers are allowed by prefix, for the folders named, or for single files.
+A folder may include itself and what its row allows: whole folders ("router/base") or single
+headers. Third-party headers are allowed by prefix, for the folders or single files named.
 """
 
 import pathlib
@@ -18,9 +18,11 @@ ALLOWED = {
     "router/tls": BASE,
     "router/core": BASE + VALUES + ["router/amqp/performatives.h"],
     "router/mesh": BASE + ["router/amqp/types.h", "router/core/ids.h", "router/core/address.h",
-                           "router/core/route_table.h", "router/core/load.h", "router/core/outbox.h"],
+                           "router/core/route_table.h", "router/core/load.h",
+                           "router/core/outbox.h"],
     "router/conn": BASE + ["router/amqp", "router/tls", "router/core"],
-    "router/net": BASE + ["router/amqp", "router/tls", "router/core", "router/mesh", "router/conn"] + FACADE,
+    "router/net": BASE + FACADE + ["router/amqp", "router/tls", "router/core", "router/mesh",
+                                   "router/conn"],
     "router": BASE + FACADE + ["router/net", "router/core", "router/tls"],
     "control/config": FACADE + ["router/base", "router/tls/bundle.h", "router/tls/context.h",
                                 "router/tls/identity.h", "proto"],

@@ -58,10 +58,9 @@ TEST(DecodeMap, ReadsEveryPlainType) {
 
 TEST(DecodeMap, LeavesOutWhatIsNotPlain) {
   MapWriter writer;
-  for (const std::string& raw :
-       {Bytes({0x40}), Bytes({0xa0, 1, 'b'}), SmallMap(), Bytes({0x45}),
-        Bytes({0xe0, 4, 1, 0xa3, 1, 'a'}), Bytes({0x00, 0x53, 0x24, 0x45}),
-        Bytes({0x83, 0, 0, 0, 0, 0, 0, 0, 1})}) {
+  for (const std::string& raw : {Bytes({0x40}), Bytes({0xa0, 1, 'b'}), SmallMap(), Bytes({0x45}),
+                                 Bytes({0xe0, 4, 1, 0xa3, 1, 'a'}), Bytes({0x00, 0x53, 0x24, 0x45}),
+                                 Bytes({0x83, 0, 0, 0, 0, 0, 0, 0, 1})}) {
     writer.AddRaw(Bytes({0xa3, 1, 'k'}) + raw, 2);
   }
   writer.AddRaw(Bytes({0x53, 1, 0xa1, 1, 'v'}), 2);  // a number as key
