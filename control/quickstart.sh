@@ -50,8 +50,9 @@ stop() {
   fi
 }
 trap stop EXIT
-until (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; do
+until grep -q '"ready"' "$work/trunkd.log"; do
   kill -0 $router 2> /dev/null || { cat "$work/trunkd.log"; exit 1; }
+  sleep 0.1
 done
 head -n 5 "$work/trunkd.log"
 
