@@ -47,7 +47,7 @@ void Engine::InputEnded() {
 }
 
 bool Engine::Next(Event& event) {
-  event.payload = Slice();
+  if (event.payload.block() != nullptr) event.payload = Slice();
   Frame frame;
   for (;;) {
     if (context_.pending && NextPending(event)) return true;

@@ -40,6 +40,9 @@ struct Link {
   uint32_t remote_handle = 0;  // valid with attach_received, until the peer's detach
   Role role = Role::kSender;   // ours
 
+  bool open = false;  // attached by us, detached by nobody, the session not ended
+  bool used = false;  // a delivery of it was unsettled
+
   bool attach_sent = false;
   bool attach_received = false;
   bool detach_sent = false;
@@ -60,10 +63,6 @@ struct Link {
   uint32_t credit = 0;          // deliveries that the sender may still start
   uint32_t grant = 0;           // receivers: credit that the peer does not know of yet
   uint64_t held_bytes = 0;      // receivers: payload that was not released
-  uint32_t unsettled = 0;       // entries in the session's unsettled map
-
-  // Commands have an effect: neither side has detached, as far as this end has said.
-  bool Usable() const { return !detach_sent; }
 
   // Receivers. Credit is worth announcing once the peer has used up half of what it would be
   // raised to; capacity 1 is renewed at once.

@@ -67,6 +67,7 @@ void Session::End(const Condition& error) {
   FlushDispositions();
   context_.frames.WriteError(channel_, amqp::End{error});
   end_sent_ = true;
+  CloseLinks();
   if (error) error_ = std::make_unique<Condition>(error);
   context_.Add({ReportKind::kOver, channel_});
 }
@@ -77,8 +78,15 @@ void Session::OnEnd(const amqp::End& end) {
   if (!end_sent_) {
     context_.frames.Write(channel_, amqp::End{});
     end_sent_ = true;
+    CloseLinks();
   }
   context_.Add({ReportKind::kOver, channel_});
+}
+
+void Session::CloseLinks() {
+  for (const LinkIndex index : outgoing_handles_) {
+    if (Link* link = context_.Find(index)) link->open = false;
+  }
 }
 
 bool Session::NextOfOver(Event& event) {
@@ -211,6 +219,7 @@ void Session::WriteAttach(Link& link, Attach attach) {
   attach.initial_delivery_count.reset();
   if (link.role == Role::kSender) attach.initial_delivery_count = 0;
   link.attach_sent = true;
+  link.open = !link.detach_received;
   if (context_.frames.Write(channel_, attach)) return;
   End(condition::kFrameSizeTooSmall, "attach does not fit into a frame");
 }
@@ -246,6 +255,7 @@ void Session::Detach(Link& link, bool closed, const Condition& error) {
       channel_,
       amqp::Detach{.handle = link.handle, .closed = closed || link.remote_closed, .error = error});
   link.detach_sent = true;
+  link.open = false;
   DropUnsettled(link);
   // A detach that came early is reported first.
   if (link.detach_received && link.over) FreeLink(link);
@@ -271,6 +281,7 @@ bool Session::OnDetach(amqp::Detach detach, Event& event) {
   Link& link = *context_.Find(index);
   incoming_handles_.Erase(detach.handle);
   link.detach_received = true;
+  link.open = false;
   link.remote_closed = detach.closed;
   if (link.detach_sent) {
     const bool tell = link.reported && !link.over;
@@ -316,9 +327,9 @@ bool Session::ReportDetach(Link& link, Event& event) {
 }
 
 void Session::DropUnsettled(Link& link) {
-  if (link.unsettled == 0) return;
-  MapOf(link.role).DropLink(link.index, link.unsettled);
-  link.unsettled = 0;
+  if (!link.used) return;
+  MapOf(link.role).DropLink(link.index);
+  link.used = false;
   MarkDue();
 }
 

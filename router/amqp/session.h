@@ -148,6 +148,7 @@ class Session {
   Link* NewLink(Role role, std::string name);
   Link* FindStarted(std::string_view name, Role role);
   void FreeLink(Link& link);
+  void CloseLinks();
   void WriteAttach(Link& link, Attach attach);
   void FailLink(Link& link, std::string_view name, std::string_view description);
   void DropUnsettled(Link& link);
@@ -186,6 +187,7 @@ class Session {
 
   // settlement
   UnsettledMap& MapOf(Role role) { return role == Role::kReceiver ? incoming_ : outgoing_; }
+  void DisposeAside(Link& link, uint32_t delivery, const Outcome& outcome, bool settled);
   uint16_t RawState(const std::string& raw);
   void FlushDispositions();
   void Sweep(Role role, UnsettledMap& map, Marks& marks);

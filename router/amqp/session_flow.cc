@@ -48,7 +48,7 @@ void Session::FillFlow(Flow& flow) {
 
 void Session::WriteFlow(Link& link) {
   link.queued = false;
-  if (end_sent_ || !link.attach_sent || link.detach_sent || link.detach_received) return;
+  if (!link.open) return;
   if (!link.FlowWorthwhile()) return;
   Flow flow;
   FillFlow(flow);
@@ -124,7 +124,7 @@ bool Session::ReportFlow(Link& link, Event& event) {
 }
 
 void Session::Drain(Link& link) {
-  if (link.role != Role::kReceiver || !link.Usable()) return;
+  if (link.role != Role::kReceiver || link.detach_sent) return;
   link.drain = true;
   // Without credit there is nothing to ask for, and the peer need not answer.
   if (link.credit == 0 && link.grant == 0) {

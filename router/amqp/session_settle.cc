@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <bit>
 
 #include "router/amqp/session.h"
 
@@ -15,9 +15,7 @@ constexpr size_t kRawStatesMax = UINT16_MAX;
 struct Session::Run {
   uint32_t first = 0;
   uint32_t last = 0;
-  OutcomeKind outcome = OutcomeKind::kNone;
-  bool settle = false;
-  uint16_t state = 0;
+  DeliveryMark mark;
 };
 
 // --- in
@@ -48,19 +46,18 @@ bool Session::NextOfDisposition(Event& event) {
   UnsettledMap& map = MapOf(walk_role_);
   uint32_t id = 0;
   while (!end_sent_) {
-    const UnsettledEntry* entry = map.NextIn(walk_, id);
+    UnsettledEntry* entry = map.NextIn(walk_, id);
     if (entry == nullptr) return false;
-    Link& link = *context_.links[entry->link];
+    const Link& link = *context_.links[entry->link];
     // What we have settled ourselves is over for the owner.
-    const bool tell = !entry->settle;
+    const bool tell = !entry->mark.settle;
     FillLink(link, EventKind::kDisposition, event);
     event.settled = walk_settled_;
     event.delivery = id;
     event.delivery_user = entry->user;
     event.outcome = &context_.outcome;
     if (walk_settled_) {
-      map.Settle(id);
-      --link.unsettled;
+      map.Settle(id, *entry);
       if (map.empty()) MarkDue();
     }
     if (tell) return true;
@@ -73,22 +70,17 @@ bool Session::NextOfDisposition(Event& event) {
 void Session::Dispose(Link& link, uint32_t delivery, const Outcome& outcome, bool settled) {
   UnsettledMap& map = MapOf(link.role);
   UnsettledEntry* entry = map.Find(delivery);
-  if (entry == nullptr || entry->settle || entry->link != link.index || end_sent_) return;
-  if (!map.InRing(delivery)) {
-    const uint16_t state = outcome.raw.empty() ? 0 : RawState(outcome.raw);
-    WriteRun(link.role, {delivery, delivery, outcome.kind, settled, state});
-    if (!settled) return;
-    map.Settle(delivery);
-    --link.unsettled;
-    return;
+  if (entry == nullptr || entry->mark.settle || entry->link != link.index || end_sent_) return;
+  if (!map.InRing(delivery)) [[unlikely]] {
+    return DisposeAside(link, delivery, outcome, settled);
   }
   if (outcome.kind != OutcomeKind::kNone) {
     // May flush, and so must come before the mark.
-    entry->state = outcome.raw.empty() ? 0 : RawState(outcome.raw);
-    entry->outcome = outcome.kind;
+    entry->mark.state = outcome.raw.empty() ? 0 : RawState(outcome.raw);
+    entry->mark.outcome = outcome.kind;
   }
-  entry->marked = true;
-  entry->settle = settled;
+  entry->mark.marked = true;
+  entry->mark.settle = settled;
   Marks& marks = link.role == Role::kReceiver ? incoming_marks_ : outgoing_marks_;
   if (!marks.any) {
     marks = {.any = true, .low = delivery, .high = delivery};
@@ -97,6 +89,15 @@ void Session::Dispose(Link& link, uint32_t delivery, const Outcome& outcome, boo
   }
   if (SerialDistance(delivery, marks.low) < 0) marks.low = delivery;
   if (SerialDistance(delivery, marks.high) > 0) marks.high = delivery;
+}
+
+// A straggler is told about at once.
+void Session::DisposeAside(Link& link, uint32_t delivery, const Outcome& outcome, bool settled) {
+  DeliveryMark mark{.outcome = outcome.kind, .settle = settled};
+  if (!outcome.raw.empty()) mark.state = RawState(outcome.raw);
+  WriteRun(link.role, {delivery, delivery, mark});
+  UnsettledMap& map = MapOf(link.role);
+  if (settled) map.Settle(delivery, *map.Find(delivery));
 }
 
 // The place of `raw` in the list, from 1. Deliveries of one batch mostly share it.
@@ -120,37 +121,30 @@ void Session::FlushDispositions() {
 void Session::Sweep(Role role, UnsettledMap& map, Marks& marks) {
   if (!marks.any) return;
   marks.any = false;
-  Run run;
-  bool open = false;
+  Run run;  // none while its mark is not marked
   uint32_t id = SerialDistance(marks.low, map.first()) < 0 ? map.first() : marks.low;
   for (; SerialDistance(id, marks.high) <= 0; ++id) {
     UnsettledEntry& entry = map.At(id);
-    if (!entry.live) continue;
-    const bool same = open && entry.marked && entry.outcome == run.outcome &&
-                      entry.settle == run.settle && entry.state == run.state;
-    if (same) {
+    const DeliveryMark mark = entry.mark;
+    if (!mark.live) continue;
+    if (std::bit_cast<uint32_t>(mark) == std::bit_cast<uint32_t>(run.mark)) {
       run.last = id;
     } else {
-      if (open) WriteRun(role, run);
-      open = entry.marked;
-      run = {id, id, entry.outcome, entry.settle, entry.state};
+      if (run.mark.marked) WriteRun(role, run);
+      run = {id, id, mark};
     }
-    entry.marked = false;
-    entry.outcome = OutcomeKind::kNone;
-    entry.state = 0;
-    if (!entry.settle) continue;
-    map.Clear(id);
-    --context_.links[entry.link]->unsettled;
+    entry.mark = DeliveryMark{.live = true};
+    if (mark.settle) map.Clear(entry);
   }
-  if (open) WriteRun(role, run);
+  if (run.mark.marked) WriteRun(role, run);
   map.Advance();
 }
 
 void Session::WriteRun(Role role, const Run& run) {
   Disposition disposition{
-      .role = role, .first = run.first, .settled = run.settle, .state_kind = run.outcome};
+      .role = role, .first = run.first, .settled = run.mark.settle, .state_kind = run.mark.outcome};
   if (run.last != run.first) disposition.last = run.last;
-  if (run.state != 0) disposition.state = raw_states_[run.state - 1];
+  if (run.mark.state != 0) disposition.state = raw_states_[run.mark.state - 1];
   if (context_.frames.Write(channel_, disposition)) return;
   // The state is larger than a frame of the peer: its kind has to do.
   disposition.state = {};

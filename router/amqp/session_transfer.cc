@@ -75,18 +75,18 @@ bool Session::OnTransfer(const TransferFrame& frame, Event& event) {
 }
 
 // The first frame of a delivery; false if it is not to be reported.
-bool Session::StartIncoming(Link& link, const TransferFrame& frame) {
+inline bool Session::StartIncoming(Link& link, const TransferFrame& frame) {
   const bool expected = frame.has_id && frame.has_tag && frame.delivery_id == incoming_.next();
   if (!expected && !AdoptDeliveryId(frame)) return false;
   link.partial_delivery = frame.delivery_id;
   link.partial_user = 0;
   link.partial_settled = frame.settled;
-  const bool live = !frame.settled && !frame.aborted && !frame.resume && link.credit > 0 &&
-                    link.role == Role::kReceiver && !link.detach_sent;
+  const bool live = !(frame.settled | frame.aborted | frame.resume) && link.credit > 0 &&
+                    link.open && link.role == Role::kReceiver;
   if (!HasRoom(incoming_, live)) return false;
   if (live) [[likely]] {
-    incoming_.Add().link = link.index;
-    ++link.unsettled;
+    incoming_.Add(link.index, 0);
+    link.used = true;
   } else {
     incoming_.Skip();
     if (!MayTransfer(link, frame)) return false;
@@ -135,7 +135,7 @@ bool Session::MayTransfer(Link& link, const TransferFrame& frame) {
   return true;
 }
 
-bool Session::ContinueIncoming(Link& link, const TransferFrame& frame) {
+inline bool Session::ContinueIncoming(Link& link, const TransferFrame& frame) {
   if (frame.has_id && frame.delivery_id != link.partial_delivery) {
     End(condition::kInvalidField, absl::StrCat("delivery-id: ", frame.delivery_id,
                                                " within delivery ", link.partial_delivery));
@@ -147,9 +147,8 @@ bool Session::ContinueIncoming(Link& link, const TransferFrame& frame) {
   }
   link.partial_settled |= frame.settled;
   if (!link.partial_settled && !frame.aborted) return true;
-  if (incoming_.Find(link.partial_delivery) != nullptr) {
-    incoming_.Settle(link.partial_delivery);
-    --link.unsettled;
+  if (UnsettledEntry* entry = incoming_.Find(link.partial_delivery)) {
+    incoming_.Settle(link.partial_delivery, *entry);
     MarkDue();
   }
   return true;
@@ -173,9 +172,7 @@ bool Session::MakeRoom(UnsettledMap& map) {
 // --- out
 
 SendResult Session::Send(Link& link, Outgoing& delivery) {
-  if (end_sent_ || end_received_ || link.detach_sent || link.detach_received) {
-    return SendResult::kNoCredit;
-  }
+  if (!link.open) return SendResult::kNoCredit;
   if (delivery.aborted) return SendAbort(link, delivery);
   const bool first = !delivery.started;
   if (first && link.credit == 0) return SendResult::kNoCredit;
@@ -199,24 +196,22 @@ SendResult Session::Send(Link& link, Outgoing& delivery) {
 }
 
 // Gives the delivery its id, and takes credit for it. False if that ended the session.
-bool Session::StartOutgoing(Link& link, Outgoing& delivery) {
+inline bool Session::StartOutgoing(Link& link, Outgoing& delivery) {
   if (!HasRoom(outgoing_, !delivery.settled)) return false;
   delivery.delivery = outgoing_.next();
   delivery.started = true;
   if (delivery.settled) {
     outgoing_.Skip();
   } else {
-    UnsettledEntry& entry = outgoing_.Add();
-    entry.user = delivery.user;
-    entry.link = link.index;
-    ++link.unsettled;
+    outgoing_.Add(link.index, delivery.user);
+    link.used = true;
   }
   --link.credit;
   ++link.delivery_count;
   return true;
 }
 
-bool Session::WriteTransfer(Link& link, Outgoing& delivery, bool first) {
+inline bool Session::WriteTransfer(Link& link, Outgoing& delivery, bool first) {
   Payload& payload = *delivery.payload;
   Output& output = context_.frames.output();
   TransferHead head{.handle = link.handle,
@@ -265,9 +260,8 @@ SendResult Session::SendAbort(Link& link, Outgoing& delivery) {
     blocked_ = true;
     return SendResult::kBlocked;
   }
-  if (outgoing_.Find(delivery.delivery) != nullptr) {
-    outgoing_.Settle(delivery.delivery);
-    --link.unsettled;
+  if (UnsettledEntry* entry = outgoing_.Find(delivery.delivery)) {
+    outgoing_.Settle(delivery.delivery, *entry);
     MarkDue();
   }
   const Transfer transfer{.handle = link.handle, .aborted = true};

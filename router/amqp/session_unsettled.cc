@@ -26,7 +26,7 @@ void UnsettledMap::MoveAside() {
   if (aside_ == nullptr) aside_ = std::make_unique<absl::btree_map<uint32_t, UnsettledEntry>>();
   const uint32_t middle = head_ + capacity_ / 2;
   for (; head_ != middle; ++head_) {
-    if (At(head_).live) aside_->emplace(head_, At(head_));
+    if (At(head_).mark.live) aside_->emplace(head_, At(head_));
   }
   Advance();
 }
@@ -66,16 +66,13 @@ UnsettledEntry* UnsettledMap::NextAside(Range& range, uint32_t& id) {
   return nullptr;
 }
 
-void UnsettledMap::DropLink(uint32_t link, uint32_t count) {
-  for (uint32_t id = head_; id != end_ && count > 0; ++id) {
+void UnsettledMap::DropLink(uint32_t link) {
+  for (uint32_t id = head_; id != end_; ++id) {
     UnsettledEntry& entry = At(id);
-    if (!entry.live || entry.link != link) continue;
-    entry.live = false;
-    --live_;
-    --count;
+    if (entry.mark.live && entry.link == link) Clear(entry);
   }
   Advance();
-  if (aside_ == nullptr || count == 0) return;
+  if (aside_ == nullptr) return;
   live_ -= static_cast<uint32_t>(
       absl::erase_if(*aside_, [link](const auto& entry) { return entry.second.link == link; }));
   if (aside_->empty()) aside_.reset();

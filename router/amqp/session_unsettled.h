@@ -9,15 +9,22 @@
 
 namespace trunkline::amqp {
 
+// What the next flush says about a delivery. Equal ones next to each other make a range.
+struct DeliveryMark {
+  OutcomeKind outcome = OutcomeKind::kNone;
+  bool live : 1 = false;    // false: settled; only its place is kept
+  bool marked : 1 = false;  // a disposition is due
+  bool settle : 1 = false;  // and settles
+  uint8_t unused : 5 = 0;   // so that marks compare as a whole
+  uint16_t state = 0;  // of `outcome`: place in the session's list of raw states, from 1; 0: none
+};
+static_assert(sizeof(DeliveryMark) == 4);
+
 // A delivery that is not settled on both sides.
 struct UnsettledEntry {
   uint64_t user = 0;
   uint32_t link = 0;
-  OutcomeKind outcome = OutcomeKind::kNone;  // what the next flush says about it
-  bool live : 1 = false;                     // false: settled; only its place is kept
-  bool marked : 1 = false;                   // a disposition is due
-  bool settle : 1 = false;                   // and settles
-  uint16_t state = 0;  // of `outcome`: place in the session's list of raw states, from 1; 0: none
+  DeliveryMark mark;
 };
 static_assert(sizeof(UnsettledEntry) == 16);
 
@@ -48,11 +55,12 @@ class UnsettledMap {
   [[nodiscard]] bool Grow();
 
   // Takes the next id for a delivery that is unsettled. REQUIRES: !Full().
-  UnsettledEntry& Add() {
+  void Add(uint32_t link, uint64_t user) {
     UnsettledEntry& entry = At(end_++);
     ++live_;
-    entry = UnsettledEntry{.live = true};
-    return entry;
+    entry.user = user;
+    entry.link = link;
+    entry.mark = DeliveryMark{.live = true};
   }
   // The ring holds nothing: ids that are settled from the start need no place.
   bool Lone() const { return head_ == end_; }
@@ -61,15 +69,15 @@ class UnsettledMap {
     if (Lone()) {
       head_ = ++end_;
     } else {
-      At(end_++).live = false;
+      At(end_++).mark.live = false;
     }
   }
 
   // The live delivery of that id, or null.
   UnsettledEntry* Find(uint32_t id) {
-    if (id - head_ < end_ - head_) {
+    if (InRing(id)) {
       UnsettledEntry& entry = At(id);
-      return entry.live ? &entry : nullptr;
+      return entry.mark.live ? &entry : nullptr;
     }
     return aside_ == nullptr ? nullptr : FindAside(id);
   }
@@ -78,21 +86,19 @@ class UnsettledMap {
   // The entry of an id in the ring, live or not. REQUIRES: InRing(id).
   UnsettledEntry& At(uint32_t id) { return ring_[id & (capacity_ - 1)]; }
 
-  // Ends a delivery that Find returned.
-  void Settle(uint32_t id) {
+  // Ends a delivery that Find or NextIn returned; `entry` is gone with that.
+  void Settle(uint32_t id, UnsettledEntry& entry) {
     if (!InRing(id)) return SettleAside(id);
-    At(id).live = false;
-    --live_;
+    Clear(entry);
     if (id == head_) Advance();
   }
-
-  // As Settle for an id in the ring, in a loop that ends with Advance.
-  void Clear(uint32_t id) {
-    At(id).live = false;
+  // As Settle for an entry of the ring, in a loop that ends with Advance.
+  void Clear(UnsettledEntry& entry) {
+    entry.mark.live = false;
     --live_;
   }
   void Advance() {
-    while (head_ != end_ && !At(head_).live) ++head_;
+    while (head_ != end_ && !At(head_).mark.live) ++head_;
   }
 
   // A walk over the live deliveries in [first, last], those aside before those in the ring.
@@ -111,15 +117,15 @@ class UnsettledMap {
     if (SerialDistance(range.next, head_) < 0) range.next = head_;
     while (InRing(range.next) && SerialDistance(range.next, range.last) <= 0) {
       UnsettledEntry& entry = At(range.next++);
-      if (!entry.live) continue;
+      if (!entry.mark.live) continue;
       id = range.next - 1;
       return &entry;
     }
     return nullptr;
   }
 
-  // Ends all deliveries of `link` (there are `count`), and reports nothing.
-  void DropLink(uint32_t link, uint32_t count);
+  // Ends all deliveries of `link`, and reports nothing.
+  void DropLink(uint32_t link);
 
   // Gives the memory back that nothing unsettled needs.
   void Trim();

@@ -94,8 +94,10 @@ TEST(EngineErrors, TakesEmptyFramesOnAnyChannelAsHeartbeats) {
 }
 
 TEST(EngineErrors, FailsForWhatCannotBeDecoded) {
-  for (const char* body : {"x", "\x00\x53", "\x00\x53\x19\x45", "\x00\x53\x40\x45"}) {
-    EXPECT_EQ(FailureOf(Begun() + RawFrame(0, std::string(body, 4))), "amqp:decode-error");
+  for (const std::string& body :
+       {std::string("x"), std::string("\x00\x53", 2), std::string("\x00\x53\x19\x45", 4),
+        std::string("\x00\x53\x40\x45", 4)}) {
+    EXPECT_EQ(FailureOf(Begun() + RawFrame(0, body)), "amqp:decode-error");
   }
   for (const char code : {'\x10', '\x11', '\x12', '\x13', '\x14', '\x15', '\x16', '\x17', '\x18'}) {
     const std::string body{0, 0x53, code, '\x50', 1};
