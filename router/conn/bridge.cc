@@ -43,6 +43,11 @@ void Bridge::Close() {
   sent_settled_ = {};
 }
 
+void Bridge::Enlist() {
+  touched_ = true;
+  workspace_.touched.push_back(tag_);
+}
+
 void Bridge::OnEvent(amqp::Event& event) {
   switch (event.kind) {
     case amqp::EventKind::kTransfer:
@@ -234,15 +239,33 @@ void Bridge::Close(const amqp::Condition& error) {
 
 core::SendOutcome Bridge::Send(core::LinkToken link, core::SendRequest& request) {
   // An abort is a few bytes, and frees what it ends.
-  if (engine_->output().bytes() + ciphertext_bytes_ >= kOutputHigh && !request.aborted) {
+  if (engine_->output().bytes() + ciphertext_bytes_ >= kOutputHigh && !request.aborted)
+      [[unlikely]] {
     blocked_ = true;
     return core::SendOutcome::kBlocked;
   }
   Touch();
-  const bool settles = !request.settled && !settled_mode_links_.empty() && IsSettledMode(link);
+  if (!settled_mode_links_.empty()) [[unlikely]]
+    return SendSettled(link, request);
+  return SendAs(link, request, request.settled);
+}
+
+// The consumer may have asked for settled deliveries only. Then it will say nothing, and the
+// producer is told as if it had accepted (as Dispatch does).
+core::SendOutcome Bridge::SendSettled(core::LinkToken link, core::SendRequest& request) {
+  if (request.settled || !IsSettledMode(link)) return SendAs(link, request, request.settled);
+  const core::SendOutcome outcome = SendAs(link, request, true);
+  if (outcome == core::SendOutcome::kSent && !request.aborted) {
+    sent_settled_.push_back(request.user);
+  }
+  return outcome;
+}
+
+inline core::SendOutcome Bridge::SendAs(core::LinkToken link, core::SendRequest& request,
+                                        bool settled) {
   amqp::Outgoing delivery{.user = request.user,
                           .message_format = request.message_format,
-                          .settled = request.settled || settles,
+                          .settled = settled,
                           .complete = request.complete,
                           .aborted = request.aborted,
                           .bytes_max = request.bytes_max,
@@ -252,10 +275,6 @@ core::SendOutcome Bridge::Send(core::LinkToken link, core::SendRequest& request)
   const amqp::SendResult result = engine_->Send(link, delivery);
   request.started = delivery.started;
   request.delivery = delivery.delivery;
-  // The consumer will say nothing; the producer is told as if it had accepted (as Dispatch does).
-  if (settles && result == amqp::SendResult::kSent && !request.aborted) {
-    sent_settled_.push_back(request.user);
-  }
   return static_cast<core::SendOutcome>(result);
 }
 

@@ -40,9 +40,8 @@ class Bridge final : public core::Sink {
 
   // Says that the driver has something to flush.
   void Touch() {
-    if (touched_) return;
-    touched_ = true;
-    workspace_.touched.push_back(tag_);
+    if (!touched_) [[unlikely]]
+      Enlist();
   }
   void Flushed() { touched_ = false; }
 
@@ -78,6 +77,9 @@ class Bridge final : public core::Sink {
     amqp::Role ours;
   };
 
+  void Enlist();
+  core::SendOutcome SendSettled(core::LinkToken link, core::SendRequest& request);
+  core::SendOutcome SendAs(core::LinkToken link, core::SendRequest& request, bool settled);
   void OnTransfer(amqp::Event& event);
   void OnSettledModeTransfer(amqp::Event& event);
   void OnDisposition(const amqp::Event& event);
