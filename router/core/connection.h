@@ -27,7 +27,6 @@ struct ConnectionInfo {
 //
 // Owned by the Shard, from Open to Close.
 struct Connection {
-  Handle<Connection> self;
   Sink* sink = nullptr;  // null while it closes: nothing is said to it any more
   ConnectionInfo info;
   List<InLink, &InLink::of_connection> in_links;

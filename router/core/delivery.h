@@ -21,7 +21,6 @@ struct InDelivery {
 
   static constexpr uint32_t kNoFanOut = UINT32_MAX;
 
-  Handle<InDelivery> self;
   InLink* link = nullptr;
   Hook<InDelivery> of_link;
   uint32_t delivery = 0;  // the connection's name for it
@@ -43,8 +42,8 @@ struct InDelivery {
   uint64_t passed = 0;
   uint64_t released = 0;
   uint64_t assembling = 0;  // not released, not forwarded: counted in Connection::assembling
-  Payload held;             // until it is forwarded
   uint64_t look_at = 0;     // bytes held from which on an incomplete prefix is looked into again
+  Payload held;             // until it is forwarded
 
   amqp::OutcomeKind best = amqp::OutcomeKind::kNone;  // of a multicast
   bool presettled = false;
@@ -64,7 +63,6 @@ struct InDelivery {
 struct OutDelivery {
   OutDelivery() {}  // not defaulted: making one would clear all of it first
 
-  Handle<OutDelivery> self;
   OutLink* link = nullptr;
   Hook<OutDelivery> of_link;
   InDelivery* in = nullptr;  // what it is a copy of, and which outlives it; null: it was aborted

@@ -50,7 +50,6 @@ struct LastAddress {
 // credit granted so far in all, less what deliveries took and got back: `capacity` from the first
 // grant on.
 struct InLink {
-  Handle<InLink> self;
   Connection* connection = nullptr;
   LinkToken token = 0;
   Hook<InLink> of_connection;
@@ -86,7 +85,6 @@ enum class RunState : uint8_t {
 //
 // Owned by the Shard. Invariant: queued and unsettled count the two lists; `load` is their sum.
 struct OutLink {
-  Handle<OutLink> self;
   Connection* connection = nullptr;
   LinkToken token = 0;
   Hook<OutLink> of_connection;

@@ -42,13 +42,14 @@ class List {
     Hook<T>& hook = element.*kHook;
     (hook.prev == nullptr ? first_ : (hook.prev->*kHook).next) = hook.next;
     (hook.next == nullptr ? last_ : (hook.next->*kHook).prev) = hook.prev;
-    hook = {};
   }
 
   // Null when empty.
   T* PopFront() {
     T* element = first_;
-    if (element != nullptr) Remove(*element);
+    if (element == nullptr) return nullptr;
+    first_ = (element->*kHook).next;
+    (first_ == nullptr ? last_ : (first_->*kHook).prev) = nullptr;
     return element;
   }
 

@@ -19,12 +19,10 @@ Shard::~Shard() = default;
 
 Handle<Connection> Shard::Open(Sink& sink, ConnectionInfo info) {
   thread_.Assert();
-  const Handle<Connection> handle = connections_.Insert();
-  Connection& connection = connections_.Get(handle);
-  connection.self = handle;
+  Connection& connection = connections_.Emplace();
   connection.sink = &sink;
   connection.info = std::move(info);
-  return handle;
+  return connections_.HandleOf(connection);
 }
 
 void Shard::Close(Handle<Connection> handle) {
@@ -105,6 +103,14 @@ void Shard::Trim() {
   out_links_.Trim();
   in_deliveries_.Trim();
   out_deliveries_.Trim();
+  senders_.rehash(0);
+  if (free_fan_outs_.size() == fan_outs_.size()) {
+    fan_outs_ = {};
+    free_fan_outs_ = {};
+  }
+  fresh_.shrink_to_fit();
+  chosen_ = {};
+  prefix_ = {};
 }
 
 void Shard::Quiesce() {

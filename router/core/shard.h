@@ -57,8 +57,9 @@ struct ShardOptions {
 // adopted tables, and touches the outside only through Sink and Outbox. Sequential, sans-I/O, never
 // blocks, never throws.
 //
-// A delivery has two halves joined by handles: InDelivery (the producer's, credit and outcome) and
-// one OutDelivery per copy (the consumer's, payload and queue). Every InDelivery ends exactly once.
+// A delivery has two halves: InDelivery (the producer's, credit and outcome) and one OutDelivery
+// per copy (the consumer's, payload and queue). The first names the others by handle and outlives
+// them. Every InDelivery ends exactly once.
 //
 // Thread: its worker's; every public method asserts it, and nothing else reaches the rest.
 class Shard {
@@ -163,7 +164,7 @@ class Shard {
   OutLink* ChooseOne(const Route& route);
   bool FanOut(InDelivery& in, const amqp::Sections& sections, const Route& route);
   void MakeCopy(InDelivery& in, Slice& only, const amqp::Sections& sections, const Route& route,
-                OutLinkRef to);
+                OutLink& link);
   Payload Rewrite(const InDelivery& in, const amqp::Sections& sections, const Route& route,
                   bool strip);
   OutDelivery& Enqueue(InDelivery& in, OutLink& link);
@@ -221,7 +222,7 @@ class Shard {
   const amqp::Sections no_sections_;  // of a message that begins with its properties or body
 
   // Scratch of one call, kept for its capacity.
-  std::vector<OutLinkRef> chosen_;
+  std::vector<OutLink*> chosen_;
   amqp::Sections sections_;              // of the last Look
   std::optional<Payload> rewritten_[2];  // of a multicast, by whether router annotations are cut
   std::string prefix_;

@@ -15,9 +15,7 @@ Handle<InLink> Shard::AttachIn(Handle<Connection> handle, const AttachRequest& r
     connection->sink->Attached(request.token, {.refused = binding.refused, .address = {}});
     return {};
   }
-  const Handle<InLink> self = in_links_.Insert();
-  InLink& link = in_links_.Get(self);
-  link.self = self;
+  InLink& link = in_links_.Emplace();
   link.connection = connection;
   link.token = request.token;
   link.anonymous = binding.key.empty();
@@ -37,7 +35,7 @@ Handle<InLink> Shard::AttachIn(Handle<Connection> handle, const AttachRequest& r
   stats_.links_in.Add(1);
   connection->sink->Attached(link.token, {.refused = {}, .address = binding.made});
   IssueCredit(link);
-  return self;
+  return in_links_.HandleOf(link);
 }
 
 Handle<OutLink> Shard::AttachOut(Handle<Connection> handle, const AttachRequest& request) {
@@ -49,9 +47,8 @@ Handle<OutLink> Shard::AttachOut(Handle<Connection> handle, const AttachRequest&
     connection->sink->Attached(request.token, {.refused = binding.refused, .address = {}});
     return {};
   }
-  const Handle<OutLink> self = out_links_.Insert();
-  OutLink& link = out_links_.Get(self);
-  link.self = self;
+  OutLink& link = out_links_.Emplace();
+  const Handle<OutLink> self = out_links_.HandleOf(link);
   link.connection = connection;
   link.token = request.token;
   link.capacity = connection->info.link_capacity;
@@ -109,7 +106,7 @@ void Shard::Remove(InLink& link) {
   Unregister(link.by_fallback_key, link.fallback_key);
   connection.in_links.Remove(link);
   stats_.links_in.Add(-1);
-  in_links_.Erase(link.self);
+  in_links_.Erase(link);
 }
 
 void Shard::Remove(OutLink& link) {
@@ -118,11 +115,11 @@ void Shard::Remove(OutLink& link) {
     Lose(*out, out->started ? ModifiedFailedOutcome() : ReleasedOutcome());
   }
   StopRunning(link);
-  outbox_.to_pilot.push_back(
-      ConsumerDown{.link = {.shard = options_.id, .link = link.self}, .key = link.key});
+  outbox_.to_pilot.push_back(ConsumerDown{
+      .link = {.shard = options_.id, .link = out_links_.HandleOf(link)}, .key = link.key});
   link.connection->out_links.Remove(link);
   stats_.links_out.Add(-1);
-  out_links_.Erase(link.self);
+  out_links_.Erase(link);
 }
 
 }  // namespace trunkline::core

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "absl/base/attributes.h"
 #include "router/core/settle.h"
 #include "router/core/shard.h"
 #include "router/core/shard_inline.h"
@@ -84,10 +85,11 @@ void Shard::EmitLink(OutLink& link) {
 }
 
 // Offers one copy to its connection. It may have ended on return.
-inline SendOutcome Shard::Send(OutDelivery& out, uint64_t& bytes_left) {
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline SendOutcome Shard::Send(OutDelivery& out,
+                                                            uint64_t& bytes_left) {
   OutLink& link = *out.link;
   const uint64_t before = out.payload.bytes();
-  SendRequest request{.user = out.self.Pack(),
+  SendRequest request{.user = out_deliveries_.HandleOf(out).Pack(),
                       .message_format = out.message_format,
                       .settled = out.presettled,
                       .complete = out.complete,
@@ -120,7 +122,7 @@ inline SendOutcome Shard::Send(OutDelivery& out, uint64_t& bytes_left) {
 }
 
 // All of a copy is on the wire.
-inline void Shard::Sent(OutDelivery& out, InDelivery* in) {
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::Sent(OutDelivery& out, InDelivery* in) {
   if (out.aborted || out.presettled || out.consumer_settled) return EndCopy(out, in);
   OutLink& link = *out.link;
   if (out.producer_settled) {

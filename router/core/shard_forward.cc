@@ -2,6 +2,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "absl/strings/str_cat.h"
 #include "router/core/forward.h"
 #include "router/core/settle.h"
@@ -43,9 +44,12 @@ void Shard::Forward(InDelivery& in, Slice&& only) {
     destination = Resolve(in);
     if (destination == nullptr) return;
   }
-  if (Deliver(in, only, *sections, destination->normal)) return;
-  if (!Deliver(in, only, *sections, destination->fallback)) return NoDestination(in);
-  stats_.redirected_fallback.Add();
+  for (const Route* route : {destination->normal, destination->fallback}) {
+    if (!Deliver(in, only, *sections, route)) continue;
+    if (route == destination->fallback) stats_.redirected_fallback.Add();
+    return;
+  }
+  NoDestination(in);
 }
 
 // Looks into what is held, as deep as its link asks for, into sections_.
@@ -148,25 +152,26 @@ const LastAddress& Shard::LookUp(InLink& link, std::string_view text) {
 
 // Gives `in` to whom `route` names. False if that is nobody: nothing has happened then, but that
 // the message is held.
-inline bool Shard::Deliver(InDelivery& in, Slice& only, const amqp::Sections& sections,
-                           const Route* route) {
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool Shard::Deliver(InDelivery& in, Slice& only,
+                                                        const amqp::Sections& sections,
+                                                        const Route* route) {
   if (route == nullptr || route->local.size() <= options_.id) return false;
   if (route->treatment == Treatment::kMulticast) {
     if (!only.empty()) in.held.Append(std::move(only));
     return FanOut(in, sections, *route);
   }
-  const OutLink* link = ChooseOne(*route);
+  OutLink* link = ChooseOne(*route);
   if (link == nullptr) return false;
   LeaveAssembly(in);
   in.forwarded = true;
   in.open = 1;
-  MakeCopy(in, only, sections, *route, {.shard = options_.id, .link = link->self});
+  MakeCopy(in, only, sections, *route, *link);
   if (!in.held.empty()) in.held.Clear();
   if (in.presettled) ReturnCredit(in);
   return true;
 }
 
-inline OutLink* Shard::ChooseOne(const Route& route) {
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline OutLink* Shard::ChooseOne(const Route& route) {
   const std::vector<LocalTarget>& targets = route.local[options_.id];
   if (targets.size() == 1) return out_links_.Find(targets[0].link);
   if (route.id >= cursors_.size()) cursors_.resize(route.id + 1);
@@ -185,8 +190,7 @@ inline OutLink* Shard::ChooseOne(const Route& route) {
 bool Shard::FanOut(InDelivery& in, const amqp::Sections& sections, const Route& route) {
   chosen_.clear();
   for (const LocalTarget& target : route.local[options_.id]) {
-    if (out_links_.Find(target.link) == nullptr) continue;
-    chosen_.push_back({.shard = options_.id, .link = target.link});
+    if (OutLink* link = out_links_.Find(target.link)) chosen_.push_back(link);
   }
   if (chosen_.empty()) return false;
   LeaveAssembly(in);
@@ -202,7 +206,7 @@ bool Shard::FanOut(InDelivery& in, const amqp::Sections& sections, const Route& 
     free_fan_outs_.pop_back();
   }
   Slice none;
-  for (const OutLinkRef& to : chosen_) MakeCopy(in, none, sections, route, to);
+  for (OutLink* link : chosen_) MakeCopy(in, none, sections, route, *link);
   in.held.Clear();
   rewritten_[0].reset();
   rewritten_[1].reset();
@@ -211,10 +215,10 @@ bool Shard::FanOut(InDelivery& in, const amqp::Sections& sections, const Route& 
   return true;
 }
 
-// The one way to a consumer. REQUIRES: its link is on this shard, and there.
-inline void Shard::MakeCopy(InDelivery& in, Slice& only, const amqp::Sections& sections,
-                            const Route& route, OutLinkRef to) {
-  OutLink& link = out_links_.Get(to.link);
+// The one way to a consumer: a target of another shard would leave from here as mail.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::MakeCopy(InDelivery& in, Slice& only,
+                                                         const amqp::Sections& sections,
+                                                         const Route& route, OutLink& link) {
   OutDelivery& out = Enqueue(in, link);
   const bool strip = link.connection->info.strip_outbound_annotations;
   if (strip && !sections.router.any) {
@@ -260,20 +264,19 @@ Payload Shard::Rewrite(const InDelivery& in, const amqp::Sections& sections, con
 }
 
 // A copy without payload, in the queue of `link`.
-inline OutDelivery& Shard::Enqueue(InDelivery& in, OutLink& link) {
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline OutDelivery& Shard::Enqueue(InDelivery& in, OutLink& link) {
   if (in.presettled && link.queued >= link.capacity) DropPresettled(link);
-  const Handle<OutDelivery> self = out_deliveries_.Insert();
-  OutDelivery& out = out_deliveries_.Get(self);
-  out.self = self;
+  OutDelivery& out = out_deliveries_.Emplace();
+  const OutRef self{.shard = options_.id, .delivery = out_deliveries_.HandleOf(out)};
   out.link = &link;
   out.in = &in;
   out.message_format = in.message_format;
   out.complete = in.complete;
   out.presettled = in.presettled;
   if (in.fan_out == InDelivery::kNoFanOut) {
-    in.copy = {.shard = options_.id, .delivery = self};
+    in.copy = self;
   } else {
-    fan_outs_[in.fan_out].push_back({.shard = options_.id, .delivery = self});
+    fan_outs_[in.fan_out].push_back(self);
   }
   link.queue.PushBack(out);
   ++link.queued;
@@ -282,7 +285,7 @@ inline OutDelivery& Shard::Enqueue(InDelivery& in, OutLink& link) {
   stats_.undelivered.Add(1);
   if (link.fresh == nullptr) {
     link.fresh = &out;
-    fresh_.push_back(link.self);
+    fresh_.push_back(out_links_.HandleOf(link));
   }
   MakeRunnable(link);
   return out;

@@ -24,7 +24,8 @@ void Shard::OnConsumerDisposition(uint64_t out_user, const Outcome& outcome, boo
 }
 
 // What became of one copy (spec routing section 5.1).
-inline void Shard::Report(InDelivery& in, OutDelivery& out, const Outcome& outcome, bool settled) {
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::Report(InDelivery& in, OutDelivery& out,
+                                                       const Outcome& outcome, bool settled) {
   if (in.settled) return;
   if (in.multicast) return Aggregate(in, out, MeaningOf(outcome.kind), settled);
   if (amqp::IsTerminal(outcome.kind)) out.decided = true;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "router/core/settle.h"
 #include "router/core/shard.h"
 #include "router/core/shard_inline.h"
@@ -21,15 +22,14 @@ uint64_t Shard::OnTransfer(Handle<InLink> handle, IncomingTransfer transfer) {
   InDelivery* in = transfer.first ? &Begin(*link, transfer)
                                   : in_deliveries_.Find(Handle<InDelivery>::Unpack(transfer.user));
   if (in == nullptr || in->link != link || in->complete) return 0;
-  const uint64_t user = in->self.Pack();
+  const uint64_t user = in_deliveries_.HandleOf(*in).Pack();
   Take(*in, transfer);
   return user;
 }
 
-inline InDelivery& Shard::Begin(InLink& link, const IncomingTransfer& transfer) {
-  const Handle<InDelivery> self = in_deliveries_.Insert();
-  InDelivery& in = in_deliveries_.Get(self);
-  in.self = self;
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline InDelivery& Shard::Begin(InLink& link,
+                                                             const IncomingTransfer& transfer) {
+  InDelivery& in = in_deliveries_.Emplace();
   in.link = &link;
   in.delivery = transfer.delivery;
   in.message_format = transfer.message_format;
@@ -44,7 +44,7 @@ inline InDelivery& Shard::Begin(InLink& link, const IncomingTransfer& transfer) 
 
 // One frame: accounted, then held, forwarded, added to the copies, or thrown away. `in` may have
 // ended on return.
-inline void Shard::Take(InDelivery& in, IncomingTransfer& transfer) {
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::Take(InDelivery& in, IncomingTransfer& transfer) {
   if (transfer.aborted) return Abort(in);
   const uint32_t bytes = transfer.payload.size();
   Connection& connection = *in.link->connection;

@@ -15,19 +15,17 @@ class ForwardTest : public testing::Test {
  protected:
   // A consumer's link with so much outstanding.
   OutLink& Add(uint32_t queued, uint32_t unsettled = 0, uint32_t capacity = 250) {
-    const Handle<OutLink> handle = links_.Insert();
-    OutLink& link = links_.Get(handle);
-    link.self = handle;
+    OutLink& link = links_.Emplace();
     link.queued = queued;
     link.unsettled = unsettled;
     link.capacity = capacity;
-    targets_.push_back({.link = handle, .load = nullptr});
+    targets_.push_back({.link = links_.HandleOf(link), .load = nullptr});
     return link;
   }
   // Position of a choice among the targets; -1: nobody.
   int IndexOf(const OutLink* link) const {
     for (size_t i = 0; i < targets_.size(); ++i) {
-      if (link != nullptr && targets_[i].link == link->self) return static_cast<int>(i);
+      if (link != nullptr && links_.Find(targets_[i].link) == link) return static_cast<int>(i);
     }
     return -1;
   }
@@ -55,7 +53,7 @@ TEST_F(ForwardTest, ClosestTakesTurnsWhateverTheLoad) {
 
 TEST_F(ForwardTest, ClosestSkipsWhoIsGone) {
   Add(0);
-  const Handle<OutLink> gone = Add(0).self;
+  const Handle<OutLink> gone = links_.HandleOf(Add(0));
   Add(0);
   links_.Erase(gone);
   EXPECT_THAT((std::vector<int>{Closest(), Closest(), Closest()}), ElementsAre(0, 2, 0));

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <variant>
+#include <vector>
 
 #include "tests/unit/router/core/shard_world.h"
 
@@ -172,6 +173,32 @@ TEST(ShardAttach, IgnoresConnectionsThatAreGone) {
   world.shard->OnFlow({}, 1, true);
   world.shard->OnProducerFlow({}, 1);
   EXPECT_FALSE(world.shard->Emit(Time{}));
+}
+
+TEST(ShardAttach, ForgetsNothingWhenMemoryIsTrimmed) {
+  World world({.default_treatment = Treatment::kMulticast});
+  Peer& crowd = world.Connect();
+  std::vector<Consumer> consumers;
+  for (int i = 0; i < 300; ++i) consumers.push_back(world.Receiver(crowd, "fan"));
+  Peer& peer = world.Connect();
+  Producer producer = world.Sender(peer, "fan");
+  producer.Send(Body("1"));
+  world.shard->Trim();
+  world.Turn();
+  for (int i = 0; i < 299; ++i) consumers[i].AcceptAll();
+  world.shard->Trim();
+  EXPECT_THAT(producer.record().told, IsEmpty());
+  consumers[299].AcceptAll();
+  EXPECT_THAT(producer.Outcomes(), ElementsAre(OutcomeKind::kAccepted));
+  const Got got = consumers[0].got()[0];
+  world.Close(crowd);
+  world.Publish();
+  world.shard->Trim();
+  consumers[0].Settle(got, OutcomeKind::kAccepted);
+  Consumer late = world.Receiver(peer, "fan");
+  producer.Send(Body("2"));
+  world.Turn();
+  EXPECT_THAT(late.Texts(), ElementsAre("2"));
 }
 
 TEST(ShardAttach, FindsItsProducersAgainWhateverTheOrderTheyLeaveIn) {
