@@ -191,13 +191,6 @@ uint16_t Engine::SessionOf(LinkIndex link) const {
   return found == nullptr ? kNoSession : found->session->channel();
 }
 
-void Engine::Grant(LinkIndex link, uint32_t credit) {
-  Link* found = context_.Find(link);
-  if (found == nullptr || found->role != Role::kReceiver || found->detach_sent) return;
-  found->Grant(credit);
-  if (found->attach_sent && found->FlowWorthwhile()) found->session->QueueFlow(*found);
-}
-
 void Engine::Drain(LinkIndex link) {
   if (Link* found = context_.Find(link)) found->session->Drain(*found);
 }
@@ -218,31 +211,9 @@ void Engine::Echo(LinkIndex link) {
 
 // --- deliveries
 
-void Engine::SetDeliveryUser(LinkIndex link, uint32_t delivery, uint64_t user) {
-  if (Link* found = context_.Find(link)) found->session->SetDeliveryUser(*found, delivery, user);
-}
-
-void Engine::Release(LinkIndex link, uint64_t bytes) {
-  if (Link* found = context_.Find(link)) found->session->Release(*found, bytes);
-}
-
-SendResult Engine::Send(LinkIndex link, Outgoing& delivery) {
-  Link* found = context_.Find(link);
-  if (found == nullptr || found->role != Role::kSender || close_sent_) {
-    return SendResult::kNoCredit;
-  }
-  return found->session->Send(*found, delivery);
-}
-
 uint32_t Engine::Credit(LinkIndex link) const {
   const Link* found = context_.Find(link);
   return found == nullptr ? 0 : found->credit;
-}
-
-void Engine::Dispose(LinkIndex link, uint32_t delivery, const Outcome& outcome, bool settled) {
-  if (Link* found = context_.Find(link)) {
-    found->session->Dispose(*found, delivery, outcome, settled);
-  }
 }
 
 // --- output

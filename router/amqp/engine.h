@@ -114,17 +114,32 @@ class Engine {
   uint16_t SessionOf(LinkIndex link) const;
 
   // --- deliveries we receive
-  void SetDeliveryUser(LinkIndex link, uint32_t delivery, uint64_t user);
+  void SetDeliveryUser(LinkIndex link, uint32_t delivery, uint64_t user) {
+    if (Link* found = context_.Find(link)) found->session->SetDeliveryUser(*found, delivery, user);
+  }
   // Adds `credit`; sent by Flush when the peer has used up half of what it is raised to, or with
   // `drain`. Ends a drain.
-  void Grant(LinkIndex link, uint32_t credit);
+  void Grant(LinkIndex link, uint32_t credit) {
+    Link* found = context_.Find(link);
+    if (found == nullptr || found->role != Role::kReceiver || found->detach_sent) return;
+    found->Grant(credit);
+    if (found->attach_sent && found->FlowWorthwhile()) found->session->QueueFlow(*found);
+  }
   // Asks the peer to use up its credit or give it back. kLinkFlow tells when none is left.
   void Drain(LinkIndex link);
   // Payload bytes of this link's session were passed on or dropped: its window may open again.
-  void Release(LinkIndex link, uint64_t bytes);
+  void Release(LinkIndex link, uint64_t bytes) {
+    if (Link* found = context_.Find(link)) found->session->Release(*found, bytes);
+  }
 
   // --- deliveries we send
-  SendResult Send(LinkIndex link, Outgoing& delivery);
+  SendResult Send(LinkIndex link, Outgoing& delivery) {
+    Link* found = context_.Find(link);
+    if (found == nullptr || found->role != Role::kSender || close_sent_) {
+      return SendResult::kNoCredit;
+    }
+    return found->session->Send(*found, delivery);
+  }
   uint32_t Credit(LinkIndex link) const;
   // Advances delivery-count over unused credit and tells the receiver (answer to drain).
   void Drained(LinkIndex link);
@@ -132,7 +147,11 @@ class Engine {
   void Echo(LinkIndex link);
 
   // --- settlement, either direction: `role` is ours. Merged into ranges by Flush.
-  void Dispose(LinkIndex link, uint32_t delivery, const Outcome& outcome, bool settled);
+  void Dispose(LinkIndex link, uint32_t delivery, const Outcome& outcome, bool settled) {
+    if (Link* found = context_.Find(link)) {
+      found->session->Dispose(*found, delivery, outcome, settled);
+    }
+  }
 
   void Flush(Time now);
   Output& output() { return context_.frames.output(); }
@@ -145,6 +164,10 @@ class Engine {
   };
 
   // input
+  bool NextUsual(Event& event);
+  // What a frame led to.
+  enum class Step : uint8_t { kEvent, kNothing, kNoFrame };
+  Step NextFrame(Event& event);
   bool ReadHeader();
   bool ReadFrame(Frame& frame);
   uint32_t BodyOffset(uint64_t header);

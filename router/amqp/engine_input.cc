@@ -48,18 +48,48 @@ void Engine::InputEnded() {
 
 bool Engine::Next(Event& event) {
   if (event.payload.block() != nullptr) event.payload = Slice();
-  Frame frame;
   for (;;) {
-    if (context_.pending && NextPending(event)) return true;
-    if (ReadFrame(frame)) {
-      if (OnFrame(frame, event)) return true;
-    } else if (!context_.pending) {
-      break;
+    if (context_.pending) {
+      if (context_.walking != nullptr && !context_.failing) [[likely]] {
+        if (context_.walking->NextOfDisposition(event)) return true;
+        context_.walking = nullptr;
+      }
+      if (NextPending(event)) return true;
     }
+    if (NextUsual(event)) return true;
+    const Step step = NextFrame(event);
+    if (step == Step::kEvent) return true;
+    if (step == Step::kNoFrame && !context_.pending) break;
   }
   context_.input = Slice();
   size_ = at_;
   return false;
+}
+
+// The next frame, if it is a whole delivery without anything unusual. False, with nothing changed,
+// if it is not: NextFrame looks at it again.
+inline bool Engine::NextUsual(Event& event) {
+  const uint32_t left = size_ - at_;
+  if (left < kFrameHeaderBytes + UsualTransfer::kReadable) return false;
+  const uint8_t* start = context_.input.data() + at_;
+  const uint64_t header = LoadBe64(start);
+  const uint32_t size = static_cast<uint32_t>(header >> 32);
+  if (size > left || size > context_.frame_bytes_max || size <= kFrameHeaderBytes) return false;
+  if ((header >> 16 & 0xffff) != kUsualDoffAndType) return false;
+  const uint32_t channel = channels_.Find(static_cast<uint16_t>(header));
+  if (channel == NumberMap::kNone) return false;
+  Session& session = *sessions_[channel];
+  if (!session.OnUsualTransfer(start + kFrameHeaderBytes, size - kFrameHeaderBytes, event)) {
+    return false;
+  }
+  at_ += size;
+  return true;
+}
+
+Engine::Step Engine::NextFrame(Event& event) {
+  Frame frame;
+  if (!ReadFrame(frame)) return Step::kNoFrame;
+  return OnFrame(frame, event) ? Step::kEvent : Step::kNothing;
 }
 
 // The next whole frame. False if there is none, or if the connection has just failed.
@@ -117,10 +147,6 @@ bool Engine::ReadHeader() {
 // --- what came of earlier frames and commands
 
 bool Engine::NextPending(Event& event) {
-  if (context_.walking != nullptr && !context_.failing) {
-    if (context_.walking->NextOfDisposition(event)) return true;
-    context_.walking = nullptr;
-  }
   if (context_.failing) return ReportFailure(event);
   std::vector<Report>& reports = context_.reports;
   while (reports_done_ < reports.size()) {

@@ -3,22 +3,6 @@
 #include <algorithm>
 
 namespace trunkline::amqp {
-namespace {
-
-// Credit that can be outstanding: serial numbers have no order beyond it.
-constexpr uint32_t kCreditMax = INT32_MAX;
-
-}  // namespace
-
-void Link::Grant(uint32_t more) {
-  const uint64_t raised = uint64_t{credit} + grant + more;
-  grant = static_cast<uint32_t>(std::min<uint64_t>(raised, kCreditMax)) - credit;
-  // The last word counts: who grants after a drain wants deliveries again.
-  if (more > 0 && drain) {
-    drain = false;
-    flow_due = true;
-  }
-}
 
 void Link::TakeFlow(const Flow& flow) {
   if (role == Role::kSender) {

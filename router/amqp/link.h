@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -23,6 +24,9 @@ struct LinkAside {
   bool detach_came = false;  // before our attach, and not reported
   Condition error;           // of that detach, or why the engine detached the link itself
 };
+
+// Credit that can be outstanding: serial numbers have no order beyond it.
+inline constexpr uint32_t kCreditMax = INT32_MAX;
 
 // One link endpoint: its state, credit arithmetic and the delivery that is under way on it. No I/O:
 // the Session it belongs to reads and writes frames.
@@ -67,7 +71,19 @@ struct Link {
   // Receivers. Credit is worth announcing once the peer has used up half of what it would be
   // raised to; capacity 1 is renewed at once.
   bool FlowWorthwhile() const { return flow_due || (grant > 0 && credit <= grant); }
-  void Grant(uint32_t more);
+  void Grant(uint32_t more) {
+    const uint64_t raised = uint64_t{credit} + grant + more;
+    grant = static_cast<uint32_t>(std::min<uint64_t>(raised, kCreditMax)) - credit;
+    // The last word counts: who grants after a drain wants deliveries again.
+    if (drain && more > 0) [[unlikely]] {
+      drain = false;
+      flow_due = true;
+    }
+  }
+  // The peer may start a delivery, and nothing but the delivery has to be looked at.
+  bool TakesWhole() const {
+    return open & !partial & !drain && role == Role::kReceiver && credit > 0;
+  }
 
   // Takes the link part of a flow of the peer. Senders: the credit granted. Receivers: what the
   // peer gave up.

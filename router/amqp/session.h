@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -110,6 +111,9 @@ class Session {
   bool OnDetach(Detach detach, Event& event);
   bool OnFlow(const Flow& flow, Event& event);
   bool OnTransfer(const TransferFrame& frame, Event& event);
+  // A transfer frame that is a whole delivery, in the usual encodings and in its turn: most are.
+  // False, with nothing changed, for any other. REQUIRES: UsualTransfer::kReadable bytes at `body`.
+  bool OnUsualTransfer(const uint8_t* body, uint32_t size, Event& event);
   void OnDisposition(const Disposition& disposition);
   bool NextOfDisposition(Event& event);
   bool ReportFlow(Link& link, Event& event);
@@ -119,16 +123,25 @@ class Session {
   LinkIndex StartLink(Attach attach);
   void AnswerAttach(Link& link, Attach attach);
   void Detach(Link& link, bool closed, const Condition& error);
-  void SetDeliveryUser(Link& link, uint32_t delivery, uint64_t user);
-  void Release(Link& link, uint64_t bytes);
+  void SetDeliveryUser(Link& link, uint32_t delivery, uint64_t user) {
+    if (link.partial && link.partial_delivery == delivery) [[unlikely]]
+      link.partial_user = user;
+    UnsettledEntry* entry = MapOf(link.role).Find(delivery);
+    if (entry != nullptr && entry->link == link.index) entry->user = user;
+  }
+  void Release(Link& link, uint64_t bytes) {
+    bytes = std::min(link.held_bytes, bytes);
+    link.held_bytes -= bytes;
+    held_bytes_ -= bytes;
+    if (incoming_window_ <= window_low_) MarkDue();
+  }
   void Drain(Link& link);
   SendResult Send(Link& link, Outgoing& delivery);
   void Dispose(Link& link, uint32_t delivery, const Outcome& outcome, bool settled);
   // A flow of `link` goes out with the next flush.
   void QueueFlow(Link& link) {
-    if (link.queued) return;
-    link.queued = true;
-    context_.due_links.push_back(link.index);
+    if (!link.queued) [[unlikely]]
+      ListFlow(link);
   }
 
   // --- output
@@ -163,10 +176,11 @@ class Session {
 
   // windows
   void MarkDue() {
-    if (due_) return;
-    due_ = true;
-    context_.due.push_back(channel_);
+    if (!due_) [[unlikely]]
+      ListDue();
   }
+  void ListDue();
+  void ListFlow(Link& link);
   uint32_t WindowWanted() const;
   void FillFlow(Flow& flow);
 
@@ -176,18 +190,18 @@ class Session {
   bool MayTransfer(Link& link, const TransferFrame& frame);
   bool ContinueIncoming(Link& link, const TransferFrame& frame);
   // Room in a map for one more delivery; false if that ended the session.
-  bool HasRoom(UnsettledMap& map, bool live) {
-    return !map.Full() || (map.Lone() && !live) || MakeRoom(map);
-  }
+  bool HasRoom(UnsettledMap& map, bool live) { return map.HasRoom(!live) || MakeRoom(map); }
   bool MakeRoom(UnsettledMap& map);
   bool StartOutgoing(Link& link, Outgoing& delivery);
+  SendResult SendFrames(Link& link, Outgoing& delivery);
   SendResult SendAbort(Link& link, Outgoing& delivery);
   // One frame; true if it was the last of what there is.
   bool WriteTransfer(Link& link, Outgoing& delivery, bool first);
 
   // settlement
   UnsettledMap& MapOf(Role role) { return role == Role::kReceiver ? incoming_ : outgoing_; }
-  void DisposeAside(Link& link, uint32_t delivery, const Outcome& outcome, bool settled);
+  void DisposeRare(Link& link, uint32_t delivery, const Outcome& outcome, bool settled);
+  void Mark(const Link& link, uint32_t delivery, DeliveryMark mark);
   uint16_t RawState(const std::string& raw);
   void FlushDispositions();
   void Sweep(Role role, UnsettledMap& map, Marks& marks);

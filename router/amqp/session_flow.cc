@@ -20,6 +20,16 @@ uint32_t WindowLeft(uint32_t window, uint32_t next, uint32_t seen) {
 
 }  // namespace
 
+void Session::ListDue() {
+  due_ = true;
+  context_.due.push_back(channel_);
+}
+
+void Session::ListFlow(Link& link) {
+  link.queued = true;
+  context_.due_links.push_back(link.index);
+}
+
 // Frames that fit into the bytes that are free. They are taken to be as large as the largest of
 // late: a peer with small messages is not slowed down by a window made for large frames. One that
 // turns to large frames finds the window closed after at most kFrameShareMax times window_bytes.
@@ -133,13 +143,6 @@ void Session::Drain(Link& link) {
   }
   link.flow_due = true;
   QueueFlow(link);
-}
-
-void Session::Release(Link& link, uint64_t bytes) {
-  bytes = std::min(link.held_bytes, bytes);
-  link.held_bytes -= bytes;
-  held_bytes_ -= bytes;
-  if (incoming_window_ <= window_low_) MarkDue();
 }
 
 }  // namespace trunkline::amqp

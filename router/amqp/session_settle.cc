@@ -15,7 +15,7 @@ constexpr size_t kRawStatesMax = UINT16_MAX;
 struct Session::Run {
   uint32_t first = 0;
   uint32_t last = 0;
-  DeliveryMark mark;
+  DeliveryMark mark{};
 };
 
 // --- in
@@ -68,36 +68,45 @@ bool Session::NextOfDisposition(Event& event) {
 // --- out
 
 void Session::Dispose(Link& link, uint32_t delivery, const Outcome& outcome, bool settled) {
+  if (!outcome.raw.empty() || !MapOf(link.role).InRing(delivery)) [[unlikely]] {
+    return DisposeRare(link, delivery, outcome, settled);
+  }
+  Mark(link, delivery, {.outcome = outcome.kind, .live = true, .marked = true, .settle = settled});
+}
+
+// With a raw state, or of a delivery that is not in the ring.
+void Session::DisposeRare(Link& link, uint32_t delivery, const Outcome& outcome, bool settled) {
   UnsettledMap& map = MapOf(link.role);
   UnsettledEntry* entry = map.Find(delivery);
   if (entry == nullptr || entry->mark.settle || entry->link != link.index || end_sent_) return;
-  if (!map.InRing(delivery)) [[unlikely]] {
-    return DisposeAside(link, delivery, outcome, settled);
-  }
-  if (outcome.kind != OutcomeKind::kNone) {
-    // May flush, and so must come before the mark.
-    entry->mark.state = outcome.raw.empty() ? 0 : RawState(outcome.raw);
-    entry->mark.outcome = outcome.kind;
-  }
-  entry->mark.marked = true;
-  entry->mark.settle = settled;
-  Marks& marks = link.role == Role::kReceiver ? incoming_marks_ : outgoing_marks_;
-  if (!marks.any) {
-    marks = {.any = true, .low = delivery, .high = delivery};
-    MarkDue();
-    return;
-  }
-  if (SerialDistance(delivery, marks.low) < 0) marks.low = delivery;
-  if (SerialDistance(delivery, marks.high) > 0) marks.high = delivery;
+  DeliveryMark mark{.outcome = outcome.kind, .live = true, .marked = true, .settle = settled};
+  // May flush, and so must come before the mark.
+  if (!outcome.raw.empty()) mark.state = RawState(outcome.raw);
+  if (map.InRing(delivery)) return Mark(link, delivery, mark);
+  // A straggler is told about at once.
+  WriteRun(link.role, {delivery, delivery, mark});
+  if (settled) map.Settle(delivery, *entry);
 }
 
-// A straggler is told about at once.
-void Session::DisposeAside(Link& link, uint32_t delivery, const Outcome& outcome, bool settled) {
-  DeliveryMark mark{.outcome = outcome.kind, .settle = settled};
-  if (!outcome.raw.empty()) mark.state = RawState(outcome.raw);
-  WriteRun(link.role, {delivery, delivery, mark});
-  UnsettledMap& map = MapOf(link.role);
-  if (settled) map.Settle(delivery, *map.Find(delivery));
+// The next flush says so. REQUIRES: `delivery` is in the ring.
+inline void Session::Mark(const Link& link, uint32_t delivery, DeliveryMark mark) {
+  const bool incoming = link.role == Role::kReceiver;
+  UnsettledEntry& entry = (incoming ? incoming_ : outgoing_).At(delivery);
+  if (!entry.mark.live || entry.mark.settle || entry.link != link.index || end_sent_) return;
+  if (mark.outcome == OutcomeKind::kNone) [[unlikely]] {  // what was said before remains
+    mark.outcome = entry.mark.outcome;
+    mark.state = entry.mark.state;
+  }
+  entry.mark = mark;
+  Marks& marks = incoming ? incoming_marks_ : outgoing_marks_;
+  if (!marks.any) [[unlikely]] {
+    marks = {.any = true, .low = delivery, .high = delivery};
+    MarkDue();
+  } else if (SerialDistance(delivery, marks.high) > 0) {
+    marks.high = delivery;
+  } else if (SerialDistance(delivery, marks.low) < 0) {
+    marks.low = delivery;
+  }
 }
 
 // The place of `raw` in the list, from 1. Deliveries of one batch mostly share it.

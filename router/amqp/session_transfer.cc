@@ -38,6 +38,46 @@ uint8_t* CopyPayload(const Payload& payload, uint32_t n, uint8_t* at) {
 
 // --- in
 
+bool Session::OnUsualTransfer(const uint8_t* body, uint32_t size, Event& event) {
+  UsualTransfer transfer;
+  if (end_sent_ || !transfer.Read(body, size)) return false;
+  const LinkIndex index = incoming_handles_.Find(transfer.handle);
+  if (index == NumberMap::kNone || transfer.delivery_id != incoming_.next()) return false;
+  Link& link = *context_.links[index];
+  if (incoming_window_ == 0 || !link.TakesWhole()) return false;
+  if (!incoming_.HasRoom(transfer.settled)) return false;
+
+  incoming_known_ = true;
+  ++next_incoming_id_;
+  if (--incoming_window_ <= window_low_) MarkDue();
+  if (transfer.settled) {
+    incoming_.Skip();
+  } else {
+    incoming_.Add(index, 0);
+    link.used = true;
+  }
+  --link.credit;
+  ++link.delivery_count;
+  if (link.FlowWorthwhile()) QueueFlow(link);
+  const uint32_t bytes = static_cast<uint32_t>(transfer.payload.size());
+  link.held_bytes += bytes;
+  held_bytes_ += bytes;
+  if (bytes > frame_bytes_seen_) frame_bytes_seen_ = bytes;
+
+  FillLink(link, EventKind::kTransfer, event);
+  event.first = true;
+  event.more = false;
+  event.aborted = false;
+  event.settled = transfer.settled;
+  event.delivery = transfer.delivery_id;
+  event.delivery_user = 0;
+  event.message_format = transfer.message_format;
+  event.tag = transfer.tag;
+  event.payload = Slice(context_.input.block(),
+                        reinterpret_cast<const uint8_t*>(transfer.payload.data()), bytes);
+  return true;
+}
+
 bool Session::OnTransfer(const TransferFrame& frame, Event& event) {
   if (incoming_window_ == 0) [[unlikely]] {
     End(condition::kWindowViolation, "transfer beyond the incoming window");
@@ -154,12 +194,6 @@ inline bool Session::ContinueIncoming(Link& link, const TransferFrame& frame) {
   return true;
 }
 
-void Session::SetDeliveryUser(Link& link, uint32_t delivery, uint64_t user) {
-  if (link.partial && link.partial_delivery == delivery) link.partial_user = user;
-  UnsettledEntry* entry = MapOf(link.role).Find(delivery);
-  if (entry != nullptr && entry->link == link.index) entry->user = user;
-}
-
 // Makes room in a map that is full; false if that ended the session.
 bool Session::MakeRoom(UnsettledMap& map) {
   // What is marked has to leave the ring before others are moved aside.
@@ -171,7 +205,53 @@ bool Session::MakeRoom(UnsettledMap& map) {
 
 // --- out
 
+// A whole delivery that may be sent now and goes into one frame by copying is sent here: most are.
 SendResult Session::Send(Link& link, Outgoing& delivery) {
+  const bool usual = link.open & delivery.complete & !delivery.aborted & !delivery.started;
+  constexpr uint32_t kOverhead = kFrameHeaderBytes + kTransferHeadMax;
+  const uint64_t bytes = delivery.payload->bytes();
+  if (!usual || bytes >= Output::kShareMin || link.credit == 0 || outgoing_window_ == 0 ||
+      bytes + kOverhead > context_.frames.frame_bytes_max() ||
+      !outgoing_.HasRoom(delivery.settled)) {
+    return SendFrames(link, delivery);
+  }
+  const uint32_t id = outgoing_.next();
+  if (delivery.settled) {
+    outgoing_.Skip();
+  } else {
+    outgoing_.Add(link.index, delivery.user);
+    link.used = true;
+  }
+  delivery.delivery = id;
+  delivery.started = true;
+  --link.credit;
+  ++link.delivery_count;
+  ++next_outgoing_id_;
+  --outgoing_window_;
+
+  Output& output = context_.frames.output();
+  uint8_t* frame = output.Reserve(kOverhead + Output::kShareMin);
+  uint8_t* end = frame + kFrameHeaderBytes;
+  end += PutTransferHead({.handle = link.handle,
+                          .first = true,
+                          .settled = delivery.settled,
+                          .delivery_id = id,
+                          .message_format = delivery.message_format,
+                          .tag = link.tags_used++},
+                         end);
+  for (const Slice& slice : delivery.payload->slices()) {
+    std::memcpy(end, slice.data(), slice.size());
+    end += slice.size();
+  }
+  const uint32_t size = static_cast<uint32_t>(end - frame);
+  PutFrameHeader(frame, size, channel_);
+  output.Commit(size);
+  context_.frames.Count();
+  delivery.payload->Clear();
+  return SendResult::kSent;
+}
+
+SendResult Session::SendFrames(Link& link, Outgoing& delivery) {
   if (!link.open) return SendResult::kNoCredit;
   if (delivery.aborted) return SendAbort(link, delivery);
   const bool first = !delivery.started;

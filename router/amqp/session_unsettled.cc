@@ -16,7 +16,7 @@ bool UnsettledMap::Grow() {
   if (capacity_ >= kCrowdedMin && live_ <= capacity_ / 4) {
     MoveAside();
   } else {
-    Resize(capacity_ == 0 ? kCapacityMin : capacity_ * 2);
+    Resize(capacity_ == 0 ? capacity_first_ : capacity_ * 2);
   }
   return true;
 }
@@ -32,7 +32,7 @@ void UnsettledMap::MoveAside() {
 }
 
 void UnsettledMap::Resize(uint32_t capacity) {
-  auto ring = std::make_unique<UnsettledEntry[]>(capacity);
+  auto ring = std::make_unique_for_overwrite<UnsettledEntry[]>(capacity);
   for (uint32_t id = head_; id != end_; ++id) ring[id & (capacity - 1)] = At(id);
   ring_ = std::move(ring);
   capacity_ = capacity;
@@ -48,7 +48,7 @@ void UnsettledMap::SettleAside(uint32_t id) {
   if (aside_->empty()) aside_.reset();
 }
 
-UnsettledEntry* UnsettledMap::NextAside(Range& range, uint32_t& id) {
+UnsettledEntry* UnsettledMap::NextAside(Range& range) {
   if (aside_ != nullptr) {
     // Ids in the order of serial numbers from `next` on, around the end of their range.
     auto found = aside_->lower_bound(range.next);
@@ -56,8 +56,7 @@ UnsettledEntry* UnsettledMap::NextAside(Range& range, uint32_t& id) {
     const uint32_t distance = found->first - range.first;
     // Nearer than `next` is once around.
     if (distance <= range.last - range.first && distance >= range.next - range.first) {
-      id = found->first;
-      range.next = id + 1;
+      range.next = found->first + 1;
       return &found->second;
     }
   }
@@ -80,6 +79,7 @@ void UnsettledMap::DropLink(uint32_t link) {
 
 void UnsettledMap::Trim() {
   if (!Lone() || capacity_ == 0) return;
+  capacity_first_ = std::min(capacity_, kCapacityRemembered);
   ring_.reset();
   capacity_ = 0;
 }

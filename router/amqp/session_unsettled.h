@@ -9,21 +9,22 @@
 
 namespace trunkline::amqp {
 
-// What the next flush says about a delivery. Equal ones next to each other make a range.
+// What the next flush says about a delivery. Equal ones next to each other make a range. Like an
+// entry it has no initializers: a ring is made without a look at places that nothing has taken yet.
 struct DeliveryMark {
-  OutcomeKind outcome = OutcomeKind::kNone;
-  bool live : 1 = false;    // false: settled; only its place is kept
-  bool marked : 1 = false;  // a disposition is due
-  bool settle : 1 = false;  // and settles
-  uint8_t unused : 5 = 0;   // so that marks compare as a whole
-  uint16_t state = 0;  // of `outcome`: place in the session's list of raw states, from 1; 0: none
+  OutcomeKind outcome;
+  bool live : 1;       // false: settled; only its place is kept
+  bool marked : 1;     // a disposition is due
+  bool settle : 1;     // and settles
+  uint8_t unused : 5;  // so that marks compare as a whole
+  uint16_t state;      // of `outcome`: place in the session's list of raw states, from 1; 0: none
 };
 static_assert(sizeof(DeliveryMark) == 4);
 
 // A delivery that is not settled on both sides.
 struct UnsettledEntry {
-  uint64_t user = 0;
-  uint32_t link = 0;
+  uint64_t user;
+  uint32_t link;
   DeliveryMark mark;
 };
 static_assert(sizeof(UnsettledEntry) == 16);
@@ -56,12 +57,11 @@ class UnsettledMap {
 
   // Takes the next id for a delivery that is unsettled. REQUIRES: !Full().
   void Add(uint32_t link, uint64_t user) {
-    UnsettledEntry& entry = At(end_++);
     ++live_;
-    entry.user = user;
-    entry.link = link;
-    entry.mark = DeliveryMark{.live = true};
+    At(end_++) = UnsettledEntry{.user = user, .link = link, .mark = {.live = true}};
   }
+  // A delivery can be added, or, if it is settled already, be skipped.
+  bool HasRoom(bool settled) const { return !Full() || (settled && Lone()); }
   // The ring holds nothing: ids that are settled from the start need no place.
   bool Lone() const { return head_ == end_; }
   // Takes the next id for one that is settled already. REQUIRES: !Full(), or Lone().
@@ -69,7 +69,7 @@ class UnsettledMap {
     if (Lone()) {
       head_ = ++end_;
     } else {
-      At(end_++).mark.live = false;
+      At(end_++) = UnsettledEntry{};
     }
   }
 
@@ -112,7 +112,10 @@ class UnsettledMap {
   // The next one and its id; null at the end. Costs what is there, not what the range spans.
   UnsettledEntry* NextIn(Range& range, uint32_t& id) {
     if (!range.in_ring) {
-      if (UnsettledEntry* entry = NextAside(range, id)) return entry;
+      if (UnsettledEntry* entry = NextAside(range)) {
+        id = range.next - 1;
+        return entry;
+      }
     }
     if (SerialDistance(range.next, head_) < 0) range.next = head_;
     while (InRing(range.next) && SerialDistance(range.next, range.last) <= 0) {
@@ -134,6 +137,9 @@ class UnsettledMap {
 
  private:
   static constexpr uint32_t kCapacityMin = 32;
+  // A ring of up to this size is made again as large as it was when Trim freed it: in bursts it
+  // would be doubled again and again.
+  static constexpr uint32_t kCapacityRemembered = 2048;
   // From this size on stragglers are moved aside rather than the ring doubled.
   static constexpr uint32_t kCrowdedMin = 1024;
 
@@ -142,11 +148,12 @@ class UnsettledMap {
   UnsettledEntry* FindAside(uint32_t id);
   void SettleAside(uint32_t id);
   // Null when those aside are done: the walk goes on in the ring.
-  UnsettledEntry* NextAside(Range& range, uint32_t& id);
+  UnsettledEntry* NextAside(Range& range);
 
   std::unique_ptr<UnsettledEntry[]> ring_;
-  uint32_t capacity_ = 0;  // a power of two, or 0
-  uint32_t head_ = 0;      // of the oldest in the ring
+  uint32_t capacity_ = 0;                   // a power of two, or 0
+  uint32_t capacity_first_ = kCapacityMin;  // of the next ring after none
+  uint32_t head_ = 0;                       // of the oldest in the ring
   uint32_t end_ = 0;
   uint32_t live_ = 0;  // aside included
   std::unique_ptr<absl::btree_map<uint32_t, UnsettledEntry>> aside_;

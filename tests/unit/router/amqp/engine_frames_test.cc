@@ -15,12 +15,35 @@ std::string Head(const TransferHead& head) {
   return std::string(reinterpret_cast<const char*>(room), size);
 }
 
-// What the quick reader and the thorough one make of the same bytes.
+// What the reader of usual frames takes, the thorough one takes as the same; true if it took it.
+bool ExpectUsualSame(const std::string& body, bool good, const Transfer& transfer,
+                     std::string_view payload) {
+  bool taken = false;
+  // What lies behind the frame looks like fields, or not.
+  for (const char behind : {'\0', '\x40', '\x43', '\x70'}) {
+    const std::string input = body + std::string(UsualTransfer::kReadable, behind);
+    UsualTransfer usual;
+    if (!usual.Read(reinterpret_cast<const uint8_t*>(input.data()), body.size())) continue;
+    taken = true;
+    EXPECT_TRUE(good);
+    EXPECT_EQ(usual.handle, transfer.handle);
+    EXPECT_EQ(usual.delivery_id, transfer.delivery_id);
+    EXPECT_EQ(usual.tag, transfer.delivery_tag);
+    EXPECT_EQ(usual.message_format, transfer.message_format);
+    EXPECT_EQ(usual.settled, transfer.settled.value_or(false));
+    EXPECT_FALSE(transfer.more || transfer.aborted || transfer.resume);
+    EXPECT_EQ(usual.payload, payload);
+  }
+  return taken;
+}
+
+// What the quick readers and the thorough one make of the same bytes.
 void ExpectSame(const std::string& body) {
   TransferFrame frame;
   Transfer transfer;
   std::string_view payload;
   const bool good = ParseTransfer(body, transfer, payload);
+  ExpectUsualSame(body, good, transfer, payload);
   ASSERT_EQ(ReadTransfer(body, frame), good);
   if (!good) return;
   EXPECT_EQ(frame.handle, transfer.handle);
@@ -59,6 +82,36 @@ TEST(EngineFrames, ReadsTransfersAsTheThoroughReaderDoes) {
     }
     for (size_t cut = 0; cut < body.size(); ++cut) ExpectSame(body.substr(0, cut));
   }
+}
+
+TEST(EngineFrames, TakeTheUsualTransfersAtOnce) {
+  const std::string fields("\x43\x70\x00\x00\x01\x00\xa0\x02tt\x43", 11);
+  const auto body = [&](const std::string& flags, char count) {
+    const std::string list = fields + flags;
+    const std::string size(1, static_cast<char>(list.size() + 1));
+    return std::string("\x00\x53\x14\xc0", 4) + size + count + list + "payload";
+  };
+  const auto large = [&](const std::string& flags, char count) {
+    const std::string list = fields + flags;
+    const std::string size(1, static_cast<char>(list.size() + 4));
+    const std::string zeros(3, '\0');
+    return std::string("\x00\x53\x14\xd0", 4) + zeros + size + zeros + count + list + "payload";
+  };
+  const auto taken = [](const std::string& bytes) {
+    Transfer transfer;
+    std::string_view payload;
+    const bool good = ParseTransfer(bytes, transfer, payload);
+    return ExpectUsualSame(bytes, good, transfer, payload);
+  };
+  for (const std::string flags : {"", "\x40", "\x41", "\x42", "\x41\x40", "\x42\x42"}) {
+    const char count = static_cast<char>(4 + flags.size());
+    EXPECT_TRUE(taken(body(flags, count)));
+    EXPECT_TRUE(taken(large(flags, count)));
+    EXPECT_FALSE(taken(body(flags, static_cast<char>(count + 1))));
+    EXPECT_FALSE(taken(body(flags, static_cast<char>(count - 1))));
+  }
+  EXPECT_FALSE(taken(body("\x42\x41", 6)));      // more to come
+  EXPECT_FALSE(taken(body("\x42\x42\x40", 7)));  // a field more
 }
 
 TEST(EngineFrames, WritesTransfersThatCanBeRead) {
