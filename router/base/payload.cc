@@ -43,21 +43,30 @@ void BlockPool::Trim() {
   free_.shrink_to_fit();
 }
 
-void Payload::RemovePrefix(uint64_t n) {
-  TL_DCHECK(n <= bytes_);
-  bytes_ -= n;
+void Payload::AppendToList(Slice slice) {
+  if (list_ == nullptr) {
+    list_ = std::make_unique<List>();
+    list_->push_back(std::move(only_));
+  }
+  bytes_ += slice.size();
+  list_->push_back(std::move(slice));
+}
+
+// Less than all there is.
+void Payload::RemoveFromList(uint64_t n) {
   size_t whole = 0;
-  while (n > 0 && n >= slices_[whole].size()) n -= slices_[whole++].size();
-  if (n > 0) slices_[whole].RemovePrefix(static_cast<uint32_t>(n));
-  slices_.erase(slices_.begin(), slices_.begin() + whole);
+  while (n >= (*list_)[whole].size()) n -= (*list_)[whole++].size();
+  (*list_)[whole].RemovePrefix(static_cast<uint32_t>(n));
+  list_->erase(list_->begin(), list_->begin() + static_cast<ptrdiff_t>(whole));
 }
 
 std::string_view Payload::Prefix(size_t max, std::string& scratch) const {
-  if (slices_.empty()) return {};
+  if (empty()) return {};
   const size_t want = std::min<uint64_t>(max, bytes_);
-  if (slices_[0].size() >= want) return slices_[0].view().substr(0, want);
+  const Slice& first = slices().front();
+  if (first.size() >= want) return first.view().substr(0, want);
   scratch.clear();
-  for (const Slice& slice : slices_) {
+  for (const Slice& slice : slices()) {
     scratch.append(slice.view().substr(0, want - scratch.size()));
     if (scratch.size() == want) break;
   }
@@ -67,23 +76,21 @@ std::string_view Payload::Prefix(size_t max, std::string& scratch) const {
 std::string Payload::ToString() const {
   std::string text;
   text.reserve(bytes_);
-  for (const Slice& slice : slices_) text.append(slice.view());
+  for (const Slice& slice : slices()) text.append(slice.view());
   return text;
 }
 
 void Payload::Compact(BlockPool& pool) {
   if (bytes_ == 0 || bytes_ > kCompactMax) return;
-  if (slices_.size() == 1 && slices_[0].block() != nullptr &&
-      slices_[0].block()->capacity <= kCompactMax) {
+  if (list_ == nullptr && only_.block() != nullptr && only_.block()->capacity <= kCompactMax)
     return;
-  }
   Block* block = pool.Take(static_cast<uint32_t>(bytes_));
-  for (const Slice& slice : slices_) {
+  for (const Slice& slice : slices()) {
     std::memcpy(block->tail(), slice.data(), slice.size());
     block->used += slice.size();
   }
-  slices_.clear();
-  slices_.push_back(Slice(block, block->bytes, block->used));
+  list_.reset();
+  only_ = Slice(block, block->bytes, block->used);
   BlockPool::Unref(block);
 }
 

@@ -3,9 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
@@ -120,46 +122,67 @@ inline Slice::~Slice() {
 }
 
 // The bytes of a message, or of the part of it that is held: a list of slices. Copying shares.
-// Thread: that of the blocks.
+// Nearly all payloads are one slice, which is held in place; the list of a longer one is kept
+// aside. Thread: that of the blocks.
 class Payload {
  public:
   Payload() = default;
-  explicit Payload(Slice slice) { Append(std::move(slice)); }
-  Payload(const Payload&) = default;
-  Payload& operator=(const Payload&) = default;
+  explicit Payload(Slice slice) : only_(std::move(slice)), bytes_(only_.size()) {}
+  Payload(const Payload& other) : only_(other.only_), bytes_(other.bytes_) {
+    if (other.list_ != nullptr) [[unlikely]]
+      list_ = std::make_unique<List>(*other.list_);
+  }
+  Payload& operator=(const Payload& other) {
+    if (this != &other) *this = Payload(other);
+    return *this;
+  }
   // What was moved from is empty.
   Payload(Payload&& other) noexcept
-      : slices_(std::move(other.slices_)), bytes_(std::exchange(other.bytes_, 0)) {
-    other.slices_.clear();
-  }
+      : only_(std::move(other.only_)),
+        list_(std::move(other.list_)),
+        bytes_(std::exchange(other.bytes_, 0)) {}
   Payload& operator=(Payload&& other) noexcept {
     if (this == &other) return *this;
-    slices_ = std::move(other.slices_);
+    only_ = std::move(other.only_);
+    list_ = std::move(other.list_);
     bytes_ = std::exchange(other.bytes_, 0);
-    other.slices_.clear();
     return *this;
   }
 
   void Append(Slice slice) {
     if (slice.empty()) return;
-    bytes_ += slice.size();
-    slices_.push_back(std::move(slice));
+    if (bytes_ != 0) [[unlikely]]
+      return AppendToList(std::move(slice));
+    bytes_ = slice.size();
+    only_ = std::move(slice);
   }
   // REQUIRES: `other` is another payload.
   void Append(const Payload& other) {
     TL_DCHECK(&other != this);
-    for (const Slice& slice : other.slices_) Append(slice);
+    for (const Slice& slice : other.slices()) Append(slice);
   }
   // REQUIRES: n <= bytes().
-  void RemovePrefix(uint64_t n);
+  void RemovePrefix(uint64_t n) {
+    TL_DCHECK(n <= bytes_);
+    if (n == bytes_) return Clear();
+    bytes_ -= n;
+    if (list_ == nullptr) return only_.RemovePrefix(static_cast<uint32_t>(n));
+    RemoveFromList(n);
+  }
   void Clear() {
-    slices_.clear();
+    only_ = Slice();
+    if (list_ != nullptr) [[unlikely]]
+      list_.reset();
     bytes_ = 0;
   }
 
   uint64_t bytes() const { return bytes_; }
   bool empty() const { return bytes_ == 0; }
-  absl::Span<const Slice> slices() const { return slices_; }
+  absl::Span<const Slice> slices() const {
+    if (list_ != nullptr) [[unlikely]]
+      return *list_;
+    return {&only_, bytes_ != 0 ? 1u : 0u};
+  }
   // Up to `max` leading bytes in one piece: a view of the first slice where that suffices, else a
   // copy in `scratch`.
   std::string_view Prefix(size_t max, std::string& scratch) const;
@@ -173,7 +196,13 @@ class Payload {
   void Compact(BlockPool& pool);
 
  private:
-  absl::InlinedVector<Slice, 1> slices_;
+  using List = std::vector<Slice>;
+
+  void AppendToList(Slice slice);
+  void RemoveFromList(uint64_t n);
+
+  Slice only_;                  // where there is no list
+  std::unique_ptr<List> list_;  // of two slices or more when it is made; never empty
   uint64_t bytes_ = 0;
 };
 
