@@ -48,12 +48,8 @@ void Bridge::Enlist() {
   workspace_.touched.push_back(tag_);
 }
 
-void Bridge::OnEvent(amqp::Event& event) {
+void Bridge::OnRareEvent(const amqp::Event& event) {
   switch (event.kind) {
-    case amqp::EventKind::kTransfer:
-      return OnTransfer(event);
-    case amqp::EventKind::kDisposition:
-      return OnDisposition(event);
     case amqp::EventKind::kLinkFlow:
       return OnLinkFlow(event);
     case amqp::EventKind::kAttached:

@@ -36,7 +36,11 @@ class Bridge final : public core::Sink {
   void Close();
 
   // An event of a link, a delivery or a session. REQUIRES: is_open().
-  void OnEvent(amqp::Event& event);
+  void OnEvent(amqp::Event& event) {
+    if (event.kind == amqp::EventKind::kTransfer) return OnTransfer(event);
+    if (event.kind == amqp::EventKind::kDisposition) return OnDisposition(event);
+    OnRareEvent(event);
+  }
 
   // Says that the driver has something to flush.
   void Touch() {
@@ -80,6 +84,7 @@ class Bridge final : public core::Sink {
   void Enlist();
   core::SendOutcome SendSettled(core::LinkToken link, core::SendRequest& request);
   core::SendOutcome SendAs(core::LinkToken link, core::SendRequest& request, bool settled);
+  void OnRareEvent(const amqp::Event& event);
   void OnTransfer(amqp::Event& event);
   void OnSettledModeTransfer(amqp::Event& event);
   void OnDisposition(const amqp::Event& event);

@@ -131,7 +131,7 @@ bool Driver::Impl::OnEvents() {
   amqp::Event event;
   while (engine_->Next(event)) {
     any = true;
-    if (IsOfConnection(event.kind)) {
+    if (IsOfConnection(event.kind)) [[unlikely]] {
       OnConnectionEvent(event);
     } else if (bridge_.is_open()) {
       bridge_.OnEvent(event);
