@@ -52,7 +52,8 @@ struct Event {
   Slice payload;
   const Outcome* outcome = nullptr;
 
-  // kLinkFlow: credit the receiver has left after this flow.
+  // kLinkFlow: credit that is left after this flow; of a link on which we receive, with what was
+  // granted and is not announced yet.
   uint32_t credit = 0;
   bool drain = false;
   bool echo = false;

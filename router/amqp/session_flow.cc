@@ -112,7 +112,7 @@ bool Session::OnFlow(const Flow& flow, Event& event) {
     return false;
   }
   FillLink(link, EventKind::kLinkFlow, event);
-  event.credit = link.credit;
+  event.credit = link.credit + link.grant;
   event.drain = link.drain;
   event.echo = flow.echo;
   if (link.role == Role::kReceiver && link.credit == 0) link.drain = false;
@@ -122,7 +122,7 @@ bool Session::OnFlow(const Flow& flow, Event& event) {
 bool Session::ReportFlow(Link& link, Event& event) {
   if (!link.attach_sent || link.detach_sent || end_sent_) return false;
   FillLink(link, EventKind::kLinkFlow, event);
-  event.credit = link.credit;
+  event.credit = link.credit + link.grant;
   event.drain = link.drain;
   event.echo = false;
   if (link.aside != nullptr) {

@@ -111,6 +111,19 @@ TEST(Flow, EndsADrainWhenTheLastCreditIsUsed) {
   EXPECT_TRUE(pair.server.Last(EventKind::kLinkFlow).drain);
 }
 
+TEST(Flow, OfASenderTellsAllThatWasGrantedAlsoWhatWaitsToBeAnnounced) {
+  Pair pair;
+  const Pair::Ends ends = pair.Attach(SenderAttach("a"));
+  pair.server.engine.Grant(ends.server, 10);
+  pair.Run();
+  pair.client.Send(ends.client, {.complete = true}, "1");
+  pair.Run();
+  pair.server.engine.Grant(ends.server, 1);
+  pair.client.engine.Echo(ends.client);
+  pair.Run();
+  EXPECT_EQ(pair.server.Last(EventKind::kLinkFlow).credit, 10u);
+}
+
 TEST(Flow, HasNothingToDrainWithoutCredit) {
   Pair pair;
   const Pair::Ends ends = pair.Attach(SenderAttach("a"));
