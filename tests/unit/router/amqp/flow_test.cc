@@ -267,6 +267,26 @@ TEST(Flow, KeepsTheWindowShutWhileTheBytesAreHeld) {
   EXPECT_EQ(pair.client.Send(ends.client, {.complete = true}, text), SendResult::kSent);
 }
 
+TEST(Flow, OpensAWindowOfOneLargeFrameForSmallerOnes) {
+  EngineOptions large = ServerOptions();
+  large.max_frame_size = large.session_window_bytes;
+  Pair pair(5, ClientOptions(), large);
+  pair.server.react = [&](const Event& event) {
+    if (event.kind != EventKind::kTransfer) pair.server.Answer(event);
+  };
+  const Pair::Ends ends = pair.Attach(SenderAttach("a"));
+  pair.server.engine.Grant(ends.server, 1000);
+  pair.Run();
+  // Each is a small part of the window, and held.
+  const std::string text(60'000, 'x');
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_EQ(pair.client.Send(ends.client, {.settled = true, .complete = true}, text),
+              SendResult::kSent)
+        << i;
+    pair.Run();
+  }
+}
+
 TEST(Flow, ForgetsBytesHeldForALinkThatIsGone) {
   EngineOptions small = ServerOptions();
   small.session_window_bytes = 16 * 1024;
