@@ -182,6 +182,8 @@ class Session {
   void ListDue();
   void ListFlow(Link& link);
   uint32_t WindowWanted() const;
+  // What the next window is made for, by the largest frame since the last.
+  void ExpectFramesAsSeen();
   void FillFlow(Flow& flow);
 
   // deliveries

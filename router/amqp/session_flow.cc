@@ -39,14 +39,17 @@ uint32_t Session::WindowWanted() const {
   return static_cast<uint32_t>((bytes - held_bytes_) / frame_bytes_expected_);
 }
 
+void Session::ExpectFramesAsSeen() {
+  if (frame_bytes_seen_ == 0) return;
+  const uint32_t least = std::max(kFrameBytesMin, context_.frame_bytes_max / kFrameShareMax);
+  frame_bytes_expected_ = std::max({frame_bytes_seen_, frame_bytes_expected_ / 2, least});
+  frame_bytes_seen_ = 0;
+}
+
 // The session part of a flow. Announces the window, which never shrinks below what the peer was
 // told before.
 void Session::FillFlow(Flow& flow) {
-  if (frame_bytes_seen_ > 0) {
-    const uint32_t least = std::max(kFrameBytesMin, context_.frame_bytes_max / kFrameShareMax);
-    frame_bytes_expected_ = std::max({frame_bytes_seen_, frame_bytes_expected_ / 2, least});
-    frame_bytes_seen_ = 0;
-  }
+  ExpectFramesAsSeen();
   incoming_window_ = std::max(incoming_window_, WindowWanted());
   window_low_ = incoming_window_ / 2;
   if (begin_received_) flow.next_incoming_id = next_incoming_id_;
@@ -75,7 +78,9 @@ void Session::Flush() {
   if (incoming_.Overrun() || outgoing_.Overrun()) {
     return End(condition::kResourceLimitExceeded, "a delivery was left unsettled for too long");
   }
-  // The window is worth announcing once the peer has used up half of it.
+  // The window is worth announcing once the peer has used up half of it. A window of one large frame
+  // that a smaller one has used up would never open while that one is held.
+  if (incoming_window_ <= window_low_) ExpectFramesAsSeen();
   const uint32_t wanted = WindowWanted();
   if (!flow_due_ && (wanted == 0 || incoming_window_ > wanted / 2)) return;
   Flow flow;
