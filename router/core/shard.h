@@ -9,7 +9,6 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "router/amqp/sections.h"
-#include "router/amqp/types.h"
 #include "router/base/affine.h"
 #include "router/base/payload.h"
 #include "router/base/random.h"
@@ -21,7 +20,6 @@
 #include "router/core/envelope.h"
 #include "router/core/outbox.h"
 #include "router/core/route_table.h"
-#include "router/core/sink.h"
 #include "router/core/stats.h"
 
 namespace trunkline::core {

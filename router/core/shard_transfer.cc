@@ -21,7 +21,10 @@ uint64_t Shard::OnTransfer(Handle<InLink> handle, IncomingTransfer transfer) {
   if (link == nullptr) return 0;
   InDelivery* in = transfer.first ? &Begin(*link, transfer)
                                   : in_deliveries_.Find(Handle<InDelivery>::Unpack(transfer.user));
-  if (in == nullptr || in->link != link || in->complete) return 0;
+  if (in == nullptr || in->link != link || in->complete) {
+    link->connection->sink->Release(link->token, transfer.payload.size());
+    return 0;
+  }
   const uint64_t user = in_deliveries_.HandleOf(*in).Pack();
   Take(*in, transfer);
   return user;
@@ -45,12 +48,12 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline InDelivery& Shard::Begin(InLink& link,
 // One frame: accounted, then held, forwarded, added to the copies, or thrown away. `in` may have
 // ended on return.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::Take(InDelivery& in, IncomingTransfer& transfer) {
-  if (transfer.aborted) return Abort(in);
   const uint32_t bytes = transfer.payload.size();
   Connection& connection = *in.link->connection;
   in.received += bytes;
   in.link->held += bytes;
   connection.unreleased += bytes;
+  if (transfer.aborted) return Abort(in);
   in.complete = !transfer.more;
   if (transfer.settled && !in.settled) SettleByProducer(in, {});
   const uint64_t size_max = connection.info.max_message_size;

@@ -164,6 +164,19 @@ TEST_F(AnnotationsTest, SendATrustedAnonymousMessageWhereTheySay) {
   EXPECT_THAT(untrusted.Outcomes(), ElementsAre(OutcomeKind::kRejected));
 }
 
+TEST_F(AnnotationsTest, KeepTheTargetThatATrustedAnonymousMessageNamed) {
+  World world;
+  Peer& trusted =
+      world.Connect({.strip_inbound_annotations = false, .strip_outbound_annotations = false});
+  Consumer consumer = world.Receiver(trusted, "orders");
+  const std::string target = Symbol("x-opt-qd.to") + Text("amqp:/orders");
+  world.Sender(trusted, AttachRequest{})
+      .Send(Annotations({Symbol("x-opt-qd.to"), Text("amqp:/orders")}) + Body("m"));
+  world.Turn();
+  ASSERT_THAT(consumer.got(), SizeIs(1));
+  EXPECT_THAT(consumer.got()[0].bytes, HasSubstr(target));
+}
+
 TEST_F(AnnotationsTest, TellThePhase) {
   World world({.settings = {{.pattern = "way", .ingress_phase = '2', .egress_phase = '2'}}});
   Peer& peer = world.Connect({.strip_outbound_annotations = false});

@@ -102,7 +102,10 @@ void Producer::More(std::string_view bytes, SendOptions options) {
                                  .payload = world.Memory(bytes)});
 }
 
-void Producer::Abort() { peer->world->shard->OnTransfer(link, {.user = user, .aborted = true}); }
+void Producer::Abort(std::string_view bytes) {
+  World& world = *peer->world;
+  world.shard->OnTransfer(link, {.user = user, .aborted = true, .payload = world.Memory(bytes)});
+}
 
 void Producer::Settle(uint64_t in_user, amqp::OutcomeKind kind) {
   peer->world->shard->OnProducerDisposition(in_user, {.kind = kind, .raw = {}}, true);

@@ -103,7 +103,7 @@ struct Producer {
   // One delivery of these bytes, or the beginning of it; returns its name.
   uint32_t Send(std::string_view bytes, SendOptions options = {});
   void More(std::string_view bytes, SendOptions options = {});
-  void Abort();
+  void Abort(std::string_view bytes = "");
   void Settle(uint64_t in_user, amqp::OutcomeKind kind = amqp::OutcomeKind::kNone);
   void Detach();
   std::vector<amqp::OutcomeKind> Outcomes() const;  // settled ones, in order

@@ -161,6 +161,18 @@ TEST_F(StreamTest, DropsAnAbortedMessageThatNobodyHasSeen) {
   EXPECT_EQ(world_.shard->unsettled(), 0u);
 }
 
+TEST_F(StreamTest, ForgetsWhatComesWithAnAbort) {
+  SendPart(producer_, 0, kHold);
+  producer_.Abort("not worth a look");
+  EXPECT_EQ(producer_.record().released, kHold + 16);
+  producer_.Send("12345", {.more = true});
+  producer_.Abort("67");
+  EXPECT_EQ(producer_.record().released, kHold + 16 + 7);
+  producer_.More("for nobody");
+  EXPECT_EQ(producer_.record().released, kHold + 16 + 7 + 10);
+  EXPECT_EQ(producer_.record().credit, 250u);
+}
+
 TEST_F(StreamTest, AbortsWhenTheProducerIsLost) {
   SendPart(producer_, 0, kHold);
   world_.Turn();
