@@ -30,6 +30,13 @@ bool StartsBare(const Slice& message) {
 // As in x-opt-qd.phase: 'F' is 22.
 int PhaseOf(const AddressKey& key) { return key[0] == 'M' ? key[1] - '0' : 0; }
 
+// Deliveries from which on pre-settled ones are dropped. What the consumer has credit for does not
+// wait: it leaves at the end of the turn, unless the connection is blocked.
+uint64_t QueueMax(const OutLink& link) {
+  const bool leaves = link.attached && link.run != RunState::kBlocked;
+  return uint64_t{link.capacity} + (leaves ? link.credit : 0);
+}
+
 }  // namespace
 
 // Decides, once, who gets a delivery; `in` may have ended on return. `only` is the message if it
@@ -265,7 +272,7 @@ Payload Shard::Rewrite(const InDelivery& in, const amqp::Sections& sections, con
 
 // A copy without payload, in the queue of `link`.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline OutDelivery& Shard::Enqueue(InDelivery& in, OutLink& link) {
-  if (in.presettled && link.queued >= link.capacity) DropPresettled(link);
+  if (in.presettled && link.queued >= QueueMax(link)) DropPresettled(link);
   OutDelivery& out = out_deliveries_.Emplace();
   const OutRef self{.shard = options_.id, .delivery = out_deliveries_.HandleOf(out)};
   out.link = &link;

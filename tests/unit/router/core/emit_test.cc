@@ -160,6 +160,25 @@ TEST_F(EmitTest, DropsAllButTheFirstWhenOneMoreComes) {
   EXPECT_EQ(world_.shard->unsettled(), 0u);
 }
 
+TEST_F(EmitTest, DropsNothingThatTheConsumerHasCreditFor) {
+  consumer_.Flow(10);
+  for (int i = 0; i < 14; ++i) producer_.Send(Body(std::to_string(i)), {.settled = true});
+  world_.Turn();
+  EXPECT_THAT(consumer_.Texts(), SizeIs(10));
+  EXPECT_EQ(world_.shard->stats().dropped_presettled.Get(), 0u);
+  for (int i = 14; i < 19; ++i) producer_.Send(Body(std::to_string(i)), {.settled = true});
+  EXPECT_GT(world_.shard->stats().dropped_presettled.Get(), 0u);
+}
+
+TEST_F(EmitTest, CountsNoCreditOfABlockedConsumer) {
+  consumer_.Flow(100);
+  far_.sink.blocked = true;
+  producer_.Send(Body("0"), {.settled = true});
+  world_.Turn();
+  for (int i = 1; i < 5; ++i) producer_.Send(Body(std::to_string(i)), {.settled = true});
+  EXPECT_EQ(world_.shard->stats().dropped_presettled.Get(), 3u);
+}
+
 TEST_F(EmitTest, DropsNoUnsettledMessage) {
   producer_.Send(Body("0"), {.settled = true});
   producer_.Send(Body("1"));
