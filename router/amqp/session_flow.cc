@@ -78,8 +78,8 @@ void Session::Flush() {
   if (incoming_.Overrun() || outgoing_.Overrun()) {
     return End(condition::kResourceLimitExceeded, "a delivery was left unsettled for too long");
   }
-  // The window is worth announcing once the peer has used up half of it. A window of one large frame
-  // that a smaller one has used up would never open while that one is held.
+  // The window is worth announcing once the peer has used up half of it. A window of one large
+  // frame that a smaller one has used up would never open while that one is held.
   if (incoming_window_ <= window_low_) ExpectFramesAsSeen();
   const uint32_t wanted = WindowWanted();
   if (!flow_due_ && (wanted == 0 || incoming_window_ > wanted / 2)) return;
