@@ -25,7 +25,9 @@
 namespace trunkline::bench {
 namespace {
 
-constexpr uint32_t kCredit = 250;
+// Of each receiver: more than the 250 that a router gives a sender, so that pre-settled messages
+// are not dropped for want of it.
+constexpr uint32_t kCredit = 1000;
 constexpr size_t kBufferBytes = 512 * 1024;
 constexpr size_t kBatchBytes = 256 * 1024;
 
