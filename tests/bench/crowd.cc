@@ -70,7 +70,8 @@ class Crowd {
     if (options_.stay > 0) {
       std::puts("attached");
       std::fflush(stdout);
-      sleep(static_cast<unsigned>(options_.stay));
+      const uint64_t end = NowNs() + static_cast<uint64_t>(options_.stay) * 1'000'000'000;
+      while (NowNs() < end) Turn();
     }
     for (Client& client : clients_) Leave(client);
     const double after = Settled();
