@@ -67,7 +67,7 @@ unit() {
     failures+=("build ($mode)")
     return 1
   fi
-  note "unit tests ($mode)"
+  note "unit tests ($mode) in $BUILD"
   ctest --test-dir "$BUILD" -j "$JOBS" --output-on-failure --output-junit "$work/unit.xml" \
     > "$work/ctest" 2>&1
   python3 tests/tools/count_junit.py "$work/unit.xml" > "$work/count" 2>&1 || true

@@ -1,6 +1,7 @@
 # Sourced by the runners. Packages, build trees and the lock that keeps builds one at a time.
 #   install_packages          Debian packages that building and testing need, if any is missing
-#   build_tree MODE TARGET…   configures and builds below $TRUNKLINE_CACHE; sets BUILD
+#   build_tree MODE TARGET…   configures and builds below $TRUNKLINE_CACHE; sets BUILD. Each clone has
+#                             its own build trees.
 # MODE: release, quickstart (no tests), address, thread, fuzzer.
 
 TRUNKLINE_CACHE=${TRUNKLINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/trunkline}
@@ -30,7 +31,7 @@ install_packages() {
 build_tree() {
   local mode=$1 flags=()
   shift
-  BUILD=$TRUNKLINE_CACHE/build-$mode
+  BUILD=$TRUNKLINE_CACHE/$(pwd -P | cksum | cut -d' ' -f1)/build-$mode
   mkdir -p "$BUILD"
   case $mode in
     release) flags=(-DCMAKE_BUILD_TYPE=RelWithDebInfo) ;;
