@@ -5,8 +5,15 @@
 
 namespace trunkline {
 
+// The real block and how many references of it are stood for.
+struct BlockPool::Proxy : Block {
+  Block* origin;
+  uint32_t origin_refs;
+};
+
 BlockPool::~BlockPool() {
   TL_CHECK(bytes_in_use_ == 0) << bytes_in_use_ << " bytes of slices outlive their pool";
+  TL_CHECK(proxies_ == 0) << "slices of another pool outlive the one they are known to";
   Trim();
 }
 
@@ -29,11 +36,51 @@ Block* BlockPool::Take(uint32_t capacity) {
 }
 
 void BlockPool::Return(Block* block) {
+  if (block->capacity == 0) return ReturnProxy(static_cast<Proxy*>(block));
   bytes_in_use_ -= block->capacity;
   if (block->capacity == kBlockBytes && free_.size() < kFreeMax) {
     free_.push_back(block);
   } else {
     std::free(block);
+  }
+}
+
+Block* BlockPool::Borrow(Block* origin) {
+  if (last_proxy_ != nullptr && last_proxy_->origin == origin) {
+    ++last_proxy_->refs;
+    ++last_proxy_->origin_refs;
+    return last_proxy_;
+  }
+  Proxy* proxy = new Proxy;
+  proxy->pool = this;
+  proxy->refs = 1;
+  proxy->capacity = 0;
+  proxy->used = 0;
+  proxy->origin = origin;
+  proxy->origin_refs = 1;
+  ++proxies_;
+  last_proxy_ = proxy;
+  return proxy;
+}
+
+void BlockPool::ReturnProxy(Proxy* proxy) {
+  const uint16_t home = proxy->origin->pool->id();
+  if (home >= returns_.size()) returns_.resize(home + size_t{1});
+  returns_[home].push_back({proxy->origin, proxy->origin_refs});
+  if (last_proxy_ == proxy) last_proxy_ = nullptr;
+  --proxies_;
+  delete proxy;
+}
+
+std::vector<BlockReturn> BlockPool::TakeReturns(uint16_t pool) {
+  if (returns(pool) == 0) return {};
+  return std::exchange(returns_[pool], {});
+}
+
+void BlockPool::AcceptReturns(absl::Span<const BlockReturn> returns) {
+  for (const BlockReturn& given : returns) {
+    given.block->refs -= given.refs - 1;
+    Unref(given.block);
   }
 }
 
@@ -82,8 +129,10 @@ std::string Payload::ToString() const {
 
 void Payload::Compact(BlockPool& pool) {
   if (bytes_ == 0 || bytes_ > kCompactMax) return;
-  if (list_ == nullptr && only_.block() != nullptr && only_.block()->capacity <= kCompactMax)
+  if (list_ == nullptr && only_.block() != nullptr && only_.block()->capacity != 0 &&
+      only_.block()->capacity <= kCompactMax) {
     return;
+  }
   Block* block = pool.Take(static_cast<uint32_t>(bytes_));
   for (const Slice& slice : slices()) {
     std::memcpy(block->tail(), slice.data(), slice.size());

@@ -60,6 +60,16 @@ class Slice {
   uint32_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
   Block* block() const { return block_; }
+  // Lets go of the block without giving up its reference, which is the caller's from here on.
+  Block* Release() { return std::exchange(block_, nullptr); }
+  // Takes over a reference of `block`.
+  static Slice Adopt(Block* block, const uint8_t* data, uint32_t size) {
+    Slice slice;
+    slice.block_ = block;
+    slice.data_ = data;
+    slice.size_ = size;
+    return slice;
+  }
   std::string_view view() const { return {reinterpret_cast<const char*>(data_), size_}; }
   // REQUIRES: offset + size <= this->size().
   Slice Sub(uint32_t offset, uint32_t size) const {
@@ -78,14 +88,25 @@ class Slice {
   uint32_t size_ = 0;
 };
 
+// References of a block that another thread gives back.
+struct BlockReturn {
+  Block* block = nullptr;
+  uint32_t refs = 0;
+};
+
 // Keeps blocks for reuse. Owned by a worker (or a test); every slice of its blocks must be gone
 // before it is. Thread: its owner's.
+//
+// A block of another thread's pool is known here by a proxy: a Block without bytes of its own that
+// stands for so many references of the real one. Slices point to the real bytes and count on the
+// proxy; when that is done, the references wait to be taken home. See Parcel.
 class BlockPool {
  public:
   static constexpr uint32_t kBlockBytes = 64 * 1024;
   static constexpr size_t kFreeMax = 64;  // 4 MiB kept; what is above goes back to the allocator
 
-  BlockPool() = default;
+  // `id` tells the pools of one process apart; small.
+  explicit BlockPool(uint16_t id = 0) : id_(id) {}
   BlockPool(const BlockPool&) = delete;
   BlockPool& operator=(const BlockPool&) = delete;
   ~BlockPool();
@@ -100,16 +121,35 @@ class BlockPool {
   // Gives free blocks back to the allocator.
   void Trim();
 
-  // Bytes of all blocks in use (not those kept for reuse).
+  uint16_t id() const { return id_; }
+
+  // A reference to the proxy of `origin`, a block of another pool of which one reference is handed
+  // over. Consecutive calls for one block share a proxy.
+  Block* Borrow(Block* origin);
+  // What is to be taken home to the pool of that id: the caller brings it to AcceptReturns there.
+  size_t returns(uint16_t pool) const { return pool < returns_.size() ? returns_[pool].size() : 0; }
+  std::vector<BlockReturn> TakeReturns(uint16_t pool);
+  // On the thread of the blocks' pool.
+  static void AcceptReturns(absl::Span<const BlockReturn> returns);
+
+  // Bytes of all blocks in use (not those kept for reuse), proxies not counted.
   uint64_t bytes_in_use() const { return bytes_in_use_; }
   // Blocks kept for reuse: at most kFreeMax.
   size_t free_blocks() const { return free_.size(); }
 
  private:
-  void Return(Block* block);
+  struct Proxy;
 
+  void Return(Block* block);
+  void ReturnProxy(Proxy* proxy);
+
+  const uint16_t id_;
   absl::InlinedVector<Block*, 8> free_;
   uint64_t bytes_in_use_ = 0;
+
+  std::vector<std::vector<BlockReturn>> returns_;  // by pool
+  Proxy* last_proxy_ = nullptr;                    // alive
+  size_t proxies_ = 0;                             // alive
 };
 
 inline Slice::Slice(Block* block, const uint8_t* data, uint32_t size)
@@ -174,6 +214,17 @@ class Payload {
     if (list_ != nullptr) [[unlikely]]
       list_.reset();
     bytes_ = 0;
+  }
+
+  // Gives every slice to `take`, in order; nothing is left.
+  template <typename Take>
+  void TakeSlices(Take take) {
+    if (list_ != nullptr) {
+      for (Slice& slice : *list_) take(std::move(slice));
+    } else if (bytes_ != 0) {
+      take(std::move(only_));
+    }
+    Clear();
   }
 
   uint64_t bytes() const { return bytes_; }

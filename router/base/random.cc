@@ -7,12 +7,8 @@ std::string Random::Name(int n) {
   static_assert(sizeof(kAlphabet) == 64 + 1);
   std::string name;
   name.reserve(n);
-  uint64_t bits = 0;  // six at a time, from the top: ten characters per number
-  for (int i = 0; i < n; ++i) {
-    if (i % 10 == 0) bits = Next();
-    name.push_back(kAlphabet[bits >> 58]);
-    bits <<= 6;
-  }
+  // A number can be turned back into the state behind it: little of each is shown.
+  for (int i = 0; i < n; ++i) name.push_back(kAlphabet[Next() >> 58]);
   return name;
 }
 

@@ -6,7 +6,9 @@
 namespace trunkline {
 
 // Small seeded generator (splitmix64), passed in and never global: the same seed gives the same
-// run. Not for secrets.
+// run. Not for secrets: who sees a whole number knows all that follow.
+//
+// Thread: its owner's.
 class Random {
  public:
   explicit Random(uint64_t seed) : state_(seed) {}
@@ -19,7 +21,8 @@ class Random {
   }
   // 0..bound-1. REQUIRES: bound > 0.
   uint64_t Below(uint64_t bound) { return Next() % bound; }
-  // `n` characters of [A-Za-z0-9+_], as Dispatch uses in names it makes.
+  // `n` characters of [A-Za-z0-9+_], as Dispatch uses in names it makes. Peers see them: six bits
+  // of a number each, so that nobody guesses the next name by the last.
   std::string Name(int n);
 
  private:
