@@ -9,8 +9,6 @@
 namespace trunkline::config {
 namespace {
 
-constexpr size_t kIdBytesMax = 63;
-
 bool IsLowerAlnum(char c) { return absl::ascii_islower(c) || absl::ascii_isdigit(c); }
 
 }  // namespace

@@ -42,8 +42,9 @@ std::string ResourceName(std::string_view collection, std::string_view id);
 // "listeners/amqp" → "amqp"; a name without a collection is its own id.
 std::string_view ResourceId(std::string_view name);
 
-// Whether `id` may be the id of a resource: 1 to 63 of a-z, 0-9, "." and "-", letter or digit at
-// both ends.
+inline constexpr size_t kIdBytesMax = 63;
+// Whether `id` may be the id of a resource: 1 to kIdBytesMax of a-z, 0-9, "." and "-", letter or
+// digit at both ends.
 bool IsResourceId(std::string_view id);
 // Makes an id from any text, reversibly: the text itself if it is one and does not start with "q-",
 // else "q-" and each byte outside a-z, 0-9 as "-hh". May be longer than an id that people choose.

@@ -17,6 +17,11 @@ namespace {
 // The key of a resource that stands beside the fields of its spec.
 constexpr std::string_view kName = "name";
 
+// A name above this is too long by far, as is the prefix or pattern that it is made from (1024
+// bytes, three in the name for each); not read on, so that no name fills memory as part of many
+// paths.
+constexpr size_t kIdBytesRead = 4096;
+
 // The value of `key` in the map `node`, if it is plain text.
 std::string_view TextOf(const YamlNode& node, std::string_view key) {
   if (node.kind != YamlNode::Kind::kMap) return {};
@@ -49,6 +54,14 @@ void ReadResources(const YamlNode& list, const std::string& section, std::string
   for (size_t i = 0; i < list.items.size(); ++i) {
     const YamlNode& node = list.items[i];
     const std::string id = IdOf(node, collection);
+    if (id.size() > kIdBytesRead) {
+      const bool is_named = !TextOf(node, kName).empty();
+      report.problems.push_back({node.at, Concat(section, "[", i, "]", is_named ? ".name" : ""),
+                                 is_named
+                                     ? Concat(id.size(), " bytes are more than ", kIdBytesMax)
+                                     : std::string("prefix or pattern: more than 1024 bytes")});
+      continue;
+    }
     const std::string path =
         id.empty() ? Concat(section, "[", i, "]") : Concat(section, "[", id, "]");
     if (node.kind != YamlNode::Kind::kMap) {
@@ -118,6 +131,10 @@ absl::StatusOr<FileDocument> ParseDocument(std::string_view text, const std::str
   std::variant<YamlNode, Problem> tree = ParseYaml(text);
   if (Problem* problem = std::get_if<Problem>(&tree)) {
     return absl::InvalidArgumentError(FormatProblems(file, {std::move(*problem)}));
+  }
+  if (std::get<YamlNode>(tree).kind == YamlNode::Kind::kNull) {
+    // A file that is just being written looks so; it must not end a router's listeners.
+    return absl::InvalidArgumentError(FormatProblems(file, {{{}, "", "holds nothing"}}));
   }
   Document document;
   YamlReport report;

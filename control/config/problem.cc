@@ -12,6 +12,9 @@ namespace {
 // Longer words get no hint, so that the work stays small.
 constexpr size_t kHintBytesMax = 64;
 
+// Paths may hold any key of the file.
+constexpr size_t kPathBytesShown = 200;
+
 // How words look to people: initialHandshakeTimeout, initial-handshake-timeout and
 // initial_handshake_timeout are one word.
 std::string Fold(std::string_view word) {
@@ -66,7 +69,7 @@ std::string FormatProblems(std::string_view file, std::vector<Problem> problems)
     const Problem& problem = problems[i];
     text += Concat(file, ":");
     if (problem.at.line != 0) text += Concat(problem.at.line, ":", problem.at.column, ":");
-    if (!problem.path.empty()) text += Concat(" ", problem.path, ":");
+    if (!problem.path.empty()) text += Concat(" ", Shorten(problem.path, kPathBytesShown), ":");
     text += Concat(" ", problem.text, "\n");
   }
   if (problems.size() > kProblemsShownMax) {

@@ -26,13 +26,18 @@ std::string Concat(const T&... parts) {
 // std::string_view of an absl::string_view, such as a status message.
 inline std::string_view View(absl::string_view text) { return {text.data(), text.size()}; }
 
-// The text in quotes, for messages; long text is cut, at the start of a UTF-8 character.
+// Long text is cut, at the start of a UTF-8 character.
+inline std::string Shorten(std::string_view text, size_t bytes_max) {
+  if (text.size() <= bytes_max) return std::string(text);
+  size_t end = bytes_max;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return Concat(text.substr(0, end), "…");
+}
+
+// The text in quotes, for messages, shortened.
 inline std::string Quote(std::string_view text) {
   constexpr size_t kShownBytesMax = 60;
-  if (text.size() <= kShownBytesMax) return Concat("\"", text, "\"");
-  size_t end = kShownBytesMax;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return Concat("\"", text.substr(0, end), "…\"");
+  return Concat("\"", Shorten(text, kShownBytesMax), "\"");
 }
 
 }  // namespace trunkline::config

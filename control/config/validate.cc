@@ -1,5 +1,8 @@
 #include "control/config/validate.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <array>
 #include <map>
@@ -39,6 +42,21 @@ std::vector<std::string> PatternTokens(const v1::AddressSpec& spec) {
   return tokens;
 }
 
+bool IsIpv6Address(std::string_view host) {
+  in6_addr address;
+  const std::string plain(host.substr(0, host.find('%')));  // fe80::1%eth0
+  return ::inet_pton(AF_INET6, plain.c_str(), &address) == 1;
+}
+
+// Why `host` is neither a name nor an address; empty if it may be one.
+std::string WrongHost(std::string_view host) {
+  if (host.find_first_of(" /@*[]") != std::string_view::npos) {
+    return Concat(Quote(host), " is no name or address");
+  }
+  if (host.find(':') == std::string_view::npos || IsIpv6Address(host)) return "";
+  return Concat(Quote(host), " is no name or address; the port is a field of its own");
+}
+
 // Collects the problems of one document.
 class Validator {
  public:
@@ -50,6 +68,7 @@ class Validator {
   void CheckRouter();
   void CheckLog();
   void CheckListener(const std::string& path, const v1::ListenerSpec& spec);
+  void CheckHost(const std::string& path, const std::string& host);
   void CheckPortsApart();
   void CheckConnector(const std::string& path, const v1::ConnectorSpec& spec);
   void CheckTlsProfile(const std::string& path, const v1::TlsProfileSpec& spec);
@@ -124,6 +143,7 @@ void Validator::CheckLog() {
 
 void Validator::CheckListener(const std::string& path, const v1::ListenerSpec& spec) {
   CheckRules(spec, path, problems_);
+  CheckHost(path, spec.host());
   const v1::TlsProfileSpec* profile = FindProfile(path, spec.tls_profile());
   const bool asks_certificate = spec.tls_client_auth() == v1::TLS_CLIENT_AUTH_REQUEST ||
                                 spec.tls_client_auth() == v1::TLS_CLIENT_AUTH_REQUIRE;
@@ -148,6 +168,10 @@ void Validator::CheckListener(const std::string& path, const v1::ListenerSpec& s
   }
 }
 
+void Validator::CheckHost(const std::string& path, const std::string& host) {
+  if (std::string wrong = WrongHost(host); !wrong.empty()) Fail(path, "host", std::move(wrong));
+}
+
 // Two listeners on one port of one host would fail when they are bound; told here with a name.
 void Validator::CheckPortsApart() {
   std::map<std::tuple<std::string, uint32_t, int>, std::string> taken;
@@ -166,6 +190,7 @@ void Validator::CheckPortsApart() {
 
 void Validator::CheckConnector(const std::string& path, const v1::ConnectorSpec& spec) {
   CheckRules(spec, path, problems_);
+  CheckHost(path, spec.host());
   const v1::TlsProfileSpec* profile = FindProfile(path, spec.tls_profile());
   if (spec.has_verify_hostname() && spec.tls_profile().empty()) {
     Fail(path, "verify_hostname", "needs a tls_profile");
@@ -177,7 +202,8 @@ void Validator::CheckConnector(const std::string& path, const v1::ConnectorSpec&
   CheckMechanisms(path, spec.sasl_mechanisms(), has_certificate,
                   "a tls_profile with a certificate_file");
   for (int i = 0; i < spec.failover_size(); ++i) {
-    if (ParseHostPort(spec.failover(i))) continue;
+    const auto host = ParseHostPort(spec.failover(i));
+    if (host && WrongHost(host->host).empty()) continue;
     Fail(path, Concat("failover[", i, "]"),
          Concat(Quote(spec.failover(i)), " is not host, host:port or [ipv6]:port"));
   }

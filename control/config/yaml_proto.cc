@@ -94,6 +94,10 @@ void MessageReader::ReadField(const FieldDescriptor& field, const YamlNode& valu
   if (field.is_map()) return ReadMap(field, value, path);
   if (field.is_repeated()) {
     if (!Expect(YamlNode::Kind::kList, value, path)) return;
+    const v1::FieldRules& rules = RulesOf(field);
+    if (rules.has_max() && static_cast<int64_t>(value.items.size()) > rules.max()) {
+      return Fail(value, path, Concat(value.items.size(), " entries are more than ", rules.max()));
+    }
     for (size_t i = 0; i < value.items.size(); ++i) {
       const std::string item_path = Concat(path, "[", i, "]");
       report_.positions[item_path] = value.items[i].at;
@@ -202,6 +206,9 @@ void MessageReader::ReadEnum(const FieldDescriptor& field, const YamlNode& value
 
 void MessageReader::UnknownKey(const YamlNode& key, const std::string& path,
                                std::string_view beside) {
+  if (key.text == "<<") {
+    return Fail(key, path, "merge keys are not supported; an alias stands for a whole value");
+  }
   std::vector<std::string> known;
   if (!beside.empty()) known.emplace_back(beside);
   const google::protobuf::Descriptor& type = *message_.GetDescriptor();

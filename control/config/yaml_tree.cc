@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "control/config/text.h"
 
 namespace trunkline::config {
 namespace {
@@ -21,10 +22,20 @@ Position At(const YAML::Mark& mark) {
   return {mark.line + 1, mark.column + 1};
 }
 
-size_t CountNodes(const YamlNode& node) {
-  size_t count = 1;
-  for (const YamlNode& item : node.items) count += CountNodes(item);
-  return count;
+// What a node takes of the bounds, with all that is in it.
+struct Size {
+  size_t nodes = 0;
+  size_t bytes = 0;
+};
+
+Size SizeOf(const YamlNode& node) {
+  Size size{1, node.text.size()};
+  for (const YamlNode& item : node.items) {
+    const Size more = SizeOf(item);
+    size.nodes += more.nodes;
+    size.bytes += more.bytes;
+  }
+  return size;
 }
 
 size_t Depth(const YamlNode& node) {
@@ -113,16 +124,18 @@ class TreeBuilder : public YAML::EventHandler {
   void Open(YamlNode::Kind kind, const YAML::Mark& mark, const std::string& tag,
             YAML::anchor_t anchor);
   void Close();
+  // Counts the node, keeps it for aliases and places it.
   void Add(YamlNode node, YAML::anchor_t anchor);
+  void Place(YamlNode node);
   void CheckTag(const YAML::Mark& mark, const std::string& tag);
-  void CountAgainstBound(size_t nodes, Position at);
+  void CountAgainstBound(Size size, Position at);
   void Fail(Position at, std::string text) {
     if (!problem_) problem_ = Problem{at, "", std::move(text)};
   }
 
   std::vector<Level> open_;
   std::map<YAML::anchor_t, YamlNode> anchored_;
-  size_t nodes_ = 0;
+  Size size_;
   YamlNode root_;
   std::optional<Problem> problem_;
 };
@@ -134,8 +147,8 @@ void TreeBuilder::OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) {
   if (open_.size() + Depth(found->second) > kYamlDepthMax) {
     return Fail(At(mark), absl::StrCat("nested deeper than ", kYamlDepthMax));
   }
-  CountAgainstBound(CountNodes(found->second), At(mark));
-  if (!problem_) Add(found->second, 0);
+  CountAgainstBound(SizeOf(found->second), At(mark));
+  if (!problem_) Place(found->second);
 }
 
 void TreeBuilder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -164,12 +177,17 @@ void TreeBuilder::Close() {
 }
 
 void TreeBuilder::Add(YamlNode node, YAML::anchor_t anchor) {
-  CountAgainstBound(1, node.at);
+  CountAgainstBound({1, node.text.size()}, node.at);
   if (problem_) return;
   if (anchor != 0) {
-    CountAgainstBound(CountNodes(node), node.at);
+    CountAgainstBound(SizeOf(node), node.at);
+    if (problem_) return;
     anchored_[anchor] = node;
   }
+  Place(std::move(node));
+}
+
+void TreeBuilder::Place(YamlNode node) {
   if (open_.empty()) {
     root_ = std::move(node);
     return;
@@ -187,11 +205,48 @@ void TreeBuilder::CheckTag(const YAML::Mark& mark, const std::string& tag) {
   if (!tag.empty() && tag != "?" && tag != "!") Fail(At(mark), "tags have no meaning here");
 }
 
-void TreeBuilder::CountAgainstBound(size_t nodes, Position at) {
-  nodes_ += nodes;
-  if (nodes_ > kYamlNodesMax) {
+void TreeBuilder::CountAgainstBound(Size size, Position at) {
+  size_.nodes += size.nodes;
+  size_.bytes += size.bytes;
+  if (size_.nodes > kYamlNodesMax) {
     Fail(at, absl::StrCat("more than ", kYamlNodesMax, " values, aliases included"));
   }
+  if (size_.bytes > kYamlBytesMax) {
+    Fail(at, absl::StrCat("more than ", kYamlBytesMax, " bytes, aliases included"));
+  }
+}
+
+// The first of the lines up to `last` that a tab indents; 0 if there is none.
+int LineIndentedByTab(std::string_view text, int last) {
+  for (int line = 1; line <= last && !text.empty(); ++line) {
+    const size_t indentation = std::min(text.find_first_not_of(" \t"), text.size());
+    if (text.substr(0, indentation).find('\t') != std::string_view::npos) return line;
+    text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  }
+  return 0;
+}
+
+// What the parser says, in words of the file instead of its grammar.
+std::string_view InOtherWords(std::string_view message) {
+  namespace msg = YAML::ErrorMsg;
+  if (message == msg::END_OF_MAP_FLOW) return "a \"{\" without its \"}\"";
+  if (message == msg::END_OF_SEQ_FLOW) return "a \"[\" without its \"]\"";
+  if (message == msg::END_OF_MAP || message == msg::END_OF_SEQ) {
+    return "the indentation fits no line above";
+  }
+  if (message == msg::BLOCK_ENTRY) return "a \"-\" where no list can begin";
+  if (message == msg::MAP_VALUE) {
+    return "a \":\" where no key can be; text that holds one needs quotes";
+  }
+  return message;
+}
+
+Problem ProblemOf(const YAML::Exception& error, std::string_view text) {
+  const Position at = At(error.mark);
+  if (const int line = LineIndentedByTab(text, at.line); line > 0) {
+    return {{line, 1}, "", "not YAML: indented with a tab; use spaces"};
+  }
+  return {at, "", Concat("not YAML: ", InOtherWords(error.msg))};
 }
 
 }  // namespace
@@ -210,7 +265,9 @@ std::variant<YamlNode, Problem> ParseYaml(std::string_view text) {
     }
     return root;
   } catch (const YAML::Exception& error) {
-    return Problem{At(error.mark), "", absl::StrCat("not YAML: ", error.msg)};
+    // What the builder refused stands further up than where the parser gave up.
+    if (builder.problem()) return *builder.problem();
+    return ProblemOf(error, text);
   } catch (const std::exception& error) {
     return Problem{{}, "", absl::StrCat("not YAML: ", error.what())};
   }

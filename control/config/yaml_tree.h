@@ -21,9 +21,10 @@ struct YamlNode {
   std::vector<YamlNode> items;  // of a list; of a map: key, value, key, value, …; keys are scalars
 };
 
-// Nodes of a document, counting what aliases stand for each time; so a small file cannot become a
-// large one. And how deep lists and maps may be nested.
+// Nodes and bytes of text of a document, counting what aliases stand for each time; so a small file
+// cannot become a large one. And how deep lists and maps may be nested.
 inline constexpr size_t kYamlNodesMax = 200'000;
+inline constexpr size_t kYamlBytesMax = 4 << 20;
 inline constexpr size_t kYamlDepthMax = 32;
 
 // The one document of `text`; an empty text is a null node. A problem if it is not YAML, not UTF-8,

@@ -46,6 +46,9 @@ absl::StatusOr<Configuration> LoadConfiguration(const std::string& file, int64_t
     if (!loaded->dates.ok()) warnings.push_back(ProblemOf(id, loaded->dates.message()));
     configuration.profiles[id] = *std::move(loaded);
   }
+  if (source.document.listeners.empty() && source.document.connectors.empty()) {
+    warnings.push_back({{}, "", "neither listeners nor connectors: nobody can be served"});
+  }
   Locate(source.positions, problems);
   Locate(source.positions, warnings);
   if (!problems.empty()) return absl::InvalidArgumentError(FormatProblems(file, problems));

@@ -23,6 +23,9 @@ constexpr LogModule kLogModule = LogModule::kDaemon;
 // The service manager shows it to people; more often than this nobody looks.
 constexpr Duration kStatusInterval = Seconds(1);
 
+// What the end may take beyond the limit of a drain, until the service manager ends it for us.
+constexpr Duration kStopMargin = Seconds(10);
+
 // A listener that DefaultDocument adds for IPv6; a host without IPv6 is served all the same.
 constexpr std::string_view kOptionalListener = "listeners[amqp-ipv6]";
 
@@ -118,7 +121,8 @@ void Daemon::Act(Shutdown::Step step) {
       return;
     case Shutdown::Step::kDrain: {
       const Duration limit = config::DrainTimeout(configuration_.document.router);
-      surroundings_.notifier.Send("STOPPING=1\nSTATUS=draining");
+      surroundings_.notifier.Send(Concat("STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=",
+                                         (limit + kStopMargin).ns / kMicrosecond.ns));
       router_->Drain(limit);
       return;
     }
@@ -224,9 +228,6 @@ void Daemon::TellReady() const {
   TL_LOG(info, "ready", {"id", router_spec_.id}, {"version", router_spec_.version},
          {"listening", absl::StrJoin(addresses, " ")},
          {"connectors", configuration_.document.connectors.size()});
-  if (addresses.empty() && configuration_.document.connectors.empty()) {
-    TL_LOG(warning, "neither listeners nor connectors are configured", {"file", file_});
-  }
   if (!file_.empty()) return;
   TL_LOG(info, "serving clients of this machine, as no --config was given",
          {"try", Concat("an AMQP 1.0 client at amqp://",

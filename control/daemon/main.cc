@@ -85,7 +85,7 @@ int Run(const Options& options) {
 int Main(absl::Span<const char* const> arguments) {
   const auto options = ParseOptions(arguments);
   if (!options.ok()) {
-    Print(stderr, config::Concat("trunkd: ", options.status().message(), "\n\n", kUsage));
+    Print(stderr, config::Concat("trunkd: ", options.status().message(), "; see trunkd --help\n"));
     return EXIT_FAILURE;
   }
   switch (options->verb) {

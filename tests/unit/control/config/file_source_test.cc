@@ -141,11 +141,30 @@ TEST(FileSource, ThatTextHasEveryFieldThereIs) {
   }
 }
 
-TEST(FileSource, TakesAFileWithNothingInIt) {
-  EXPECT_TRUE(Parsed("").listeners.empty());
-  EXPECT_TRUE(Parsed("# nothing\n").listeners.empty());
+TEST(FileSource, RefusesAFileWithNothingInIt) {
+  EXPECT_EQ(Errors(""), "f.yaml: holds nothing\n");
+  EXPECT_EQ(Errors("# nothing\n---\n"), "f.yaml: holds nothing\n");
+}
+
+TEST(FileSource, TakesSectionsWithNothingInThem) {
   EXPECT_TRUE(Parsed("listeners:\nrouter:\n").listeners.empty());
   EXPECT_TRUE(Parsed("listeners: []\n").listeners.empty());
+}
+
+TEST(FileSource, ShortensLongNamesInWhatItSays) {
+  const std::string name(5000, 'n');
+  EXPECT_THAT(Errors("listeners: [{name: " + name + ", port: x}]"),
+              StartsWith("f.yaml:1:13: listeners[0].name: 5000 bytes are more than 63\n"));
+  EXPECT_LT(Errors("? " + name + "\n: 1").size(), 500u);
+  EXPECT_LT(Errors("addresses: [{prefix: " + name + "}]").size(), 500u);
+}
+
+TEST(FileSource, ReadsNoListThatIsTooLong) {
+  std::string list = "listeners: [{name: a, sasl_mechanisms: [";
+  for (int i = 0; i < 16; ++i) list += "x,";
+  EXPECT_THAT(Errors(list + "]}]"), HasSubstr("\"x\" is not one of"));
+  EXPECT_EQ(Errors(list + "x]}]"),
+            "f.yaml:1:40: listeners[a].sasl_mechanisms: 17 entries are more than 16\n");
 }
 
 struct Golden {
@@ -166,6 +185,9 @@ INSTANTIATE_TEST_SUITE_P(
         Golden{"xyzzy: 1",
                "f.yaml:1:1: xyzzy: unknown key; known are router, log, listeners, connectors, "
                "tls_profiles, addresses\n"},
+        Golden{"router: {<<: {id: a}}",
+               "f.yaml:1:10: router.<<: merge keys are not supported; an alias stands for a whole "
+               "value\n"},
         Golden{"[a, b]", "f.yaml:1:1: must be a map (key: value), not a list\n"},
         Golden{"just text", "f.yaml:1:1: must be a map (key: value), not a plain value\n"},
         Golden{"router:\n  id: a\n  id: b\n",
@@ -234,7 +256,7 @@ INSTANTIATE_TEST_SUITE_P(
         Golden{"addresses:\n  - distribution: closest\n",
                "f.yaml:2:5: addresses[0]: exactly one of prefix and pattern must be set\n"},
         Golden{"a: !!str b\n", "f.yaml:1:4: tags have no meaning here\n"},
-        Golden{"router: {id: a", "f.yaml:1:1: not YAML: end of map flow not found\n"}));
+        Golden{"router: {id: a", "f.yaml:1:1: not YAML: a \"{\" without its \"}\"\n"}));
 
 TEST(FileSource, TellsSeveralProblemsInOrderOfPlace) {
   EXPECT_EQ(Errors("listeners:\n  - name: a\n    port: x\n    role: y\nrouter: {workers: z}\n"),
@@ -282,7 +304,7 @@ class OnDisk : public ::testing::Test {
 };
 
 TEST_F(OnDisk, FilesAreReadUpToTheBoundAndNotBeyond) {
-  const std::string comment = "#" + std::string(kConfigBytesMax - 2, 'x') + "\n";
+  const std::string comment = "log: {}\n#" + std::string(kConfigBytesMax - 10, 'x') + "\n";
   EXPECT_TRUE(LoadDocument(Write("at", comment)).ok());
   EXPECT_THAT(LoadDocument(Write("above", comment + "\n")).status().ToString(),
               HasSubstr("above: larger than 1048576 bytes"));

@@ -54,6 +54,32 @@ TEST(Validate, AcceptsWhatIsGood) {
   EXPECT_THAT(Validate(Document()), IsEmpty());
 }
 
+TEST(Validate, TellsHostsFromUrlsAndPorts) {
+  const auto listener = [](const std::string& host) {
+    return Wrong([&](Document& d) { Listener(d).set_host(host); });
+  };
+  const auto connector = [](const std::string& host) {
+    return Wrong([&](Document& d) { Connector(d).set_host(host); });
+  };
+  for (const char* good : {"localhost", "127.0.0.1", "::", "fe80::1%eth0", "a_b.example.net"}) {
+    EXPECT_THAT(listener(good), IsEmpty()) << good;
+    EXPECT_THAT(connector(good), IsEmpty()) << good;
+  }
+  EXPECT_THAT(listener("127.0.0.1:5672"),
+              ElementsAre("listeners[l].host: \"127.0.0.1:5672\" is no name or address; the port "
+                          "is a field of its own"));
+  EXPECT_THAT(connector("broker:5672"),
+              ElementsAre("connectors[c].host: \"broker:5672\" is no name or address; the port is "
+                          "a field of its own"));
+  for (const std::string bad : {"amqp://x", " x", "x ", "[::1]", "user@x", "*"}) {
+    EXPECT_THAT(connector(bad),
+                ElementsAre("connectors[c].host: \"" + bad + "\" is no name or address"));
+  }
+  EXPECT_THAT(Wrong([](Document& d) { Connector(d).add_failover("a b:1"); }),
+              ElementsAre("connectors[c].failover[0]: \"a b:1\" is not host, host:port or "
+                          "[ipv6]:port"));
+}
+
 TEST(Validate, HoldsRangesAtTheLimitAndOneBeyond) {
   EXPECT_THAT(Wrong([](Document& d) { Listener(d).set_port(65535); }), IsEmpty());
   EXPECT_THAT(Wrong([](Document& d) { Listener(d).set_port(65536); }),

@@ -107,11 +107,13 @@ class ProcessTest(unittest.TestCase):
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         self.assertIn("--check-config FILE", result.stdout)
 
-    def test_unknown_options_get_the_usage_on_stderr(self):
-        for arguments in (["--nonsense"], ["stray"], ["--config"]):
+    def test_unknown_options_are_told_in_one_line(self):
+        for arguments, error in ((["--nonsense"], 'unknown option "--nonsense"'),
+                                 (["stray"], 'stray argument "stray"'),
+                                 (["--config"], "--config: no value")):
             result = self.run_trunkd(*arguments)
             self.assertEqual((result.returncode, result.stdout), (1, ""))
-            self.assertIn("Usage:", result.stderr)
+            self.assertEqual(result.stderr, f"trunkd: {error}; see trunkd --help\n")
 
     def test_every_sample_is_good(self):
         self.certificate()
@@ -145,6 +147,12 @@ class ProcessTest(unittest.TestCase):
         self.assertEqual(result.returncode, 1)
         self.assertEqual(result.stderr, f"{file}:4:23: tls_profiles[service].private_key_file: "
                                         "does not belong to the certificate\n")
+
+    def test_a_configuration_that_serves_nobody_is_warned_of(self):
+        for text in ("listeners: []\n", "router: {id: a}\n"):
+            result = self.run_trunkd("--check-config", self.write(text))
+            self.assertEqual(result.returncode, 0)
+            self.assertIn("neither listeners nor connectors", result.stderr)
 
     def test_an_open_key_is_warned_of(self):
         self.certificate()
@@ -220,7 +228,17 @@ class ProcessTest(unittest.TestCase):
         self.assertEqual(self.notify.recv(4096), b"RELOADING=1")
         self.assertEqual(self.notify.recv(4096), b"READY=1")
         self.assertEqual(trunkd.end(signal.SIGTERM), 0)
-        self.assertEqual(self.notify.recv(4096), b"STOPPING=1\nSTATUS=draining")
+        self.assertEqual(self.notify.recv(4096), b"STOPPING=1\nSTATUS=draining\n"
+                                                 b"EXTEND_TIMEOUT_USEC=40000000")
+
+    def test_the_service_manager_waits_for_a_long_drain(self):
+        trunkd = self.start("--config", self.write(LISTENER % 0 + "router: {drain_timeout: 1h}\n"),
+                            env={"NOTIFY_SOCKET": self.manager().getsockname()})
+        self.ready()
+        self.assertEqual(trunkd.end(signal.SIGTERM), 0)
+        while not (told := self.notify.recv(4096)).startswith(b"STOPPING=1"):
+            pass
+        self.assertIn(b"EXTEND_TIMEOUT_USEC=3610000000", told)
 
     # --- reload
 
@@ -245,6 +263,10 @@ class ProcessTest(unittest.TestCase):
         self.write("listeners: [{name: other, port: x}]\n")
         trunkd.process.send_signal(signal.SIGHUP)
         trunkd.until(r'listeners\[other\]\.port: .*is not a whole number')
+        trunkd.until("not reloaded")
+        self.write("")  # as it is while somebody copies another one in place
+        trunkd.process.send_signal(signal.SIGHUP)
+        trunkd.until("holds nothing")
         trunkd.until("not reloaded")
         os.remove(file)
         trunkd.process.send_signal(signal.SIGHUP)
