@@ -157,7 +157,7 @@ struct AddressSettings::Node {
   std::unique_ptr<Node> star;
   std::unique_ptr<Node> hash;
   std::unique_ptr<AddressSetting> setting;
-  size_t failure_index = 0;  // of a '#': into Failures
+  size_t failure_index = 0;  // of a '#' that something follows: into Failures
 
   Node* Child(std::string_view token);
   const AddressSetting* Match(TokenWalk walk, Failures& failures) const;
@@ -223,15 +223,16 @@ absl::Status AddressSettings::Add(AddressSetting setting) {
   if (setting.pattern.empty()) return absl::InvalidArgumentError("pattern: must not be empty");
   Node* node = root_.get();
   size_t tokens = 0;
+  bool behind_hash = false;
   for (TokenWalk walk(setting.pattern); !walk.done();) {
     if (++tokens > kPatternTokensMax) {
       return absl::InvalidArgumentError(
           absl::StrCat("pattern: has more than ", kPatternTokensMax, " tokens"));
     }
     const std::string_view token = walk.Next();
-    const bool fresh_hash = token == kAnyTokens && node->hash == nullptr;
+    if (behind_hash && node->literals.empty()) node->failure_index = hashes_++;
+    behind_hash = token == kAnyTokens;
     node = node->Child(token);
-    if (fresh_hash) node->failure_index = hashes_++;
   }
   if (node->setting != nullptr) {
     return absl::AlreadyExistsError(
@@ -245,6 +246,12 @@ const AddressSetting& AddressSettings::Match(std::string_view text) const {
   Node::Failures failures(hashes_, 0);
   const AddressSetting* found = root_->Match(TokenWalk(text), failures);
   return found != nullptr ? *found : default_;
+}
+
+const AddressSetting* AddressSettings::ForKey(std::string_view key) const {
+  if (key.size() < 2 || key[0] != 'M') return nullptr;
+  const std::string_view text = key.substr(2);
+  return text.starts_with(kTemporaryPrefix) ? nullptr : &Match(text);
 }
 
 }  // namespace trunkline::core

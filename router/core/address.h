@@ -30,6 +30,9 @@ AddressKey MakeKey(std::string_view text, char phase, const LocalIdentity& me);
 // As MakeKey, into `key`, which keeps its capacity: no allocation per message.
 void MakeKeyInto(std::string_view text, char phase, const LocalIdentity& me, std::string& key);
 
+// What the addresses begin with that routers make for dynamic targets (spec routing section 1).
+inline constexpr char kTemporaryPrefix[] = "_$temp.";
+
 // One `address` resource (spec routing section 1.1).
 struct AddressSetting {
   std::string pattern;  // normal form; a prefix p is the pattern p/#
@@ -55,9 +58,12 @@ class AddressSettings {
       std::vector<AddressSetting> settings, Treatment default_treatment);
   ~AddressSettings();
 
-  // The setting for an address text (without scheme and authority), or the default. Does not
-  // allocate. The reference lives as long as this.
+  // The setting for an address text (without scheme and authority), or the default. Allocates only
+  // where more than 16 patterns have a literal behind a '#'. The reference lives as long as this.
   const AddressSetting& Match(std::string_view text) const;
+  // The setting for the address with this key, by Match. Null if settings do not speak of it: local
+  // and topological addresses, and those that routers make for dynamic targets.
+  const AddressSetting* ForKey(std::string_view key) const;
 
  private:
   AddressSettings();
@@ -66,7 +72,7 @@ class AddressSettings {
   absl::Status Add(AddressSetting setting);
 
   std::unique_ptr<Node> root_;
-  size_t hashes_ = 0;  // '#' nodes of the tree
+  size_t hashes_ = 0;  // '#' nodes of the tree that something follows
   AddressSetting default_;
 };
 

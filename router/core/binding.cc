@@ -34,8 +34,9 @@ bool IsRouterControl(const AddressKey& key) {
 
 const AddressSetting& SettingOf(const AddressKey& key, const BindingContext& context) {
   static const AddressSetting kDefault;
-  if (context.settings == nullptr || !IsMobile(key)) return kDefault;
-  return context.settings->Match(std::string_view(key).substr(2));
+  const AddressSetting* setting =
+      context.settings != nullptr ? context.settings->ForKey(key) : nullptr;
+  return setting != nullptr ? *setting : kDefault;
 }
 
 bool HasWaypoint(const AttachRequest& request) {
@@ -66,7 +67,7 @@ Binding BindProducer(const AttachRequest& request, const BindingContext& context
   }
   Binding binding;
   if (request.dynamic) {
-    binding.made = absl::StrCat("amqp:/_$temp.", context.random.Name(kRandomCharacters));
+    binding.made = absl::StrCat("amqp:/", kTemporaryPrefix, context.random.Name(kRandomCharacters));
     binding.address = *binding.made;
   } else if (request.address.has_value()) {
     binding.address = *request.address;

@@ -6,25 +6,6 @@
 #include "router/base/check.h"
 
 namespace trunkline::mesh {
-namespace {
-
-// Names that routers make for dynamic targets: "_$temp.<random>".
-constexpr std::string_view kTemporary = "_$temp.";
-
-// The address text that settings are matched with: mobile addresses have one, behind the class
-// letter and the phase.
-struct Configurable {
-  bool is = false;
-  std::string_view text;
-};
-Configurable ConfigurableText(std::string_view key) {
-  if (key.size() < 2 || key[0] != 'M') return {};
-  const std::string_view text = key.substr(2);
-  return {!text.starts_with(kTemporary), text};
-}
-
-}  // namespace
-
 Directory::Directory(std::shared_ptr<const core::AddressSettings> settings)
     : settings_(std::move(settings)) {
   TL_CHECK(settings_ != nullptr) << "a directory without settings";
@@ -81,8 +62,8 @@ void Directory::VisitChanged(absl::FunctionRef<void(const Address&)> visit) {
 }
 
 core::Treatment Directory::TreatmentOf(std::string_view key, core::Treatment said) const {
-  const Configurable configurable = ConfigurableText(key);
-  return configurable.is ? settings_->Match(configurable.text).treatment : said;
+  const core::AddressSetting* setting = settings_->ForKey(key);
+  return setting != nullptr ? setting->treatment : said;
 }
 
 Directory::Address& Directory::AddressOf(const core::ConsumerUp& notice) {

@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace trunkline::core {
 namespace {
@@ -207,6 +210,32 @@ TEST(AddressSettingsTest, StaysQuickOnTextsMadeToConfuse) {
   for (int i = 0; i < 2000; ++i) text += "a/";
   EXPECT_EQ(Winner({pattern + "b"}, text), "");
   EXPECT_EQ(Winner({pattern + "b"}, text + "b"), pattern + "b");
+}
+
+TEST(AddressSettingsTest, CostsTheSameWhateverTheNumberOfPrefixes) {
+  std::vector<AddressSetting> settings;
+  for (int i = 0; i < 100'000; ++i) settings.push_back({.pattern = std::to_string(i) + "/#"});
+  const auto built = *AddressSettings::Build(std::move(settings), Treatment::kBalanced);
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < 100'000; ++i) ASSERT_EQ(built->Match("500/x").pattern, "500/#");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
+}
+
+TEST(AddressSettingsTest, RemembersWhatFailsForEachPatternByItself) {
+  EXPECT_EQ(Winner({"#", "#/a", "x/#", "x/#/b", "y/#/c/#/d"}, "x/q/b"), "x/#/b");
+  EXPECT_EQ(Winner({"#", "#/a", "x/#", "x/#/b", "y/#/c/#/d"}, "x/q/a"), "x/#");
+  EXPECT_EQ(Winner({"#", "#/a", "x/#", "x/#/b", "y/#/c/#/d"}, "y/c/q/a"), "#/a");
+  EXPECT_EQ(Winner({"#", "#/a", "x/#", "x/#/b", "y/#/c/#/d"}, "y/c/q/d"), "y/#/c/#/d");
+}
+
+TEST(AddressSettingsTest, SpeaksOfMobileAddressesOnly) {
+  const auto built =
+      *AddressSettings::Build({{.pattern = "#", .egress_phase = '3'}}, Treatment::kUnavailable);
+  ASSERT_NE(built->ForKey("M0orders"), nullptr);
+  EXPECT_EQ(built->ForKey("MForders")->egress_phase, '3');
+  for (const char* key : {"", "M", "Lorders", "Tall", "RB", "M0_$temp.abc"}) {
+    EXPECT_EQ(built->ForKey(key), nullptr) << key;
+  }
 }
 
 }  // namespace

@@ -82,6 +82,22 @@ TEST_F(BindingTest, RefusesUnavailableAddresses) {
   EXPECT_EQ(Consumer("gone/away").refused, not_found);
 }
 
+TEST_F(BindingTest, LetsNoSettingSpeakOfAddressesThatItMakes) {
+  settings_ = *AddressSettings::Build({{.pattern = "#",
+                                        .treatment = Treatment::kMulticast,
+                                        .ingress_phase = '5',
+                                        .fallback = true}},
+                                      Treatment::kBalanced);
+  const Binding made = BindProducer({.dynamic = true}, Context());
+  EXPECT_EQ(made.treatment, Treatment::kBalanced);
+  EXPECT_EQ(made.key.substr(0, 2), "M0");
+  EXPECT_EQ(made.fallback_key, "");
+  settings_ = *AddressSettings::Build({}, Treatment::kUnavailable);
+  const Binding granted = BindProducer({.dynamic = true}, Context());
+  EXPECT_FALSE(granted.refused);
+  EXPECT_EQ(Consumer(*granted.made).key, granted.key);
+}
+
 TEST_F(BindingTest, RefusesConsumersWithoutAnAddress) {
   const amqp::Condition no_route{
       .name = "qd:no-route-to-dest", .description = "No route to the destination node", .info = {}};
