@@ -38,12 +38,15 @@ OutLink* ChooseByRank(const std::vector<LocalTarget>& targets, SlotMap<OutLink>&
   return best;
 }
 
-// The better of two; null unless one of them is there and below its capacity.
+// The better of two different ones; null unless one of them is there and below its capacity.
+// REQUIRES: at least two targets.
 OutLink* ChooseOfTwo(const std::vector<LocalTarget>& targets, SlotMap<OutLink>& links,
                      Random& random) {
   OutLink* best = nullptr;
-  for (int i = 0; i < 2; ++i) {
-    OutLink* link = links.Find(targets[random.Below(targets.size())].link);
+  const uint64_t first = random.Below(targets.size());
+  const uint64_t second = random.Below(targets.size() - 1);
+  for (const uint64_t index : {first, second < first ? second : second + 1}) {
+    OutLink* link = links.Find(targets[index].link);
     if (link == nullptr || link->Outstanding() >= link->capacity) continue;
     if (best == nullptr || link->Outstanding() < best->Outstanding()) best = link;
   }

@@ -20,6 +20,10 @@ OutLink* ChooseClosest(const std::vector<LocalTarget>& targets, SlotMap<OutLink>
 
 // The least outstanding among those below their capacity, else among the others; the first found
 // wins ties. The search stops at an idle consumer, and the next one begins one further.
+//
+// Credit does not count (spec routing section 4.2): a consumer that grants none keeps what it got,
+// and so loses against all that settle theirs. Of more than kBalancedExactMax targets only two,
+// taken at random, are compared; all of them if neither is below its capacity.
 OutLink* ChooseBalanced(const std::vector<LocalTarget>& targets, SlotMap<OutLink>& links,
                         uint32_t& cursor, Random& random);
 

@@ -126,6 +126,11 @@ TEST_F(ForwardTest, ComparesAllUpToTheLimitAndTwoBeyond) {
   EXPECT_LT(chosen[40], 60) << "not always the best";
 }
 
+TEST_F(ForwardTest, NeverTakesTheMostLoadedOfMany) {
+  for (size_t i = 0; i <= kBalancedExactMax; ++i) Add(i == 7 ? 1 : 0);
+  for (int i = 0; i < 50'000; ++i) ASSERT_NE(Balanced(), 7);
+}
+
 TEST_F(ForwardTest, ComparesAllWhenTheTwoAreFullOrGone) {
   for (size_t i = 0; i <= kBalancedExactMax; ++i) Add(10, 0, 10);
   Add(9, 0, 10);
