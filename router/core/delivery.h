@@ -65,6 +65,7 @@ struct OutDelivery {
 
   OutLink* link = nullptr;
   Hook<OutDelivery> of_link;
+  Hook<OutDelivery> of_presettled;
   InDelivery* in = nullptr;  // what it is a copy of, and which outlives it; null: it was aborted
   Payload payload;           // what has not been sent yet
   uint32_t delivery = 0;     // the connection's name for it, once started

@@ -37,8 +37,7 @@ struct Destination {
 // The destination that an anonymous link's last message had: the next one is likely to have it too.
 struct LastAddress {
   uint64_t adoption = 0;  // of the tables that `destination` points into; 0: none
-  std::string text;       // properties.to
-  AddressKey key;
+  std::string text;       // properties.to; empty: none, or too long to be kept
   Destination destination;
   bool control = false;      // a router control address
   bool unavailable = false;  // its treatment
@@ -92,9 +91,9 @@ struct OutLink {
 
   List<OutDelivery, &OutDelivery::of_link> queue;  // the first may have been sent in part
   List<OutDelivery, &OutDelivery::of_link> sent;   // and not settled
-  OutDelivery* fresh = nullptr;                    // first in `queue` that came in this turn
+  List<OutDelivery, &OutDelivery::of_presettled> presettled;  // those of `queue`
+  OutDelivery* fresh = nullptr;  // first in `queue` that came in this turn
   uint32_t queued = 0;
-  uint32_t queued_presettled = 0;
   uint32_t unsettled = 0;
   uint32_t capacity = 0;  // mark for `balanced` and for pre-settled overflow
   uint32_t credit = 0;

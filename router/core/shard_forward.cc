@@ -16,6 +16,9 @@ namespace {
 // (spec interrouter section 9.4, radius 0).
 constexpr size_t kTraceMax = 1;
 
+// Bytes of the last address that an anonymous link keeps; a longer one is looked up each time.
+constexpr size_t kRememberedMax = 512;
+
 amqp::Depth DepthOf(const InLink& link) {
   return link.anonymous || !link.connection->info.allow_user_id_proxy ? amqp::Depth::kProperties
                                                                       : amqp::Depth::kAnnotations;
@@ -149,7 +152,7 @@ const LastAddress& Shard::LookUp(InLink& link, std::string_view text) {
   if (last.adoption == adoption_ && last.text == text) return last;
   BindText(text, Context(), binding_);
   last.adoption = adoption_;
-  last.text.assign(text);
+  last.text.assign(text.size() <= kRememberedMax ? text : std::string_view());
   last.control = binding_.control;
   last.unavailable = binding_.treatment == Treatment::kUnavailable;
   last.destination = {.normal = FindRoute(binding_.key),
@@ -287,7 +290,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline OutDelivery& Shard::Enqueue(InDelivery& in, 
   }
   link.queue.PushBack(out);
   ++link.queued;
-  link.queued_presettled += out.presettled;
+  if (out.presettled) link.presettled.PushBack(out);
   link.load->Add(1);
   stats_.undelivered.Add(1);
   if (link.fresh == nullptr) {
@@ -301,11 +304,11 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline OutDelivery& Shard::Enqueue(InDelivery& in, 
 // The queue is full: pre-settled deliveries that wait in it go, but the first, of which a part may
 // have been sent (spec routing section 4.7).
 void Shard::DropPresettled(OutLink& link) {
-  OutDelivery* next = decltype(link.queue)::Next(*link.queue.front());
-  while (next != nullptr && link.queued_presettled > 0) {
+  OutDelivery* next = link.presettled.front();
+  while (next != nullptr) {
     OutDelivery& out = *next;
-    next = decltype(link.queue)::Next(out);
-    if (out.presettled) Lose(out, ReleasedOutcome());
+    next = decltype(link.presettled)::Next(out);
+    if (&out != link.queue.front()) Lose(out, ReleasedOutcome());
   }
 }
 

@@ -139,7 +139,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::Dequeue(OutDelivery& out) {
   if (link.fresh == &out) link.fresh = decltype(link.queue)::Next(out);
   link.queue.Remove(out);
   --link.queued;
-  link.queued_presettled -= out.presettled;
+  if (out.presettled) link.presettled.Remove(out);
   stats_.undelivered.Add(-1);
 }
 

@@ -87,7 +87,7 @@ void Shard::SettleCopy(InDelivery& in, OutDelivery& out, const Outcome& outcome)
     out.producer_settled = true;
   } else if (!out.presettled) {
     out.presettled = true;
-    ++out.link->queued_presettled;
+    out.link->presettled.PushBack(out);
   }
 }
 

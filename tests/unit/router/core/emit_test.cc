@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -189,6 +190,29 @@ TEST_F(EmitTest, DropsNoUnsettledMessage) {
   consumer_.Flow(10);
   world_.Turn();
   EXPECT_THAT(consumer_.Texts(), ElementsAre("0", "1", "3", "4", "5"));
+}
+
+// A queue may be as long as its producers have credit: to walk it for each message would let them
+// stop the router.
+TEST_F(EmitTest, DropsWithoutALookAtWhatIsNotPresettled) {
+  constexpr int kMany = 50'000;
+  for (int i = 0; i < kMany; ++i) producer_.Send(Body("u"));
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < kMany; ++i) producer_.Send(Body("s"), {.settled = true});
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(3));
+  EXPECT_EQ(world_.shard->stats().dropped_presettled.Get(), uint64_t{kMany - 1});
+  EXPECT_EQ(world_.shard->unsettled(), uint64_t{kMany + 1});
+}
+
+TEST_F(EmitTest, DropsWhatTheProducerSettledWhileItWaited) {
+  for (const char* text : {"0", "1", "2", "3"}) {
+    producer_.Send(Body(text));
+    if (*text != '2') producer_.Settle(producer_.user);
+  }
+  producer_.Send(Body("4"), {.settled = true});
+  consumer_.Flow(10);
+  world_.Turn();
+  EXPECT_THAT(consumer_.Texts(), ElementsAre("0", "2", "4"));
 }
 
 TEST_F(EmitTest, CountsPresettledMessagesThatNobodyGot) {

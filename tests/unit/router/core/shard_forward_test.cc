@@ -29,6 +29,17 @@ std::string Addressed(std::string_view to, std::string_view user_id = "") {
   return section + fields + Body("m");
 }
 
+// The same of any length.
+std::string AddressedFar(const std::string& to) {
+  const auto number = [](size_t n) {
+    return std::string{static_cast<char>(n >> 24), static_cast<char>(n >> 16),
+                       static_cast<char>(n >> 8), static_cast<char>(n)};
+  };
+  const std::string fields = "\x40\x40\xb1" + number(to.size()) + to;
+  return std::string("\x00\x53\x73\xd0", 4) + number(fields.size() + 4) + number(3) + fields +
+         Body("m");
+}
+
 // Starts like properties but is no list.
 const std::string kBadProperties = std::string("\x00\x53\x73\x41", 4) + Body("m");
 const std::string kBadAnnotations = std::string("\x00\x53\x72\x41", 4) + Body("m");
@@ -155,6 +166,24 @@ TEST(ShardForward, ForgetsTheLastAnonymousAddressWithEachTable) {
   producer.Send(Addressed("a"));
   EXPECT_THAT(producer.Outcomes(),
               ElementsAre(OutcomeKind::kReleased, OutcomeKind::kModified, OutcomeKind::kReleased));
+}
+
+TEST(ShardForward, SendsAnonymousMessagesToAddressesOfAnyLength) {
+  World world;
+  Peer& peer = world.Connect();
+  Producer producer = world.Sender(peer, AttachRequest{});
+  std::vector<Consumer> consumers;
+  const std::vector<std::string> addresses = {std::string(512, 'a'), std::string(513, 'a'),
+                                              std::string(9000, 'a'), "a"};
+  for (const std::string& address : addresses) consumers.push_back(world.Receiver(peer, address));
+  for (int i = 0; i < 3; ++i) {
+    for (const std::string& address : addresses) {
+      producer.Send(AddressedFar(address));
+      producer.Send(AddressedFar(address));
+    }
+  }
+  world.Turn();
+  for (const Consumer& consumer : consumers) EXPECT_THAT(consumer.got(), SizeIs(6));
 }
 
 TEST(ShardForward, RejectsAnonymousMessagesThatSayNothing) {
