@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "router/core/address.h"
+#include "router/core/envelope.h"
 #include "router/core/ids.h"
 #include "router/core/load.h"
 
@@ -25,10 +26,18 @@ struct ConsumerDown {
 };
 using Notice = std::variant<ConsumerUp, ConsumerDown>;
 
-// Effects of one turn: notices to the pilot. Mail to other shards joins them when there are others.
+// What the turns of a shard leave to be carried away; whoever does it empties it.
 struct Outbox {
   std::vector<Notice> to_pilot;
-  bool Empty() const { return to_pilot.empty(); }
+  std::vector<std::vector<Envelope>> to_shard;  // by shard; may be shorter than their number
+
+  bool Empty() const {
+    if (!to_pilot.empty()) return false;
+    for (const auto& mail : to_shard) {
+      if (!mail.empty()) return false;
+    }
+    return true;
+  }
 };
 
 }  // namespace trunkline::core

@@ -64,7 +64,7 @@ const Route* Shard::FindRoute(const AddressKey& key) const {
   return tables_.routes->Find(key);
 }
 
-void Shard::Accept(Envelope&& mail) {
+void Shard::Accept(ShardId, Envelope&& mail) {
   thread_.Assert();
   if (const LinkReady* ready = std::get_if<LinkReady>(&mail)) OnReady(*ready);
   if (const LinkRefused* refused = std::get_if<LinkRefused>(&mail)) OnRefused(*refused);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -95,12 +96,24 @@ class Shard {
   void Resume(Handle<Connection> connection);
 
   // --- the turn
+  // Before anything else: the time by which all of the turn happens.
+  void BeginTurn(Time now) { now_ = now; }
+  // Goes by other tables from here on; producers whose route appears get the credit they are owed.
+  // Of other settings, attached links see the treatment, as it is part of their route. Phases and
+  // fallback are those of the attach, and a producer stays whose address is unavailable: what it
+  // sends is released. Messages of anonymous links go by the settings in force.
   void Adopt(const Tables& tables);
-  void Accept(Envelope&& mail);
+  // Mail of another shard, or of the pilot (kFromPilot).
+  void Accept(ShardId from, Envelope&& mail);
+  void Accept(Envelope&& mail) { Accept(kFromPilot, std::move(mail)); }
   // Sends from runnable links while credit, windows and quanta last. True if something is left that
   // can go on in the next turn.
   bool Emit(Time now);
   Outbox TakeOutbox();
+  // What is to be carried to the pilot and to other shards. To be emptied each turn, after Emit.
+  Outbox& outbox() { return outbox_; }
+  // When a turn is due although nothing happens: kNever if at no time.
+  Time NextDeadline() const { return kNever; }
 
   // Memory of connections, links and deliveries that are gone goes back to the allocator: for idle
   // times after a burst.
@@ -201,6 +214,7 @@ class Shard {
   const RouteTable no_routes_;
   Tables tables_;
   uint64_t adoption_ = 0;  // counts Adopt
+  Time now_;               // of the turn
 
   SlotMap<Connection> connections_;
   SlotMap<InLink> in_links_;
