@@ -21,7 +21,13 @@ install_packages() {
   done
   [ ${#missing[@]} -eq 0 ] && return 0
   local sudo=()
-  if [ "$(id -u)" -ne 0 ]; then sudo=(sudo); fi
+  if [ "$(id -u)" -ne 0 ]; then
+    sudo=(sudo)
+    command -v sudo > /dev/null || {
+      echo "packages are missing, and there is no sudo; as root: apt-get install ${missing[*]}" >&2
+      return 1
+    }
+  fi
   echo "installing: ${missing[*]}"
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \

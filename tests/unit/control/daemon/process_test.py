@@ -124,6 +124,15 @@ class ProcessTest(unittest.TestCase):
             result = self.run_trunkd("--check-config", sample.name)
             self.assertEqual((result.returncode, result.stderr), (0, ""), sample.name)
 
+    def test_the_configuration_in_the_readme_is_good(self):
+        self.certificate()
+        readme = (pathlib.Path(SAMPLES).parents[2] / "README.md").read_text()
+        examples = re.findall(r"^```yaml\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
+        self.assertGreaterEqual(len(examples), 1)
+        for example in examples:
+            result = self.run_trunkd("--check-config", self.write(example))
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+
     def test_a_bad_configuration_is_told_with_its_place(self):
         file = self.write("listeners:\n  - name: amqp\n    prot: 5672\n")
         for option in ("--check-config", "--config"):
