@@ -34,7 +34,8 @@ struct CertificateInfo {
   std::string key_type;  // "RSA 2048", "EC prime256v1", "Ed25519"
 };
 
-// Certificates of a PEM text, first the leaf. InvalidArgument names what cannot be read.
+// Certificates of a PEM text, first the leaf. InvalidArgument names what cannot be read. Thread:
+// any, as for Check.
 absl::StatusOr<std::vector<CertificateInfo>> Inspect(std::string_view certificate_pem);
 
 // Pure checks, errors start with the field: key belongs to certificate, chain is in order, dates.

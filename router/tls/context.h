@@ -9,11 +9,13 @@
 
 namespace trunkline::tls {
 
+// Of the protocol; older ones are not spoken.
 enum class Version : uint8_t { kTls12, kTls13 };
 
 // How peers are asked for certificates on listeners.
 enum class ClientAuth : uint8_t { kNone, kRequest, kRequire };
 
+// What is not secret about a context. Errors name these fields.
 struct ContextOptions {
   Version min_version = Version::kTls12;
   Version max_version = Version::kTls13;

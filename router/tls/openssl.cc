@@ -27,6 +27,12 @@ bool AtEndOfPem() {
   return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
 }
 
+// Certificates and revocation lists are public: an encrypted one is refused. Without this callback
+// OpenSSL would ask for its password on the terminal.
+int RefusePassword(char* /*buffer*/, int /*capacity*/, int /*writing*/, void* /*user*/) {
+  return -1;
+}
+
 // Reads one kind of object until the text ends. `what` is its plural, for the error.
 template <typename T>
 absl::StatusOr<std::vector<Owned<T>>> ParseAll(std::string_view pem, absl::string_view what,
@@ -36,7 +42,7 @@ absl::StatusOr<std::vector<Owned<T>>> ParseAll(std::string_view pem, absl::strin
   if (bio == nullptr) return absl::InvalidArgumentError("text is too long");
   std::vector<Owned<T>> objects;
   while (objects.size() <= kPemObjectsMax) {
-    Owned<T> object(read(bio.get(), nullptr, nullptr, nullptr));
+    Owned<T> object(read(bio.get(), nullptr, RefusePassword, nullptr));
     if (object == nullptr) break;
     objects.push_back(std::move(object));
   }

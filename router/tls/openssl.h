@@ -42,8 +42,8 @@ inline constexpr size_t kPemObjectsMax = 4096;
 // The reason of the oldest error of this thread's queue, which it empties; "unknown error" if none.
 std::string TakeError();
 
-// All certificates of a PEM text in their order, at least one. InvalidArgument: what is wrong, to
-// be prefixed by the field.
+// All certificates of a PEM text in their order, at least one, none of them encrypted.
+// InvalidArgument: what is wrong, to be prefixed by the field.
 absl::StatusOr<std::vector<Owned<X509>>> ParseCertificates(std::string_view pem);
 
 // All revocation lists of a PEM text, at least one.

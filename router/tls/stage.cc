@@ -316,6 +316,8 @@ TlsStage::Step TlsStage::Read(absl::Span<const uint8_t> in, absl::Span<uint8_t> 
   session.in = in.data();
   session.in_left = in.size();
   if (state_ == State::kHandshake && !in.empty()) Handshake();
+  // Whatever else this thread did with OpenSSL: a call that only waits is judged by the queue.
+  ERR_clear_error();
   Step step;
   while (state_ == State::kOpen && step.produced < out.size() &&
          (session.in_left > 0 || SSL_pending(ssl) > 0)) {

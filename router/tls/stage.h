@@ -11,25 +11,28 @@
 
 namespace trunkline::tls {
 
+// How one session is set up, beyond what its Context says.
 struct ServerOptions {
+  // kRequest and kRequire verify what the client shows against the CA of the context; without a CA
+  // nobody is trusted.
   ClientAuth client_auth = ClientAuth::kNone;
 };
 struct ClientOptions {
   std::string server_name;  // SNI, and the name verified; an IP address is verified as such, not
                             // sent as SNI
-  bool verify_peer = true;
-  bool verify_hostname = true;
+  bool verify_peer = true;  // the chain, against the context's CA or, without one, the system's
+  bool verify_hostname = true;  // the name as well; means nothing without verify_peer
 };
 
 // What is known of the peer once the handshake is done.
 struct PeerInfo {
   std::string protocol;  // "TLSv1.3"
-  std::string cipher;
+  std::string cipher;    // OpenSSL's name
   int cipher_bits = 0;
-  std::string sni;      // server side
-  std::string subject;  // RFC 2253; empty without a certificate
-  std::string user_id;  // by ContextOptions::uid_format; empty if none
-  bool certificate_verified = false;
+  std::string sni;                    // server side
+  std::string subject;                // RFC 2253; empty without a certificate
+  std::string user_id;                // by ContextOptions::uid_format; empty if none
+  bool certificate_verified = false;  // there is one, and it was checked; without this no user_id
 };
 
 // One TLS session over memory: OpenSSL never sees a socket. Ciphertext goes in by Read and comes
@@ -38,12 +41,19 @@ struct PeerInfo {
 // Owned by a connection's driver. Thread: its worker's. OpenSSL errors end in kFailed, with a text.
 class TlsStage {
  public:
-  enum class State : uint8_t { kHandshake, kOpen, kPeerClosed, kFailed };
+  enum class State : uint8_t {
+    kHandshake,
+    kOpen,
+    kPeerClosed,  // close_notify came: nothing more is read, what we have may still be written
+    kFailed,      // see error(). An alert may wait in the output: flush, then hang up
+  };
+  // Bytes that one call took from its `in` and put into its `out`.
   struct Step {
     size_t consumed = 0;
     size_t produced = 0;
   };
 
+  // Never null: what cannot be set up is in kFailed at once. The client's first flight is ready.
   static std::unique_ptr<TlsStage> Server(std::shared_ptr<const Context> context,
                                           const ServerOptions& options);
   static std::unique_ptr<TlsStage> Client(std::shared_ptr<const Context> context,

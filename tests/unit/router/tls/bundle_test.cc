@@ -1,10 +1,14 @@
 #include "router/tls/bundle.h"
 
+#include <openssl/pem.h>
+#include <unistd.h>
+
 #include <ctime>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "router/tls/identity.h"
+#include "router/tls/openssl.h"
 #include "tests/unit/router/tls/session_pair.h"
 
 namespace trunkline::tls::test {
@@ -55,6 +59,42 @@ TEST(Inspect, NamesTheKindsOfKeys) {
   TestAuthority ed("ed", KeyKind::kEd25519);
   EXPECT_EQ(Inspect(rsa.Pem())->front().key_type, "RSA 2048");
   EXPECT_EQ(Inspect(ed.Pem())->front().key_type, "Ed25519");
+}
+
+// Where OpenSSL asks a person when there is no terminal.
+class StandardInput {
+ public:
+  explicit StandardInput(std::string_view typed) : saved_(dup(STDIN_FILENO)) {
+    int ends[2];
+    EXPECT_EQ(pipe(ends), 0);
+    EXPECT_EQ(write(ends[1], typed.data(), typed.size()), static_cast<ssize_t>(typed.size()));
+    dup2(ends[0], STDIN_FILENO);
+    close(ends[0]);
+    close(ends[1]);
+  }
+  ~StandardInput() {
+    dup2(saved_, STDIN_FILENO);
+    close(saved_);
+  }
+
+ private:
+  int saved_;
+};
+
+TEST(Inspect, AsksNobodyForThePasswordOfACertificate) {
+  TestAuthority authority;
+  const std::string password = "tunnel";
+  const Owned<BIO> bio(BIO_new(BIO_s_mem()));
+  ASSERT_EQ(PEM_ASN1_write_bio(reinterpret_cast<i2d_of_void*>(i2d_X509), PEM_STRING_X509, bio.get(),
+                               authority.cert().native(), EVP_aes_128_cbc(),
+                               reinterpret_cast<const unsigned char*>(password.data()),
+                               static_cast<int>(password.size()), nullptr, nullptr),
+            1);
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &text);
+  const StandardInput typing(password + "\n");
+  const auto infos = Inspect({text, static_cast<size_t>(size)});
+  EXPECT_EQ(infos.status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST(Inspect, RefusesTextCutAtAnyByte) {

@@ -1,5 +1,8 @@
 #include "router/tls/stage.h"
 
+#include <openssl/err.h>
+#include <openssl/x509err.h>
+
 #include <string>
 
 #include "gmock/gmock.h"
@@ -157,6 +160,20 @@ TEST_P(Stage, WaitsForTheRestOfWhateverIsCut) {
     ASSERT_FALSE(pair.server->HasPlaintext());
     ASSERT_EQ(Give(*pair.server, record.substr(cut)), "a line of text") << cut;
   }
+}
+
+TEST_P(Stage, CaresNotForErrorsThatOthersLeftOnItsThread) {
+  Pair pair({.server = Server(), .client = Client()});
+  pair.Exchange();
+  ASSERT_TRUE(pair.BothOpen());
+  const std::string wire = Seal(*pair.client, "across");
+  ERR_raise(ERR_LIB_X509, X509_R_INVALID_FIELD_NAME);
+  std::string plain = Give(*pair.server, wire.substr(0, wire.size() - 1));
+  EXPECT_EQ(pair.server->state(), State::kOpen) << pair.server->error();
+  ERR_raise(ERR_LIB_X509, X509_R_INVALID_FIELD_NAME);
+  plain += Give(*pair.server, wire.substr(wire.size() - 1));
+  EXPECT_EQ(plain, "across");
+  ERR_clear_error();
 }
 
 TEST_P(Stage, FailsOnEveryFlippedByteOfARecord) {
