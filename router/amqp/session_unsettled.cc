@@ -49,20 +49,27 @@ void UnsettledMap::SettleAside(uint32_t id) {
 }
 
 UnsettledEntry* UnsettledMap::NextAside(Range& range) {
-  if (aside_ != nullptr) {
-    // Ids in the order of serial numbers from `next` on, around the end of their range.
-    auto found = aside_->lower_bound(range.next);
-    if (found == aside_->end()) found = aside_->begin();
-    const uint32_t distance = found->first - range.first;
-    // Nearer than `next` is once around.
-    if (distance <= range.last - range.first && distance >= range.next - range.first) {
-      range.next = found->first + 1;
-      return &found->second;
-    }
+  if (aside_ == nullptr) return nullptr;
+  // Ids in the order of serial numbers from `next` on, around the end of their range.
+  auto found = aside_->lower_bound(range.next);
+  if (found == aside_->end()) found = aside_->begin();
+  const uint32_t distance = found->first - range.first;
+  // Nearer than `next` is once around.
+  const bool in_range = distance <= range.last - range.first;
+  if (!in_range || distance < range.next - range.first) return nullptr;
+  range.next = found->first + 1;
+  return &found->second;
+}
+
+uint64_t UnsettledMap::WalkCost(uint32_t first, uint32_t last) const {
+  uint64_t cost = 0;
+  if (SerialDistance(first, head_) < 0) {
+    if (aside_ != nullptr) cost = std::min(uint64_t{last - first} + 1, uint64_t{aside_->size()});
+    first = head_;
   }
-  range.in_ring = true;
-  range.next = range.first;
-  return nullptr;
+  if (SerialDistance(last, end_) >= 0) last = end_ - 1;
+  if (SerialDistance(first, last) <= 0) cost += uint64_t{last - first} + 1;
+  return cost;
 }
 
 void UnsettledMap::DropLink(uint32_t link) {

@@ -101,23 +101,22 @@ class UnsettledMap {
     while (head_ != end_ && !At(head_).mark.live) ++head_;
   }
 
-  // A walk over the live deliveries in [first, last], those aside before those in the ring.
-  // Deliveries may come and go between two steps. REQUIRES: last is at or behind first.
+  // A walk over the live deliveries in [first, last], in their order. Deliveries may come, go and
+  // be moved aside between two steps. REQUIRES: last is at or behind first.
   struct Range {
     uint32_t first = 0;
     uint32_t last = 0;
     uint32_t next = 0;  // = first at the start
-    bool in_ring = false;
   };
   // The next one and its id; null at the end. Costs what is there, not what the range spans.
   UnsettledEntry* NextIn(Range& range, uint32_t& id) {
-    if (!range.in_ring) {
+    if (SerialDistance(range.next, head_) < 0) {
       if (UnsettledEntry* entry = NextAside(range)) {
         id = range.next - 1;
         return entry;
       }
+      range.next = head_;
     }
-    if (SerialDistance(range.next, head_) < 0) range.next = head_;
     while (InRing(range.next) && SerialDistance(range.next, range.last) <= 0) {
       UnsettledEntry& entry = At(range.next++);
       if (!entry.mark.live) continue;
@@ -126,6 +125,9 @@ class UnsettledMap {
     }
     return nullptr;
   }
+
+  // How many places a walk over [first, last] looks at, at most.
+  uint64_t WalkCost(uint32_t first, uint32_t last) const;
 
   // Ends all deliveries of `link`, and reports nothing.
   void DropLink(uint32_t link);
@@ -147,7 +149,7 @@ class UnsettledMap {
   void MoveAside();
   UnsettledEntry* FindAside(uint32_t id);
   void SettleAside(uint32_t id);
-  // Null when those aside are done: the walk goes on in the ring.
+  // Null when those aside, all of them before the ring, are done.
   UnsettledEntry* NextAside(Range& range);
 
   std::unique_ptr<UnsettledEntry[]> ring_;

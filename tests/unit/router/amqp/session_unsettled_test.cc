@@ -111,6 +111,25 @@ TEST(UnsettledMap, WalksARangeOfAnySpanAtTheCostOfWhatIsThere) {
   EXPECT_TRUE(Walk(map, 1000 + (1u << 31), 1010 + (1u << 31)).empty());
 }
 
+TEST(UnsettledMap, KnowsWhatAWalkCosts) {
+  UnsettledMap map;
+  map.StartAt(1000);
+  EXPECT_EQ(map.WalkCost(0, INT32_MAX), 0u);
+  for (int i = 0; i < 10; ++i) AddOne(map, i);
+  Settle(map, 1005);
+  EXPECT_EQ(map.WalkCost(0, INT32_MAX), 10u);
+  EXPECT_EQ(map.WalkCost(1009, 1009), 1u);
+  EXPECT_EQ(map.WalkCost(1010, 1010), 0u);
+  EXPECT_EQ(map.WalkCost(999, 999), 0u);
+  EXPECT_EQ(map.WalkCost(999, 1001), 2u);
+  while (map.next() < 1000 + 1024) Settle(map, AddOne(map, 1));
+  ASSERT_TRUE(map.Grow());
+  ASSERT_FALSE(map.InRing(1009));  // nine are aside
+  EXPECT_EQ(map.WalkCost(1003, 1003), 1u);
+  EXPECT_EQ(map.WalkCost(1000, 1009), 9u);
+  EXPECT_EQ(map.WalkCost(0, INT32_MAX), 9u + map.next() - map.first());
+}
+
 TEST(UnsettledMap, SettlesBetweenTwoStepsOfAWalk) {
   UnsettledMap map;
   map.StartAt(0);
@@ -125,6 +144,33 @@ TEST(UnsettledMap, SettlesBetweenTwoStepsOfAWalk) {
   }
   EXPECT_EQ(seen, 50);
   EXPECT_TRUE(map.empty());
+}
+
+TEST(UnsettledMap, MissesNothingThatIsMovedAsideBetweenTwoStepsOfAWalk) {
+  for (const uint32_t start : {0u, 4294967000u}) {
+    UnsettledMap map;
+    map.StartAt(start);
+    for (int i = 0; i < 1024; ++i) AddOne(map, i);
+    std::vector<uint32_t> expected;
+    for (uint32_t i = 0; i < 1024; ++i) {
+      if (i % 64 == 0) {
+        expected.push_back(start + i);
+      } else {
+        Settle(map, start + i);
+      }
+    }
+    UnsettledMap::Range range{.first = start, .last = start + 1023, .next = start};
+    std::vector<uint32_t> walked;
+    for (uint32_t id = 0; map.NextIn(range, id) != nullptr;) {
+      walked.push_back(id);
+      if (walked.size() == 3) {
+        ASSERT_TRUE(map.Full());
+        ASSERT_TRUE(map.Grow());
+        ASSERT_FALSE(map.InRing(start + 64 * 4));
+      }
+    }
+    EXPECT_EQ(walked, expected);
+  }
 }
 
 TEST(UnsettledMap, DropsTheDeliveriesOfALink) {
