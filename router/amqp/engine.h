@@ -18,6 +18,7 @@
 
 namespace trunkline::amqp {
 
+// What an engine says in its open and begins (part 2, sections 2.7.1 and 2.7.2), and its limits.
 struct EngineOptions {
   bool initiate = false;  // send header and open without waiting for the peer's: a client
   std::string container_id;
@@ -29,7 +30,8 @@ struct EngineOptions {
   std::vector<std::string> desired_capabilities;
   std::string properties;  // raw map
   // Received payload held per session: announced in frames, which are taken to be as large as the
-  // largest of late, max_frame_size at first and an eighth of it at least.
+  // largest of late, at first and at least an eighth of max_frame_size. A peer whose frames are
+  // suddenly larger may so fill it up to eight times over, once.
   uint32_t session_window_bytes = 1u << 20;
   uint32_t handle_max = 32767;  // links per session and direction - 1
 };

@@ -32,7 +32,7 @@ void SessionContext::SetError(Event& event, const Condition& condition) {
 }
 
 Session::Session(SessionContext& context, uint16_t channel)
-    : context_(context), channel_(channel), frame_bytes_expected_(context.frame_bytes_max) {
+    : context_(context), channel_(channel), frame_bytes_expected_(FrameBytesLeast()) {
   incoming_window_ = WindowWanted();
   window_low_ = incoming_window_ / 2;
 }
@@ -250,6 +250,7 @@ void Session::AnswerAttach(Link& link, Attach attach) {
 void Session::Detach(Link& link, bool closed, const Condition& error) {
   if (link.detach_sent || end_sent_) return;
   if (!link.attach_sent) WriteAttach(link, Attach{.name = link.aside->name});
+  if (end_sent_) return;  // that attach did not fit
   FlushDispositions();
   context_.frames.WriteError(
       channel_,

@@ -89,6 +89,11 @@ class Session {
   // We have sent `end`: what comes on its channel before the peer's is ignored.
   bool ended() const { return end_sent_; }
 
+  // Beyond these a session is ended: see Looks. An honest peer speaks of a delivery twice or so.
+  static constexpr uint64_t kLooksPerDelivery = 64;
+  static constexpr uint64_t kLooksAhead = 1u << 20;
+  static constexpr uint64_t kLooksMax = kLooksPerDelivery * UnsettledMap::kLiveMax;
+
   // What we promise to be able to send: no limit that a peer would have to think about.
   static constexpr uint32_t kOutgoingWindow = INT32_MAX;
 
@@ -155,6 +160,13 @@ class Session {
     uint32_t low = 0;
     uint32_t high = 0;
   };
+  // How many places of a map the peer's dispositions may still make us look at: each delivery adds
+  // kLooksPerDelivery. One disposition names thousands in a few bytes, and may come again and
+  // again.
+  struct Looks {
+    uint64_t left = kLooksAhead;
+    uint32_t counted = 0;  // ids before it have added theirs
+  };
   struct Run;
 
   // links
@@ -182,6 +194,8 @@ class Session {
   void ListDue();
   void ListFlow(Link& link);
   uint32_t WindowWanted() const;
+  // What a frame is counted as at least, however small it is.
+  uint32_t FrameBytesLeast() const;
   // What the next window is made for, by the largest frame since the last.
   void ExpectFramesAsSeen();
   void FillFlow(Flow& flow);
@@ -201,6 +215,7 @@ class Session {
   bool WriteTransfer(Link& link, Outgoing& delivery, bool first);
 
   // settlement
+  bool MayLook(Role role, uint32_t first, uint32_t last);
   UnsettledMap& MapOf(Role role) { return role == Role::kReceiver ? incoming_ : outgoing_; }
   void DisposeRare(Link& link, uint32_t delivery, const Outcome& outcome, bool settled);
   void Mark(const Link& link, uint32_t delivery, DeliveryMark mark);
@@ -242,6 +257,8 @@ class Session {
   UnsettledMap outgoing_;
   Marks incoming_marks_;
   Marks outgoing_marks_;
+  Looks incoming_looks_;
+  Looks outgoing_looks_;
   std::vector<std::string> raw_states_;  // of marked entries
 
   // The disposition that is being reported.

@@ -7,8 +7,7 @@
 namespace trunkline::amqp {
 namespace {
 
-// Frames are counted as at least this part of the largest, and at least as this many bytes, however
-// small they are.
+// Frames are counted as at least this part of the largest, however small they are.
 constexpr uint32_t kFrameShareMax = 8;
 
 // How many more frames may come or go: the window that was named, less what its namer had not seen
@@ -31,18 +30,24 @@ void Session::ListFlow(Link& link) {
 }
 
 // Frames that fit into the bytes that are free. They are taken to be as large as the largest of
-// late: a peer with small messages is not slowed down by a window made for large frames. One that
-// turns to large frames finds the window closed after at most kFrameShareMax times window_bytes.
+// late, and small before any has come: a peer with small messages is not slowed down by a window
+// made for large frames, and may say all it has before it hears from us. One that starts with large
+// frames, or turns to them, finds the window closed after at most kFrameShareMax times
+// window_bytes.
 uint32_t Session::WindowWanted() const {
   const uint64_t bytes = std::max(context_.window_bytes, context_.frame_bytes_max);
   if (held_bytes_ >= bytes) return 0;
   return static_cast<uint32_t>((bytes - held_bytes_) / frame_bytes_expected_);
 }
 
+uint32_t Session::FrameBytesLeast() const {
+  return std::max(kFrameBytesMin, context_.frame_bytes_max / kFrameShareMax);
+}
+
 void Session::ExpectFramesAsSeen() {
   if (frame_bytes_seen_ == 0) return;
-  const uint32_t least = std::max(kFrameBytesMin, context_.frame_bytes_max / kFrameShareMax);
-  frame_bytes_expected_ = std::max({frame_bytes_seen_, frame_bytes_expected_ / 2, least});
+  frame_bytes_expected_ =
+      std::max({frame_bytes_seen_, frame_bytes_expected_ / 2, FrameBytesLeast()});
   frame_bytes_seen_ = 0;
 }
 

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "router/amqp/session.h"
 
@@ -26,9 +28,13 @@ void Session::OnDisposition(const Disposition& disposition) {
     End(condition::kInvalidField, "last: before first");
     return;
   }
-  walk_ = {.first = disposition.first, .last = last, .next = disposition.first};
   // The peer's role: a receiver speaks about what we have sent.
   walk_role_ = disposition.role == Role::kReceiver ? Role::kSender : Role::kReceiver;
+  if (!MayLook(walk_role_, disposition.first, last)) {
+    End(condition::kResourceLimitExceeded, "the same deliveries are spoken of again and again");
+    return;
+  }
+  walk_ = {.first = disposition.first, .last = last, .next = disposition.first};
   walk_settled_ = disposition.settled;
   Outcome& outcome = context_.outcome;
   outcome.kind = disposition.state_kind;
@@ -40,6 +46,18 @@ void Session::OnDisposition(const Disposition& disposition) {
   }
   context_.walking = this;
   context_.pending = true;
+}
+
+// Takes the cost of a walk from what is left; false if that is not enough.
+bool Session::MayLook(Role role, uint32_t first, uint32_t last) {
+  const UnsettledMap& map = MapOf(role);
+  Looks& looks = role == Role::kReceiver ? incoming_looks_ : outgoing_looks_;
+  const uint64_t fresh = map.next() - std::exchange(looks.counted, map.next());
+  looks.left = std::min(looks.left + fresh * kLooksPerDelivery, kLooksMax);
+  const uint64_t cost = map.WalkCost(first, last);
+  if (cost > looks.left) return false;
+  looks.left -= cost;
+  return true;
 }
 
 bool Session::NextOfDisposition(Event& event) {

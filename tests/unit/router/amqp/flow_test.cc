@@ -1,6 +1,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "router/amqp/engine.h"
+#include "router/amqp/sasl.h"
 #include "tests/unit/router/amqp/engine_pair.h"
 
 namespace trunkline::amqp::testing {
@@ -216,29 +217,45 @@ TEST(Flow, StopsAtThePeersWindowAndGoesOnWhenItOpens) {
   EXPECT_FALSE(pair.server.Last(EventKind::kTransfer).more);
 }
 
-TEST(Flow, WidensTheWindowForSmallFrames) {
+// How many pre-settled messages of `text` the session takes before it is blocked.
+int SendUntilBlocked(Pair& pair, const Pair::Ends& ends, const std::string& text) {
+  int sent = 0;
+  while (pair.client.Send(ends.client, {.settled = true, .complete = true}, text) ==
+         SendResult::kSent) {
+    ++sent;
+  }
+  return sent;
+}
+
+TEST(Flow, OpensTheFirstWindowForSmallFrames) {
   Pair pair;
   const Pair::Ends ends = pair.Attach(SenderAttach("a"));
   pair.server.engine.Grant(ends.server, 100000);
   pair.Run();
-  // The first window is made for frames of the largest size: 1 MiB / 16 KiB.
-  int sent = 0;
-  while (pair.client.Send(ends.client, {.settled = true, .complete = true}, "small") ==
-         SendResult::kSent) {
-    ++sent;
-  }
-  EXPECT_EQ(sent, 64);
-  for (int i = 0; i < 3; ++i) {
+  // 1 MiB in frames of an eighth of 16 KiB, before the server has seen any.
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(SendUntilBlocked(pair, ends, "small"), 512);
     pair.Run();
-    sent = 0;
-    while (pair.client.Send(ends.client, {.settled = true, .complete = true}, "small") ==
-           SendResult::kSent) {
-      ++sent;
-    }
   }
-  EXPECT_EQ(sent, 512);
+  EXPECT_THAT(pair.server.All(EventKind::kTransfer), SizeIs(4 * 512));
+}
+
+TEST(Flow, NarrowsTheWindowForLargeFramesAndWidensItAgain) {
+  Pair pair;
+  pair.piece_max = 10000;
+  const Pair::Ends ends = pair.Attach(SenderAttach("a"));
+  pair.server.engine.Grant(ends.server, 100000);
   pair.Run();
-  EXPECT_THAT(pair.server.All(EventKind::kTransfer), SizeIs(64 + 128 + 256 + 512));
+  const std::string large(16384 - 64, 'x');
+  EXPECT_EQ(SendUntilBlocked(pair, ends, large), 512);
+  pair.Run();
+  EXPECT_EQ(SendUntilBlocked(pair, ends, large), 64);
+  pair.Run();
+  // Made for 16,320 bytes, then for half of that, and half again.
+  for (const int window : {64, 128, 257, 512, 512}) {
+    EXPECT_EQ(SendUntilBlocked(pair, ends, "small"), window);
+    pair.Run();
+  }
 }
 
 TEST(Flow, KeepsTheWindowShutWhileTheBytesAreHeld) {
@@ -253,37 +270,66 @@ TEST(Flow, KeepsTheWindowShutWhileTheBytesAreHeld) {
   pair.server.engine.Grant(ends.server, 1000);
   pair.Run();
   const std::string text(16000, 'x');
-  uint64_t bytes = 0;
-  for (int i = 0; i < 20; ++i) {
-    while (pair.client.Send(ends.client, {.settled = true, .complete = true}, text) ==
-           SendResult::kSent) {
-      bytes += text.size();
+  // The first window is made for frames of an eighth of the largest; the others for these.
+  uint64_t held_max = uint64_t{8} * small.session_window_bytes;
+  for (int window = 0; window < 3; ++window) {
+    uint64_t bytes = 0;
+    for (int i = 0; i < 20; ++i) {
+      bytes += text.size() * SendUntilBlocked(pair, ends, text);
+      pair.Run();
     }
+    EXPECT_GT(bytes, 0u);
+    EXPECT_LE(bytes, held_max) << window;
+    held_max = small.session_window_bytes;
+    pair.server.engine.Release(ends.server, bytes);
     pair.Run();
   }
-  EXPECT_LE(bytes, small.session_window_bytes);
-  pair.server.engine.Release(ends.server, bytes);
-  pair.Run();
-  EXPECT_EQ(pair.client.Send(ends.client, {.complete = true}, text), SendResult::kSent);
 }
 
 TEST(Flow, OpensAWindowOfOneLargeFrameForSmallerOnes) {
   EngineOptions large = ServerOptions();
   large.max_frame_size = large.session_window_bytes;
-  Pair pair(5, ClientOptions(), large);
-  pair.server.react = [&](const Event& event) {
-    if (event.kind != EventKind::kTransfer) pair.server.Answer(event);
+  Node server(large);
+  server.react = [&](const Event& event) {
+    if (event.kind != EventKind::kTransfer) server.Answer(event);
   };
-  const Pair::Ends ends = pair.Attach(SenderAttach("a"));
-  pair.server.engine.Grant(ends.server, 1000);
-  pair.Run();
+  Attach attach = SenderAttach("a");
+  attach.initial_delivery_count = 0;
+  server.Feed(std::string(kAmqpHeader) + FrameOf(0, Open{.container_id = "c"}) +
+              FrameOf(0, Begin{.incoming_window = 10}) + FrameOf(0, attach));
+  const LinkIndex link = server.Last(EventKind::kAttached).link;
+  server.engine.Grant(link, 1000);
+  // What the peer may still send, by the last flow of its session.
+  uint32_t window = ParseBegin(SplitFrames(server.Take())[1].body)->incoming_window;
+  uint32_t sent = 0;
+  const auto send = [&](size_t bytes) {
+    server.Feed(FrameOf(0,
+                        Transfer{.handle = 0,
+                                 .delivery_id = sent++,
+                                 .delivery_tag = "t",
+                                 .message_format = 0,
+                                 .settled = true},
+                        std::string(bytes, 'x')));
+    --window;
+  };
+  const auto listen = [&] {
+    for (const WrittenFrame& frame : SplitFrames(server.Take())) {
+      Flow flow;
+      if (frame.code != static_cast<uint8_t>(Descriptor::kFlow)) continue;
+      ASSERT_TRUE(ParseFlow(frame.body, flow));
+      window = flow.incoming_window;
+    }
+  };
+  ASSERT_EQ(window, 8u);
+  while (window > 0) send(large.max_frame_size - 100);
+  server.engine.Release(link, uint64_t{8} * large.max_frame_size);
+  listen();
+  ASSERT_EQ(window, 1u);
   // Each is a small part of the window, and held.
-  const std::string text(60'000, 'x');
   for (int i = 0; i < 4; ++i) {
-    ASSERT_EQ(pair.client.Send(ends.client, {.settled = true, .complete = true}, text),
-              SendResult::kSent)
-        << i;
-    pair.Run();
+    ASSERT_GE(window, 1u) << i;
+    send(60'000);
+    listen();
   }
 }
 

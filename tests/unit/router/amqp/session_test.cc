@@ -181,6 +181,7 @@ TEST(Session, EndsForAFrameBehindThePeersOwnDetach) {
 
 TEST(Session, EndsForTransfersBeyondItsWindow) {
   EngineOptions options = ServerOptions();
+  options.max_frame_size = 512;
   options.session_window_bytes = 3 * options.max_frame_size;
   Served server(options);
   server.react = [](const Event&) {};
@@ -310,6 +311,25 @@ TEST(Session, EndsWhenAnAttachDoesNotFitThePeersFrames) {
   client.engine.StartLink(session, SenderAttach(std::string(600, 'n')));
   client.Poll();
   EXPECT_EQ(client.Last(EventKind::kDetached).error.name, "amqp:frame-size-too-small");
+}
+
+TEST(Session, SaysNothingBehindTheEndThatAnUnfitAnswerCauses) {
+  // Of a name that fits into our frames and not into the peer's, in both ways to a refusal.
+  for (const bool counted : {false, true}) {
+    Node server(ServerOptions());
+    server.react = [&](const Event& event) {
+      if (event.kind == EventKind::kAttached) server.engine.Detach(event.link, true);
+    };
+    Attach attach = SenderAttach(std::string(600, 'n'));
+    if (counted) attach.initial_delivery_count = 0;
+    server.Feed(std::string(kAmqpHeader) +
+                FrameOf(0, Open{.container_id = "c", .max_frame_size = 512}) +
+                FrameOf(0, Begin{.incoming_window = 10}) + FrameOf(0, attach));
+    const std::vector<WrittenFrame> frames = SplitFrames(server.Take());
+    ASSERT_FALSE(frames.empty());
+    ASSERT_EQ(frames.back().code, static_cast<uint8_t>(Descriptor::kEnd)) << counted;
+    EXPECT_EQ(ParseEnd(frames.back().body)->error.name, "amqp:frame-size-too-small");
+  }
 }
 
 TEST(Session, CutsAnErrorDownToThePeersFrames) {

@@ -220,6 +220,29 @@ TEST(Settle, StopsReportingWhenTheSessionIsEndedInBetween) {
   EXPECT_THAT(pair.client.All(EventKind::kDetached), SizeIs(1));
 }
 
+TEST(Settle, EndsAPeerThatSpeaksOfTheSameDeliveriesAgainAndAgain) {
+  constexpr uint64_t kDeliveries = 1000;
+  Loaded pair(kDeliveries);
+  const auto say = [&](uint32_t first, uint32_t last) {
+    pair.client.Feed(FrameOf(0, Disposition{.role = Role::kReceiver,
+                                            .first = first,
+                                            .last = last,
+                                            .state_kind = OutcomeKind::kAccepted}));
+    const size_t told = pair.client.All(EventKind::kDisposition).size();
+    const bool ended = !pair.client.All(EventKind::kDetached).empty();
+    if (!ended) pair.client.events.clear();
+    return ended ? 0 : told;
+  };
+  uint64_t looks = Session::kLooksAhead + Session::kLooksPerDelivery * kDeliveries;
+  for (; looks >= kDeliveries; looks -= kDeliveries) ASSERT_EQ(say(0, INT32_MAX), kDeliveries);
+  ASSERT_EQ(say(0, static_cast<uint32_t>(looks - 1)), looks);
+  // What is not there costs nothing.
+  EXPECT_EQ(say(5000, 6000), 0u);
+  EXPECT_EQ(pair.client.All(EventKind::kDetached).size(), 0u);
+  EXPECT_EQ(say(7, 7), 0u);
+  EXPECT_EQ(pair.client.Last(EventKind::kDetached).error.name, "amqp:resource-limit-exceeded");
+}
+
 TEST(Settle, FlushesBeforeADetachAndAnEndAndAClose) {
   for (int kind = 0; kind < 3; ++kind) {
     Loaded pair(2);
