@@ -221,6 +221,33 @@ class ListReader {
   uint32_t count_ = 0;
 };
 
+// Each writes one value to `at`, in its shortest encoding, and returns the place behind it.
+inline uint8_t* PutNull(uint8_t* at) {
+  *at = code::kNull;
+  return at + 1;
+}
+inline uint8_t* PutBoolean(uint8_t* at, bool value) {
+  *at = value ? code::kTrue : code::kFalse;
+  return at + 1;
+}
+inline uint8_t* PutUint(uint8_t* at, uint32_t value) {
+  if (value == 0) {
+    *at = code::kUint0;
+    return at + 1;
+  }
+  if (value <= UINT8_MAX) {
+    at[0] = code::kUintSmall;
+    at[1] = static_cast<uint8_t>(value);
+    return at + 2;
+  }
+  at[0] = code::kUint;
+  StoreBe32(at + 1, value);
+  return at + 5;
+}
+inline uint8_t* PutUint(uint8_t* at, const std::optional<uint32_t>& value) {
+  return value.has_value() ? PutUint(at, *value) : PutNull(at);
+}
+
 // Each appends one value in its shortest encoding.
 void WriteNull(std::string& out);
 void WriteBoolean(std::string& out, bool value);

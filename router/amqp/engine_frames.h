@@ -57,27 +57,6 @@ inline constexpr uint32_t kTransferHeadMax = 48;
 inline constexpr uint32_t kTransferList8 = 0x005314c0;
 inline constexpr uint32_t kTransferList32 = 0x005314d0;
 
-// Writes a uint in its shortest encoding; returns the place behind it.
-inline uint8_t* PutUint(uint8_t* at, uint32_t value) {
-  if (value == 0) {
-    *at = code::kUint0;
-    return at + 1;
-  }
-  if (value <= UINT8_MAX) {
-    at[0] = code::kUintSmall;
-    at[1] = static_cast<uint8_t>(value);
-    return at + 2;
-  }
-  at[0] = code::kUint;
-  StoreBe32(at + 1, value);
-  return at + 5;
-}
-
-inline uint8_t* PutFlag(uint8_t* at, bool value) {
-  *at = value ? code::kTrue : code::kFalse;
-  return at + 1;
-}
-
 // Writes it to `out` (room: kTransferHeadMax) and returns its size.
 [[gnu::always_inline]] inline uint32_t PutTransferHead(const TransferHead& head, uint8_t* out) {
   StoreBe32(out, kTransferList8);
@@ -96,11 +75,11 @@ inline uint8_t* PutFlag(uint8_t* at, bool value) {
     at += 3;
   }
   if (head.more || (head.first && head.settled)) {
-    at = PutFlag(at, head.settled);
+    at = PutBoolean(at, head.settled);
     count = 5;
   }
   if (head.more) {
-    at = PutFlag(at, true);
+    at = PutBoolean(at, true);
     count = 6;
   }
   out[4] = static_cast<uint8_t>(at - out - 5);

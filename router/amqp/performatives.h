@@ -35,6 +35,7 @@ enum class Descriptor : uint8_t {
   kSaslResponse = 0x43,
   kSaslOutcome = 0x44,
 };
+constexpr uint64_t Number(Descriptor descriptor) { return static_cast<uint64_t>(descriptor); }
 
 struct Open {
   std::string container_id;

@@ -4,8 +4,6 @@
 namespace trunkline::amqp {
 namespace {
 
-constexpr uint64_t Number(Descriptor descriptor) { return static_cast<uint64_t>(descriptor); }
-
 std::string EncodeError(const Condition& error) {
   std::string out;
   if (!error) return out;

@@ -14,13 +14,13 @@ absl::Status Malformed(std::initializer_list<std::string_view> parts) {
 
 }  // namespace
 
+FieldReader::FieldReader(std::string_view name, Descriptor descriptor, std::string_view body)
+    : name_(name), behind_(body) {
+  Start(Number(descriptor), behind_);
+}
+
 FieldReader::FieldReader(std::string_view name, uint64_t descriptor, Reader& reader) : name_(name) {
-  uint64_t found = 0;
-  if (!reader.Composite(found, list_)) {
-    status_ = Malformed({name_, ": not a described list"});
-  } else if (found != descriptor) {
-    status_ = Malformed({name_, ": another type"});
-  }
+  Start(descriptor, reader);
 }
 
 FieldReader::FieldReader(std::string_view name, Reader& reader) : name_(name) {
@@ -30,6 +30,15 @@ FieldReader::FieldReader(std::string_view name, Reader& reader) : name_(name) {
     list_ = ListReader(items, count);
   } else {
     status_ = Malformed({name_, ": not a list"});
+  }
+}
+
+void FieldReader::Start(uint64_t descriptor, Reader& reader) {
+  uint64_t found = 0;
+  if (!reader.Composite(found, list_)) {
+    status_ = Malformed({name_, ": not a described list"});
+  } else if (found != descriptor) {
+    status_ = Malformed({name_, ": another type"});
   }
 }
 
@@ -93,39 +102,33 @@ void FieldReader::Ulong(std::string_view field, uint64_t& value) {
   if (Next(field, Need::kOptional)) Check(items().Ulong(value), field, "ulong");
 }
 
-void FieldReader::String(std::string_view field, std::string& value, Need need) {
+template <typename Text>
+void FieldReader::Variable(std::string_view field, Text& value, Need need,
+                           bool (Reader::*read)(std::string_view&), std::string_view expected) {
   if (!Next(field, need)) return;
   std::string_view text;
-  Check(items().String(text), field, "string");
+  Check((items().*read)(text), field, expected);
   value = text;
+}
+
+void FieldReader::String(std::string_view field, std::string& value, Need need) {
+  Variable(field, value, need, &Reader::String, "string");
 }
 
 void FieldReader::String(std::string_view field, std::optional<std::string>& value) {
-  if (!Next(field, Need::kOptional)) return;
-  std::string_view text;
-  Check(items().String(text), field, "string");
-  value.emplace(text);
+  Variable(field, value, Need::kOptional, &Reader::String, "string");
 }
 
 void FieldReader::Symbol(std::string_view field, std::string& value, Need need) {
-  if (!Next(field, need)) return;
-  std::string_view text;
-  Check(items().Symbol(text), field, "symbol");
-  value = text;
+  Variable(field, value, need, &Reader::Symbol, "symbol");
 }
 
 void FieldReader::Binary(std::string_view field, std::string& value) {
-  if (!Next(field, Need::kMandatory)) return;
-  std::string_view bytes;
-  Check(items().Binary(bytes), field, "binary");
-  value = bytes;
+  Variable(field, value, Need::kMandatory, &Reader::Binary, "binary");
 }
 
 void FieldReader::Binary(std::string_view field, std::optional<std::string>& value) {
-  if (!Next(field, Need::kOptional)) return;
-  std::string_view bytes;
-  Check(items().Binary(bytes), field, "binary");
-  value.emplace(bytes);
+  Variable(field, value, Need::kOptional, &Reader::Binary, "binary");
 }
 
 void FieldReader::Symbols(std::string_view field, std::vector<std::string>& values, bool* single) {

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "router/amqp/codec.h"
+#include "router/amqp/performatives.h"
 #include "router/amqp/types.h"
 
 namespace trunkline::amqp {
@@ -23,7 +24,9 @@ enum class Need : uint8_t { kOptional, kMandatory };
 // skipped. Lives on the stack of one parse.
 class FieldReader {
  public:
-  // Reads the constructor and the list header from `reader`; `name` must outlive this.
+  // Of the body of a frame; to be ended by FinishBody. `name` and `body` must outlive this.
+  FieldReader(std::string_view name, Descriptor descriptor, std::string_view body);
+  // Reads the constructor and the list header from `reader`.
   FieldReader(std::string_view name, uint64_t descriptor, Reader& reader);
   // As above, of a value whose descriptor has been read.
   FieldReader(std::string_view name, Reader& reader);
@@ -60,18 +63,24 @@ class FieldReader {
 
   // The first mistake; also too many fields.
   absl::Status Finish();
-  // Finish() and, for the body of a frame, nothing behind the list.
+  // `value`, or what Finish() says; bytes behind the list are a mistake as well.
   template <typename T>
-  absl::StatusOr<T> FinishBody(const Reader& body, T value) {
+  absl::StatusOr<T> FinishBody(T value) {
     absl::Status status = Finish();
     if (!status.ok()) return status;
-    if (!body.AtEnd()) return TrailingBytes();
+    if (!behind_.AtEnd()) return TrailingBytes();
     return value;
   }
 
  private:
+  // What all constructors of a described list share.
+  void Start(uint64_t descriptor, Reader& reader);
   // True: the field has a value, to be read from items().
   bool Next(std::string_view field, Need need);
+  // A string, symbol or binary, to a string or an optional one.
+  template <typename Text>
+  void Variable(std::string_view field, Text& value, Need need,
+                bool (Reader::*read)(std::string_view&), std::string_view expected);
   void Check(bool good, std::string_view field, std::string_view expected);
   void Fail(std::string_view field, std::string_view problem);
   void Nested(const absl::Status& status);
@@ -80,6 +89,7 @@ class FieldReader {
   Reader& items() { return list_.items(); }
 
   std::string_view name_;
+  Reader behind_;  // the list, of a body
   ListReader list_;
   absl::Status status_;
 };

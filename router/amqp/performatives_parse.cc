@@ -4,11 +4,6 @@
 #include "router/amqp/performatives_fields.h"
 
 namespace trunkline::amqp {
-namespace {
-
-constexpr uint64_t Number(Descriptor descriptor) { return static_cast<uint64_t>(descriptor); }
-
-}  // namespace
 
 absl::StatusOr<Descriptor> PeekAnyDescriptor(std::string_view body) {
   Reader reader(body);
@@ -24,9 +19,8 @@ absl::StatusOr<Descriptor> PeekAnyDescriptor(std::string_view body) {
 }
 
 absl::StatusOr<Open> ParseOpen(std::string_view body) {
-  Reader reader(body);
   Open open;
-  FieldReader fields("open", Number(Descriptor::kOpen), reader);
+  FieldReader fields("open", Descriptor::kOpen, body);
   fields.String("container-id", open.container_id, Need::kMandatory);
   fields.String("hostname", open.hostname);
   fields.Uint("max-frame-size", open.max_frame_size);
@@ -37,13 +31,12 @@ absl::StatusOr<Open> ParseOpen(std::string_view body) {
   fields.Symbols("offered-capabilities", open.offered_capabilities);
   fields.Symbols("desired-capabilities", open.desired_capabilities);
   fields.RawMap("properties", open.properties);
-  return fields.FinishBody(reader, std::move(open));
+  return fields.FinishBody(std::move(open));
 }
 
 absl::StatusOr<Begin> ParseBegin(std::string_view body) {
-  Reader reader(body);
   Begin begin;
-  FieldReader fields("begin", Number(Descriptor::kBegin), reader);
+  FieldReader fields("begin", Descriptor::kBegin, body);
   fields.Ushort("remote-channel", begin.remote_channel);
   fields.Uint("next-outgoing-id", begin.next_outgoing_id, Need::kMandatory);
   fields.Uint("incoming-window", begin.incoming_window, Need::kMandatory);
@@ -52,13 +45,12 @@ absl::StatusOr<Begin> ParseBegin(std::string_view body) {
   fields.Ignore("offered-capabilities");
   fields.Ignore("desired-capabilities");
   fields.Ignore("properties");
-  return fields.FinishBody(reader, begin);
+  return fields.FinishBody(begin);
 }
 
 absl::StatusOr<Attach> ParseAttach(std::string_view body) {
-  Reader reader(body);
   Attach attach;
-  FieldReader fields("attach", Number(Descriptor::kAttach), reader);
+  FieldReader fields("attach", Descriptor::kAttach, body);
   fields.String("name", attach.name, Need::kMandatory);
   fields.Uint("handle", attach.handle, Need::kMandatory);
   fields.Role("role", attach.role);
@@ -73,33 +65,30 @@ absl::StatusOr<Attach> ParseAttach(std::string_view body) {
   fields.Symbols("offered-capabilities", attach.offered_capabilities);
   fields.Symbols("desired-capabilities", attach.desired_capabilities);
   fields.RawMap("properties", attach.properties);
-  return fields.FinishBody(reader, std::move(attach));
+  return fields.FinishBody(std::move(attach));
 }
 
 absl::StatusOr<Detach> ParseDetach(std::string_view body) {
-  Reader reader(body);
   Detach detach;
-  FieldReader fields("detach", Number(Descriptor::kDetach), reader);
+  FieldReader fields("detach", Descriptor::kDetach, body);
   fields.Uint("handle", detach.handle, Need::kMandatory);
   fields.Boolean("closed", detach.closed);
   fields.Error("error", detach.error);
-  return fields.FinishBody(reader, std::move(detach));
+  return fields.FinishBody(std::move(detach));
 }
 
 absl::StatusOr<End> ParseEnd(std::string_view body) {
-  Reader reader(body);
   End end;
-  FieldReader fields("end", Number(Descriptor::kEnd), reader);
+  FieldReader fields("end", Descriptor::kEnd, body);
   fields.Error("error", end.error);
-  return fields.FinishBody(reader, std::move(end));
+  return fields.FinishBody(std::move(end));
 }
 
 absl::StatusOr<Close> ParseClose(std::string_view body) {
-  Reader reader(body);
   Close close;
-  FieldReader fields("close", Number(Descriptor::kClose), reader);
+  FieldReader fields("close", Descriptor::kClose, body);
   fields.Error("error", close.error);
-  return fields.FinishBody(reader, std::move(close));
+  return fields.FinishBody(std::move(close));
 }
 
 }  // namespace trunkline::amqp

@@ -10,8 +10,6 @@
 namespace trunkline::amqp {
 namespace {
 
-constexpr uint64_t Number(Descriptor descriptor) { return static_cast<uint64_t>(descriptor); }
-
 constexpr std::string_view kAcceptedRaw("\x00\x53\x24\x45", 4);
 constexpr std::string_view kRejectedRaw("\x00\x53\x25\x45", 4);
 constexpr std::string_view kReleasedRaw("\x00\x53\x26\x45", 4);
@@ -87,36 +85,6 @@ bool ReadSettleMode(ListReader& fields, std::optional<ReceiverSettleMode>& mode)
   return ReadSettleMode(fields, transfer.rcv_settle_mode) &&
          ReadState(fields, kind, transfer.state) && fields.Boolean(transfer.resume) &&
          fields.Boolean(transfer.aborted) && fields.Boolean(transfer.batchable) && fields.End();
-}
-
-// Each writes one field at `at` and returns the place behind it.
-uint8_t* PutNull(uint8_t* at) {
-  *at = code::kNull;
-  return at + 1;
-}
-
-uint8_t* PutBoolean(uint8_t* at, bool value) {
-  *at = value ? code::kTrue : code::kFalse;
-  return at + 1;
-}
-
-uint8_t* PutUint(uint8_t* at, uint32_t value) {
-  if (value > UINT8_MAX) {
-    *at = code::kUint;
-    StoreBe32(at + 1, value);
-    return at + 5;
-  }
-  if (value == 0) {
-    *at = code::kUint0;
-    return at + 1;
-  }
-  at[0] = code::kUintSmall;
-  at[1] = static_cast<uint8_t>(value);
-  return at + 2;
-}
-
-uint8_t* PutUint(uint8_t* at, const std::optional<uint32_t>& value) {
-  return value.has_value() ? PutUint(at, *value) : PutNull(at);
 }
 
 uint8_t* PutBytes(uint8_t* at, std::string_view bytes) {

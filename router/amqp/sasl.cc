@@ -3,17 +3,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "router/amqp/codec.h"
+#include "router/amqp/engine_frames.h"
+
 namespace trunkline::amqp {
 namespace {
 
-constexpr uint32_t kFrameHeaderBytes = 8;
 constexpr uint8_t kFrameTypeSasl = 1;
 constexpr std::string_view kAnonymous = "ANONYMOUS";
 constexpr std::string_view kExternal = "EXTERNAL";
-
-uint32_t LoadBe32(const uint8_t* at) {
-  return uint32_t{at[0]} << 24 | uint32_t{at[1]} << 16 | uint32_t{at[2]} << 8 | at[3];
-}
 
 std::string_view TextOf(SaslCode code) {
   switch (code) {
@@ -108,9 +106,9 @@ void SaslExchange::Ask(SaslStep step) {
 }
 
 void SaslExchange::WriteFrame(std::string_view body) {
-  const uint32_t size = kFrameHeaderBytes + static_cast<uint32_t>(body.size());
-  for (const int shift : {24, 16, 8, 0}) output_ += static_cast<char>(size >> shift);
-  output_ += std::string_view("\x02\x01\x00\x00", 4);
+  uint8_t header[kFrameHeaderBytes] = {0, 0, 0, 0, kFrameHeaderBytes / 4, kFrameTypeSasl};
+  StoreBe32(header, kFrameHeaderBytes + static_cast<uint32_t>(body.size()));
+  output_.append(reinterpret_cast<const char*>(header), sizeof header);
   output_ += body;
 }
 

@@ -29,7 +29,8 @@ struct SaslStep {
   std::optional<std::string> hostname;  // server, with `first`
 };
 
-// What both ends of a SASL exchange have in common: frames in, frames out, one step at a time.
+// What both ends of a SASL exchange (part 5, section 5.3) have in common: frames in, frames out,
+// one step at a time. A peer's mistake ends in kFailed, with error().
 //
 // Owned by a conn::Driver, dropped when done. No I/O, no clock. Thread: the worker's.
 class SaslExchange {

@@ -5,53 +5,43 @@
 
 // Part 5, section 5.3.3: the bodies of SASL frames.
 namespace trunkline::amqp {
-namespace {
-
-constexpr uint64_t Number(Descriptor descriptor) { return static_cast<uint64_t>(descriptor); }
-
-}  // namespace
 
 absl::StatusOr<SaslMechanisms> ParseSaslMechanisms(std::string_view body) {
-  Reader reader(body);
   SaslMechanisms mechanisms;
-  FieldReader fields("sasl-mechanisms", Number(Descriptor::kSaslMechanisms), reader);
+  FieldReader fields("sasl-mechanisms", Descriptor::kSaslMechanisms, body);
   fields.SymbolsRequired("sasl-server-mechanisms", mechanisms.mechanisms);
-  return fields.FinishBody(reader, std::move(mechanisms));
+  return fields.FinishBody(std::move(mechanisms));
 }
 
 absl::StatusOr<SaslInit> ParseSaslInit(std::string_view body) {
-  Reader reader(body);
   SaslInit init;
-  FieldReader fields("sasl-init", Number(Descriptor::kSaslInit), reader);
+  FieldReader fields("sasl-init", Descriptor::kSaslInit, body);
   fields.Symbol("mechanism", init.mechanism, Need::kMandatory);
   fields.Binary("initial-response", init.initial_response);
   fields.String("hostname", init.hostname);
-  return fields.FinishBody(reader, std::move(init));
+  return fields.FinishBody(std::move(init));
 }
 
 absl::StatusOr<std::string> ParseSaslChallenge(std::string_view body) {
-  Reader reader(body);
   std::string challenge;
-  FieldReader fields("sasl-challenge", Number(Descriptor::kSaslChallenge), reader);
+  FieldReader fields("sasl-challenge", Descriptor::kSaslChallenge, body);
   fields.Binary("challenge", challenge);
-  return fields.FinishBody(reader, std::move(challenge));
+  return fields.FinishBody(std::move(challenge));
 }
 
 absl::StatusOr<std::string> ParseSaslResponse(std::string_view body) {
-  Reader reader(body);
   std::string response;
-  FieldReader fields("sasl-response", Number(Descriptor::kSaslResponse), reader);
+  FieldReader fields("sasl-response", Descriptor::kSaslResponse, body);
   fields.Binary("response", response);
-  return fields.FinishBody(reader, std::move(response));
+  return fields.FinishBody(std::move(response));
 }
 
 absl::StatusOr<SaslOutcome> ParseSaslOutcome(std::string_view body) {
-  Reader reader(body);
   SaslOutcome outcome;
-  FieldReader fields("sasl-outcome", Number(Descriptor::kSaslOutcome), reader);
+  FieldReader fields("sasl-outcome", Descriptor::kSaslOutcome, body);
   fields.Choice8("code", outcome.code, SaslCode::kSysTemp, Need::kMandatory);
   fields.Binary("additional-data", outcome.additional_data);
-  return fields.FinishBody(reader, std::move(outcome));
+  return fields.FinishBody(std::move(outcome));
 }
 
 void Encode(const SaslMechanisms& mechanisms, std::string& out) {
