@@ -43,7 +43,7 @@ def pinned(cpu, command):
 
 
 def wait_ready(process, notify):
-    """Waits as a service manager does: a connection to look at the port would be one that failed."""
+    """Waits as a service manager does; a connection just to look would be logged as failed."""
     notify.settimeout(0.1)
     while process.poll() is None:
         try:
