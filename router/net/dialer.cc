@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "router/net/dial_schedule.h"
 #include "router/net/listen.h"
+#include "router/net/place.h"
 
 namespace trunkline::net {
 namespace {
@@ -31,12 +32,6 @@ std::shared_ptr<const ConnectionPlan> PlanFor(const ConnectorSpec& spec, const H
   plan->tls_client.server_name = spec.server_name.empty() ? host.host : spec.server_name;
   plan->tls_client.verify_hostname = spec.verify_hostname;
   return plan;
-}
-
-std::string PlaceText(const HostPort& host) {
-  const bool v6 = host.host.find(':') != std::string::npos;
-  return v6 ? absl::StrCat("[", host.host, "]:", host.port)
-            : absl::StrCat(host.host, ":", host.port);
 }
 
 std::string PeerOf(const tcp::endpoint& endpoint) {
@@ -59,6 +54,8 @@ class Dialer::Impl : public std::enable_shared_from_this<Dialer::Impl> {
 
   // Each attempt has a number, so that what an earlier one reports late is not taken for news.
   void Dial();
+  // Ends what is under way: nothing is heard of it any more.
+  void Stop();
 
   const ConnectorSpec& spec() const { return spec_; }
   uint64_t connection() const { return connection_; }
@@ -70,13 +67,13 @@ class Dialer::Impl : public std::enable_shared_from_this<Dialer::Impl> {
   }
 
  private:
-  // A handler that does nothing once this object, or the attempt, is over.
+  // A handler that does nothing once the attempt is over. It keeps this object: what goes on in the
+  // socket looks at it once more before it gives up.
   template <typename Handler>
   auto Guarded(uint64_t attempt, Handler handler) {
-    return [ weak = weak_from_this(), attempt, handler ]<typename... Result>(
+    return [ self = shared_from_this(), attempt, handler ]<typename... Result>(
         const Result&... result) requires std::invocable<const Handler&, const Result&...> {
-      const std::shared_ptr<Impl> self = weak.lock();
-      if (self != nullptr && self->attempt_ == attempt) handler(result...);
+      if (self->attempt_ == attempt) handler(result...);
     };
   }
 
@@ -97,6 +94,7 @@ class Dialer::Impl : public std::enable_shared_from_this<Dialer::Impl> {
   }
 
   void Use(const tcp::endpoint& endpoint) {
+    ++attempt_;  // a time-out that is due already, too, comes too late
     timer_.cancel();
     Error error;
     socket_.non_blocking(true, error);
@@ -115,7 +113,8 @@ class Dialer::Impl : public std::enable_shared_from_this<Dialer::Impl> {
   void Fail(const std::string& error) {
     Error ignored;
     socket_.close(ignored);
-    const std::string peer = PlaceText(schedule_.Candidate());
+    const HostPort& candidate = schedule_.Candidate();
+    const std::string peer = PlaceText(candidate.host, candidate.port);
     const Duration delay = schedule_.Failed();
     hooks_.failed(
         {.name = spec_.name, .peer = peer, .error = error, .retry_in_ms = delay.milliseconds()});
@@ -146,6 +145,7 @@ void Dialer::Impl::Dial() {
       Fail("connect timed out");
     });
   }
+  if (const auto place = NumericPlace(host.host, host.port)) return Connect(attempt, *place);
   resolver_.async_resolve(
       host.host, std::to_string(host.port), tcp::resolver::numeric_service,
       Guarded(attempt, [this, attempt](const Error& error, const tcp::resolver::results_type& r) {
@@ -154,12 +154,20 @@ void Dialer::Impl::Dial() {
       }));
 }
 
+void Dialer::Impl::Stop() {
+  ++attempt_;
+  timer_.cancel();
+  resolver_.cancel();
+  Error ignored;
+  socket_.close(ignored);
+}
+
 Dialer::Dialer(asio::io_context& io, ConnectorSpec spec, Hooks hooks)
     : impl_(std::make_shared<Impl>(io, std::move(spec), std::move(hooks))) {
   impl_->Dial();
 }
 
-Dialer::~Dialer() = default;
+Dialer::~Dialer() { impl_->Stop(); }
 
 const ConnectorSpec& Dialer::spec() const { return impl_->spec(); }
 uint64_t Dialer::connection() const { return impl_->connection(); }

@@ -46,7 +46,7 @@ class Dialer {
 
  private:
   class Impl;
-  std::shared_ptr<Impl> impl_;  // shared with nobody: what is in flight holds weak pointers
+  std::shared_ptr<Impl> impl_;  // shared with what is in flight, and does nothing more for it
 };
 
 }  // namespace trunkline::net

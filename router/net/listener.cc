@@ -9,18 +9,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "router/net/place.h"
 
 namespace trunkline::net {
 namespace {
 
 using boost::asio::ip::tcp;
 
-std::string Place(const ListenerSpec& spec) {
-  if (spec.host.empty()) return absl::StrCat("*:", spec.port);
-  if (spec.host.find(':') != std::string::npos)
-    return absl::StrCat("[", spec.host, "]:", spec.port);
-  return absl::StrCat(spec.host, ":", spec.port);
-}
+std::string Place(const ListenerSpec& spec) { return PlaceText(spec.host, spec.port); }
 
 bool IsSamePlace(const ListenerSpec& a, const ListenerSpec& b) {
   return a.host == b.host && a.port == b.port && a.socket_family == b.socket_family;
@@ -105,19 +101,20 @@ void Listener::Resolve(const ListenerSpec& spec,
   if (spec.host.empty()) {
     return then(std::vector<ListenAddress>{Anywhere(spec.socket_family, spec.port)});
   }
+  const auto finish = [spec, then](const boost::system::error_code& error,
+                                   const tcp::resolver::results_type& results) {
+    std::vector<ListenAddress> addresses;
+    if (!error) addresses = FromResolved(results, spec.socket_family);
+    if (!addresses.empty()) return then(std::move(addresses));
+    then(absl::FailedPreconditionError(
+        absl::StrCat("cannot listen on ", Place(spec), ": ",
+                     error ? error.message() : "no address of this family")));
+  };
+  if (const auto place = NumericPlace(spec.host, spec.port)) return finish({}, *place);
   resolver_ = std::make_unique<Resolver>(io_);
   resolver_->resolver.async_resolve(spec.host, std::to_string(spec.port),
                                     tcp::resolver::passive | tcp::resolver::numeric_service,
-                                    [spec, then](const boost::system::error_code& error,
-                                                 const tcp::resolver::results_type& results) {
-                                      std::vector<ListenAddress> addresses;
-                                      if (!error)
-                                        addresses = FromResolved(results, spec.socket_family);
-                                      if (!addresses.empty()) return then(std::move(addresses));
-                                      then(absl::FailedPreconditionError(absl::StrCat(
-                                          "cannot listen on ", Place(spec), ": ",
-                                          error ? error.message() : "no address of this family")));
-                                    });
+                                    finish);
 }
 
 absl::Status Listener::Bind(const ListenerSpec& spec, std::vector<ListenAddress> addresses) {
