@@ -71,6 +71,7 @@ class Acceptor::Impl : public std::enable_shared_from_this<Acceptor::Impl> {
     Descriptor fd(accept4(door.stream.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size,
                           SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd) {
+      if (!reserve_) reserve_ = Reserve();
       hooks_.accepted(std::move(fd), AddressText(peer));
       return Next::kMore;
     }
@@ -88,11 +89,15 @@ class Acceptor::Impl : public std::enable_shared_from_this<Acceptor::Impl> {
     }
   }
 
+  // The system says that there is no descriptor before it looks whether anybody waits.
   Next TurnAway(Door& door) {
-    if (!reserve_) return Next::kPause;
     reserve_.Reset();
-    Descriptor(accept(door.stream.native_handle(), nullptr, nullptr)).Reset();
+    Descriptor peer(accept(door.stream.native_handle(), nullptr, nullptr));
+    const bool empty = !peer && errno == EAGAIN;
+    const bool taken = static_cast<bool>(peer);
+    peer.Reset();
     reserve_ = Reserve();
+    if (!taken) return empty ? Next::kEmpty : Next::kPause;
     hooks_.refused("the process is out of file descriptors");
     return Next::kMore;
   }

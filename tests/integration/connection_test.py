@@ -1,7 +1,11 @@
 """The connection itself: handshakes, time-outs, limits, addresses to listen on."""
 
+import os
+import resource
 import socket
 import subprocess
+import time
+import unittest
 
 from proton import Message
 
@@ -104,6 +108,74 @@ class Handshake(RouterTest):
         self.world.wait(lambda: len(sender.outcomes) == 150, "all outcomes")
         for number, receiver in enumerate(receivers):
             self.assertEqual(len(receiver.received), 1 - number % 2)
+
+
+class FewDescriptors(unittest.TestCase):
+    """More clients than the process may have descriptors."""
+
+    def start(self, descriptors=None):
+        wrapper = ["prlimit", f"--nofile={descriptors}:{descriptors}"] if descriptors else []
+
+        class Limited(Router):
+            def start(self, command):
+                super().start(wrapper + command)
+
+        self.router = Limited()
+        self.addCleanup(lambda: self.assertEqual(self.router.close(), 0))
+
+    def knock(self):
+        """A connection with both protocol headers exchanged; None if it was refused."""
+        peer = RawPeer(self.router.port())
+        self.addCleanup(peer.__exit__)
+        try:
+            peer.send(HEADER)
+            if peer.socket.recv(8):
+                return peer
+        except (ConnectionResetError, BrokenPipeError):
+            pass
+        return None
+
+    def knock_until_refused(self, at_most=200):
+        peers = []
+        for _ in range(at_most):
+            peer = self.knock()
+            if peer is None:
+                return peers
+            peers.append(peer)
+        self.fail(f"{at_most} connections and none was refused")
+
+    def refusal(self, why):
+        return self.router.wait_for_line(
+            lambda line: line if "accept refused" in line and why in line else None, "a refusal")
+
+    def serves_again(self, peers):
+        """Once some have left. The router hears of that when it does, so this may take tries."""
+        for peer in peers:
+            peer.socket.close()
+        deadline = time.monotonic() + harness.PATIENCE
+        while self.knock() is None:
+            self.assertLess(time.monotonic(), deadline)
+
+    def test_the_last_ones_are_not_for_connections(self):
+        self.start(descriptors=100)
+        peers = self.knock_until_refused()
+        self.assertEqual(len(peers), 95 - 32)  # 95 %, less those of the process itself
+        self.refusal("file descriptors are running out")
+        self.assertIsNone(self.knock())
+        self.assertIsNotNone(peers[0].socket)
+        self.serves_again(peers[:3])
+
+    def test_even_without_any_left_nobody_waits_for_an_answer(self):
+        self.start()
+        self.knock()  # what is opened for the first connection only, is open
+        in_use = len(os.listdir(f"/proc/{self.router.process.pid}/fd"))
+        hard = resource.prlimit(self.router.process.pid, resource.RLIMIT_NOFILE)[1]
+        resource.prlimit(self.router.process.pid, resource.RLIMIT_NOFILE, (in_use + 5, hard))
+        peers = self.knock_until_refused()
+        self.assertEqual(len(peers), 5)
+        self.refusal("the process is out of file descriptors")
+        self.assertIsNone(self.knock())
+        self.serves_again(peers[:3])
 
 
 class Idle(RouterTest):
