@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -53,6 +54,18 @@ Descriptor Open(const ListenAddress& where) {
   return fd;
 }
 
+// Names may stand for the same address twice; binding it again would fail.
+void RemoveRepeated(std::vector<ListenAddress>& addresses) {
+  std::vector<ListenAddress> once;
+  for (const ListenAddress& where : addresses) {
+    const bool repeated = std::any_of(once.begin(), once.end(), [&](const ListenAddress& other) {
+      return std::memcmp(&other.address, &where.address, sizeof where.address) == 0;
+    });
+    if (!repeated) once.push_back(where);
+  }
+  addresses = std::move(once);
+}
+
 bool IsAbsentHere(int error) { return error == EADDRNOTAVAIL || error == EAFNOSUPPORT; }
 
 }  // namespace
@@ -74,6 +87,7 @@ std::string AddressText(const sockaddr_storage& address) {
 
 absl::StatusOr<std::vector<Bound>> Listen(std::vector<ListenAddress> addresses,
                                           const std::string& place) {
+  RemoveRepeated(addresses);
   std::vector<Bound> bound;
   int error = EADDRNOTAVAIL;
   for (ListenAddress& where : addresses) {

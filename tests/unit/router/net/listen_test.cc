@@ -56,6 +56,12 @@ TEST(Listen, SaysWhereAndWhyItCannot) {
                                  "cannot listen on 127.0.0.1:5672: Address already in use"));
 }
 
+TEST(Listen, BindsAnAddressOnceThatIsGivenTwice) {
+  auto bound = Listen({Ipv4("127.0.0.1", 0), Ipv4("127.0.0.1", 0)}, "name:0");
+  ASSERT_TRUE(bound.ok()) << bound.status();
+  EXPECT_EQ(bound->size(), 1u);
+}
+
 TEST(Listen, LeavesOutAnAddressThatIsNotOfThisHost) {
   auto bound = Listen({Ipv4("192.0.2.1", 0), Ipv4("127.0.0.1", 0)}, "name:0");
   ASSERT_TRUE(bound.ok()) << bound.status();
