@@ -11,7 +11,7 @@
 namespace trunkline::net {
 
 // What happened, on its way from the pilot to control. Bound: kEventsMax; connections that come and
-// go while control does not listen are then not told one by one, only counted.
+// go, or fail to come, while control does not listen are then not told one by one.
 //
 // Thread: any. The lock is held for a few instructions.
 class EventQueue {
@@ -53,7 +53,8 @@ class EventQueue {
 
   static bool IsAboutConnection(const RouterEvent& event) {
     return std::holds_alternative<ConnectionUp>(event) ||
-           std::holds_alternative<ConnectionDown>(event);
+           std::holds_alternative<ConnectionDown>(event) ||
+           std::holds_alternative<ConnectorFailed>(event);
   }
 
   Lock lock_;

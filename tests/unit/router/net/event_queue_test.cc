@@ -20,6 +20,7 @@ TEST(EventQueue, DropsConnectionsAboveItsBoundAndNothingElse) {
   EventQueue queue;
   for (size_t i = 0; i < EventQueue::kEventsMax; ++i) queue.Push(ConnectionUp{.id = i});
   queue.Push(ConnectionDown{.id = 7});
+  queue.Push(ConnectorFailed{.name = "one of many"});
   queue.Push(ListenerDown{"important"});
   const std::vector<RouterEvent> events = queue.Take();
   ASSERT_EQ(events.size(), EventQueue::kEventsMax + 1);
