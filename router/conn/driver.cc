@@ -230,7 +230,10 @@ Time Driver::Tick(Time now) { return impl_->Tick(now); }
 void Driver::Close(const amqp::Condition& error) { impl_->Close(error); }
 void Driver::Quiesce() { impl_->Quiesce(); }
 Phase Driver::phase() const { return impl_->phase(); }
+bool Driver::WasOpen() const { return impl_->WasOpen(); }
 bool Driver::Finished() const { return impl_->Finished(); }
+bool Driver::PeerIsDone() const { return impl_->PeerIsDone(); }
+bool Driver::IsGivenUp() const { return impl_->IsGivenUp(); }
 const std::string& Driver::error() const { return impl_->error(); }
 const std::string& Driver::container_id() const { return impl_->container_id(); }
 const std::string& Driver::user() const { return impl_->user(); }

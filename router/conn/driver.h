@@ -91,8 +91,14 @@ class Driver {
   void Quiesce();
 
   Phase phase() const;
+  // The peer has been here: its open came while there was time for it.
+  bool WasOpen() const;
   // kClosed and nothing left to write, or the peer does not take it: hang up.
   bool Finished() const;
+  // The peer has said its last word: AMQP close, or the end of its stream.
+  bool PeerIsDone() const;
+  // Finished with something left to write, or without the peer's answer: it had its time.
+  bool IsGivenUp() const;
   // Of a connection that failed: why, for the log and the event. Empty: closed in order.
   const std::string& error() const;
   const std::string& container_id() const;  // the peer's; empty until open

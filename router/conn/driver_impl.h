@@ -42,7 +42,10 @@ class Driver::Impl {
   void Quiesce() { bridge_.Quiesce(); }
 
   Phase phase() const { return phase_; }
+  bool WasOpen() const { return was_open_; }
   bool Finished() const;
+  bool PeerIsDone() const { return peer_closed_ || input_ended_; }
+  bool IsGivenUp() const { return given_up_; }
   const std::string& error() const { return error_; }
   const std::string& container_id() const { return container_id_; }
   const std::string& user() const { return user_; }
@@ -103,6 +106,8 @@ class Driver::Impl {
   bool spoken_ = false;    // AMQP frames have gone or come
   bool resumed_ = false;   // links may go on; not told yet
   bool unparsed_ = false;  // something was received since the last Parse
+  bool was_open_ = false;
+  bool peer_closed_ = false;
   bool input_ended_ = false;
   bool given_up_ = false;  // what is left to write is dropped
   std::string error_;

@@ -145,13 +145,15 @@ void Driver::Impl::OnConnectionEvent(const amqp::Event& event) {
   if (event.kind == amqp::EventKind::kOpened) {
     OnOpened(*event.open);
   } else {
+    peer_closed_ |= event.kind == amqp::EventKind::kClosed;
     OnClosed(*event.error);
   }
 }
 
 void Driver::Impl::OnOpened(const amqp::Open& open) {
-  container_id_ = open.container_id;
   if (phase_ != Phase::kHandshake) return;  // given up meanwhile
+  was_open_ = true;
+  container_id_ = open.container_id;
   SetPhase(Phase::kOpen);
   core::ConnectionInfo info = std::move(early_->options.info);
   info.user = user_;

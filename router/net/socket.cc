@@ -83,9 +83,9 @@ std::string Socket::Error() const {
 }
 
 bool Socket::Linger() {
-  const bool all_written = !driver_->HasOutput();
+  const bool wait = !broken() && !driver_->PeerIsDone() && !driver_->IsGivenUp();
   driver_.reset();
-  if (broken() || input_ended_ || !all_written) return false;
+  if (!wait) return false;
   return shutdown(fd_.get(), SHUT_WR) == 0;
 }
 

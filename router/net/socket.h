@@ -17,9 +17,10 @@ namespace trunkline::net {
 // One TCP stream and the Driver that makes sense of its bytes. Reads and writes when the worker
 // says so; never blocks. Small: an idle connection is mostly this object and its driver.
 //
-// Life: Start, then Read/Parse/Flush until Finished(); then Linger, which frees the driver, tells
-// the peer that nothing more comes and waits for its end, so that a close with unread input does
-// not reset the stream under the last bytes written.
+// Life: Start, then Read/Parse/Flush until Finished(); then Linger, which frees the driver. When
+// the peer may still be talking, as after a mistake of its, that also tells it that nothing more
+// comes and waits for its end: a close with unread input would reset the stream under the last
+// bytes written. A peer that has said its last word is not waited for.
 //
 // Owned by its Worker, in a SlotMap. Thread: the worker's.
 class Socket {

@@ -327,8 +327,7 @@ void Worker::NotePhase(Handle<Socket> handle, Socket& socket, Time now) {
   if (driver.phase() == socket.notes.phase) return;
   socket.notes.phase = driver.phase();
   // A quick peer opens and closes in one turn.
-  if (!socket.notes.was_open &&
-      (driver.phase() == conn::Phase::kOpen || !driver.container_id().empty())) {
+  if (!socket.notes.was_open && driver.WasOpen()) {
     socket.notes.was_open = true;
     reports_.push_back(ConnectionOpened{ConnectionUp{.id = socket.id(),
                                                      .owner = socket.plan().owner,

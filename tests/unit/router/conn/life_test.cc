@@ -59,6 +59,21 @@ TEST(HandshakeTimeout, SaysSoToAPeerThatSpeaksAmqp) {
   EXPECT_TRUE(peer.hung_up());
 }
 
+TEST(HandshakeTimeout, IsNotUndoneByAnOpenThatComesTooLate) {
+  World world;
+  Peer& peer = world.Accept();
+  peer.to_router = kAmqp;
+  world.Pass(Milliseconds(10100));
+  ASSERT_EQ(peer.driver->phase(), Phase::kClosing);
+  const std::string said = Recording(false);
+  const auto open_size = static_cast<uint8_t>(said[kAmqp.size() + 3]);
+  peer.to_router = said.substr(kAmqp.size(), open_size);
+  world.Run();
+  ASSERT_FALSE(peer.hung_up());
+  EXPECT_FALSE(peer.driver->WasOpen());
+  EXPECT_EQ(peer.driver->container_id(), "");
+}
+
 TEST(HandshakeTimeout, CoversTlsAndSasl) {
   World world;
   Peer& sasl = world.Connect({.sasl = true, .speaks_amqp = false});

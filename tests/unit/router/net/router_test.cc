@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <deque>
 
@@ -121,6 +122,29 @@ TEST(Router, EndsAConnectionInOrderWithoutAnError) {
   ASSERT_TRUE(RunUntil({}, [&] { return router.Last<ConnectionDown>().has_value(); }));
   EXPECT_EQ(router.Last<ConnectionDown>()->error, "");
   EXPECT_EQ(router->Counters().connections_now, 0u);
+}
+
+TEST(Router, WaitsForNothingOnceBothHaveSaidClose) {
+  TestRouter router;
+  SocketClient client(router.Listen());
+  ASSERT_TRUE(RunUntil({&client}, [&] { return client->opened(); }));
+  client->engine().Close();
+  ASSERT_TRUE(RunUntil({&client}, [&] { return client.ended(); }));
+  // The client keeps its socket; the router has none any more to hear it with.
+  const auto is_refused = [&] { return send(client.fd(), "x", 1, MSG_NOSIGNAL) < 0; };
+  EXPECT_TRUE(RunUntil({}, is_refused, std::chrono::seconds(1)));
+}
+
+TEST(Router, HearsOutAPeerThatMadeAMistake) {
+  TestRouter router;
+  SocketClient client(router.Listen());
+  ASSERT_TRUE(RunUntil({&client}, [&] { return client->opened(); }));
+  // A frame that is too large, and more behind it than is read at once.
+  const std::string mistake("\x7f\xff\xff\xff\x02\x00\x00\x00", 8);
+  const std::string bytes = mistake + std::string(128 * 1024, 'x');
+  ASSERT_EQ(send(client.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL), std::ssize(bytes));
+  ASSERT_TRUE(RunUntil({&client}, [&] { return client.ended(); }));
+  EXPECT_EQ(client->close_error().name, "amqp:connection:framing-error");
 }
 
 TEST(Router, GivesUpOnAPeerThatNeverOpens) {
