@@ -43,6 +43,13 @@ core::AddressSetting SettingOf(const AddressSpec& spec) {
   return setting;
 }
 
+// Nobody shall guess it by trying: names that the router makes, and the order of its tables, hang
+// on it.
+uint64_t Seed() {
+  std::random_device device;
+  return uint64_t{device()} << 32 | device();
+}
+
 }  // namespace
 
 class Router::Impl {
@@ -85,7 +92,7 @@ Router::Impl::Impl(const RouterSpec& spec, std::shared_ptr<const core::AddressSe
       pilot_({.spec = spec,
               .settings = std::move(settings),
               .workers = 1,
-              .seed = std::random_device()(),
+              .seed = Seed(),
               .event = [this](RouterEvent event) {
                 if (events_.Push(std::move(event)) && wake_) wake_();
               }}) {
@@ -137,6 +144,10 @@ absl::Status Router::SetTls(const std::string& profile,
                             std::shared_ptr<const tls::Context> context) {
   if (context == nullptr) return absl::InvalidArgumentError("tls: must not be null");
   return impl_->Ask([&](net::Pilot& pilot, auto done) { pilot.SetTls(profile, context, done); });
+}
+
+absl::Status Router::RemoveTls(const std::string& profile) {
+  return impl_->Ask([&](net::Pilot& pilot, auto done) { pilot.RemoveTls(profile, done); });
 }
 
 std::vector<RouterEvent> Router::TakeEvents() { return impl_->TakeEvents(); }

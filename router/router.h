@@ -29,16 +29,27 @@ class Router {
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
-  // Each returns when the change is in force or has failed; a failure leaves everything as it was.
-  // FailedPrecondition: cannot bind. NotFound: unknown TLS profile. AlreadyExists: a name or a
-  // pattern is taken.
+  // Each returns when the change is in force or has failed; a failure leaves everything as it was,
+  // but for one: what all workers have to take up (addresses, TLS) returns DeadlineExceeded when
+  // one of them has not done so after 2 s. That change is made all the same: the laggard takes it
+  // up with its next turn, before it reads anything that was sent later. Giving the same again is
+  // harmless and waits again.
+  //
+  // FailedPrecondition: cannot bind; the TLS profile is in use; the router is draining or stopped.
+  // NotFound: unknown TLS profile, nothing of that name. AlreadyExists: a name or a pattern is
+  // taken. The name of a listener's host may have to be looked up: that takes as long as the
+  // system's name service does.
   absl::Status Apply(const ListenerSpec& spec);
   absl::Status Apply(const ConnectorSpec& spec);
   absl::Status Apply(const std::vector<AddressSpec>& addresses);  // replaces all
   absl::Status RemoveListener(const std::string& name);
   absl::Status RemoveConnector(const std::string& name);
-  // New handshakes use `context` from the return of this call on; live connections keep theirs.
+  // Connections that are accepted or dialled after the return of this call use `context`; those
+  // that are there keep theirs.
   absl::Status SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context);
+  // Refused while a listener or connector names it. Live connections go on; one that was accepted
+  // just before its listener turned to another profile may be closed.
+  absl::Status RemoveTls(const std::string& profile);
 
   std::vector<RouterEvent> TakeEvents();
   RouterCounters Counters() const;
@@ -46,7 +57,9 @@ class Router {
   // Stops accepting and dialling, gives no more credit, lets unsettled deliveries finish for at
   // most `limit`, then closes every connection with amqp:connection:forced and reports Drained.
   void Drain(Duration limit);
-  // Closes everything at once.
+  // Closes everything at once and joins all threads. A name that is being looked up is waited for:
+  // the system's resolver cannot be interrupted. It gives up by its own configuration (resolv.conf:
+  // by default after 5 s per try and name server); numeric hosts never come to it.
   void Stop();
 
  private:

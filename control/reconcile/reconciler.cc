@@ -6,6 +6,7 @@
 namespace trunkline::reconcile {
 namespace {
 
+std::string PathOfTls(const std::string& name) { return absl::StrCat("tls_profiles[", name, "]"); }
 std::string PathOf(const RemoveConnector& a) { return absl::StrCat("connectors[", a.name, "]"); }
 std::string PathOf(const RemoveListener& a) { return absl::StrCat("listeners[", a.name, "]"); }
 std::string PathOf(const ApplyAddresses&) { return "addresses"; }
@@ -24,7 +25,7 @@ std::vector<Failure> Reconciler::Reconcile(const std::map<std::string, certs::Pr
     if (absl::Status status = router_.SetTls(name, profile.context); status.ok()) {
       tls_[name] = profile.fingerprint;
     } else {
-      failures.push_back({absl::StrCat("tls_profiles[", name, "]"), std::move(status)});
+      failures.push_back({PathOfTls(name), std::move(status)});
     }
   }
   for (const Action& action : Diff(have_, want)) {
@@ -36,7 +37,23 @@ std::vector<Failure> Reconciler::Reconcile(const std::map<std::string, certs::Pr
         },
         action);
   }
+  RemoveTls(profiles, failures);
   return failures;
+}
+
+void Reconciler::RemoveTls(const std::map<std::string, certs::Profile>& wanted,
+                           std::vector<Failure>& failures) {
+  std::vector<std::string> unwanted;
+  for (const auto& [name, fingerprint] : tls_) {
+    if (!wanted.contains(name)) unwanted.push_back(name);
+  }
+  for (const std::string& name : unwanted) {
+    if (absl::Status status = router_.RemoveTls(name); status.ok()) {
+      tls_.erase(name);
+    } else {
+      failures.push_back({PathOfTls(name), std::move(status)});
+    }
+  }
 }
 
 uint64_t Reconciler::TlsFingerprint(const std::string& profile) const {

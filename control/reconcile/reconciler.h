@@ -24,7 +24,8 @@ class Reconciler {
  public:
   explicit Reconciler(Router& router) : router_(router) {}  // outlives us
 
-  // Hands over the profiles that differ from those in force, then the resources that do.
+  // Hands over the profiles that differ from those in force, then the resources that do; last go
+  // the profiles that nothing names any more.
   std::vector<Failure> Reconcile(const std::map<std::string, certs::Profile>& profiles,
                                  const Resources& want);
 
@@ -32,6 +33,8 @@ class Reconciler {
   uint64_t TlsFingerprint(const std::string& profile) const;
 
  private:
+  void RemoveTls(const std::map<std::string, certs::Profile>& wanted,
+                 std::vector<Failure>& failures);
   absl::Status Do(const RemoveConnector& action);
   absl::Status Do(const RemoveListener& action);
   absl::Status Do(const ApplyAddresses& action);

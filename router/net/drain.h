@@ -17,8 +17,9 @@ namespace trunkline::net {
 // The end of a router's work in order: waits until nothing is unsettled or the limit is reached,
 // then has every connection closed, waits for their ends, and says that it is done.
 //
-// Producers may still have credit when it begins, so "nothing is unsettled" has to hold for a
-// while. Owned by the Pilot. Thread: the pilot's.
+// Producers may still have credit when it begins, and nothing tells when they are done with it: so
+// "nothing is unsettled" has to hold for a while, and is looked at rather than waited for. Owned by
+// the Pilot. Thread: the pilot's.
 class Drain {
  public:
   struct Hooks {

@@ -51,6 +51,7 @@ class Pilot::Impl {
   void RemoveListener(const std::string& name, Done done);
   void RemoveConnector(const std::string& name, Done done);
   void SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context, Done done);
+  void RemoveTls(const std::string& profile, Done done);
   void Drain(Duration limit);
 
  private:
@@ -193,7 +194,7 @@ void Pilot::Impl::Apply(const ListenerSpec& spec, Done done) {
   if (status.ok() && dialers_.contains(spec.name)) {
     status = absl::AlreadyExistsError(absl::StrCat("name: \"", spec.name, "\" is a connector"));
   }
-  if (!status.ok()) return done(status);
+  if (!status.ok()) return done(std::move(status));
   const auto found = listeners_.find(spec.name);
   auto listener =
       found == listeners_.end() ? std::make_shared<Listener>(io_, ListenerHooks()) : found->second;
@@ -209,7 +210,7 @@ void Pilot::Impl::Apply(const ConnectorSpec& spec, Done done) {
   if (status.ok() && listeners_.contains(spec.name)) {
     status = absl::AlreadyExistsError(absl::StrCat("name: \"", spec.name, "\" is a listener"));
   }
-  if (!status.ok()) return done(status);
+  if (!status.ok()) return done(std::move(status));
   std::unique_ptr<Dialer>& dialer = dialers_[spec.name];
   if (dialer != nullptr) {
     if (dialer->spec() == spec) return done(absl::OkStatus());
@@ -249,9 +250,28 @@ void Pilot::Impl::SetTls(const std::string& profile, std::shared_ptr<const tls::
   Await(publisher_.Publish(), std::move(done));
 }
 
+void Pilot::Impl::RemoveTls(const std::string& profile, Done done) {
+  if (!publisher_.HasTls(profile)) {
+    return done(absl::NotFoundError(absl::StrCat("TLS profile \"", profile, "\" does not exist")));
+  }
+  const auto refuse = [&](const char* kind, const std::string& user) {
+    done(absl::FailedPreconditionError(
+        absl::StrCat("TLS profile \"", profile, "\" is used by ", kind, " \"", user, "\"")));
+  };
+  for (const auto& [name, listener] : listeners_) {
+    if (listener->spec().connection.tls_profile == profile) return refuse("listener", name);
+  }
+  for (const auto& [name, dialer] : dialers_) {
+    if (dialer->spec().connection.tls_profile == profile) return refuse("connector", name);
+  }
+  publisher_.RemoveTls(profile);
+  Await(publisher_.Publish(), std::move(done));
+}
+
 void Pilot::Impl::Drain(Duration limit) {
   if (drain_ != nullptr) return;
-  TL_LOG(info, "draining", {"limit_s", limit.seconds()}, {"connections", connections_.size()});
+  TL_LOG(info, "draining", {"limit_ms", limit.milliseconds()},
+         {"connections", connections_.size()});
   StopIntake();
   TellAll([] { return Quiesce{}; });
   drain_ = std::make_unique<class Drain>(
@@ -312,7 +332,8 @@ Dialer::Hooks Pilot::Impl::DialerHooks() {
 
 void Pilot::Impl::Accepted(Listener& listener, Descriptor fd, std::string peer) {
   const ListenerSpec& spec = listener.spec();
-  uint32_t& open = open_by_listener_[spec.name];
+  const auto found = open_by_listener_.find(spec.name);
+  const uint32_t open = found == open_by_listener_.end() ? 0 : found->second;
   const uint32_t router_max = options_.spec.max_connections;
   if (spec.max_connections != 0 && open >= spec.max_connections) {
     return admission_.Refuse(peer, "the listener has its max_connections");
@@ -323,7 +344,7 @@ void Pilot::Impl::Accepted(Listener& listener, Descriptor fd, std::string peer) 
   if (SocketsOpen() >= admission_.sockets_max()) {
     return admission_.Refuse(peer, "file descriptors are running out");
   }
-  ++open;
+  ++open_by_listener_[spec.name];
   Place(std::move(fd), listener.plan(), std::move(peer));
 }
 
@@ -392,7 +413,10 @@ void Pilot::Impl::Take(const ConnectionGone& gone) {
     TL_LOG(warning, "connection failed", {"id", event.id}, {"owner", event.owner},
            {"peer", event.peer}, {"error", event.error});
   }
-  if (event.inbound) --open_by_listener_[event.owner];
+  if (event.inbound) {
+    const auto open = open_by_listener_.find(event.owner);
+    if (--open->second == 0) open_by_listener_.erase(open);
+  }
   if (event.inbound || event.was_open) options_.event(event);
   if (const auto dialer = dialers_.find(event.owner);
       dialer != dialers_.end() && dialer->second->connection() == event.id) {
@@ -463,6 +487,9 @@ void Pilot::RemoveConnector(const std::string& name, Done done) {
 void Pilot::SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context,
                    Done done) {
   impl_->SetTls(profile, std::move(context), std::move(done));
+}
+void Pilot::RemoveTls(const std::string& profile, Done done) {
+  impl_->RemoveTls(profile, std::move(done));
 }
 void Pilot::Drain(Duration limit) { impl_->Drain(limit); }
 

@@ -57,6 +57,7 @@ class Pilot {
   void RemoveListener(const std::string& name, Done done);
   void RemoveConnector(const std::string& name, Done done);
   void SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context, Done done);
+  void RemoveTls(const std::string& profile, Done done);
   void Drain(Duration limit);
 
  private:

@@ -47,6 +47,8 @@ void Publisher::SetTls(const std::string& profile, std::shared_ptr<const tls::Co
   changed_ = true;
 }
 
+void Publisher::RemoveTls(const std::string& profile) { changed_ |= tls_.erase(profile) > 0; }
+
 uint64_t Publisher::Publish() {
   changed_ |= builder_.Update(directory_);
   if (std::exchange(changed_, false)) {

@@ -36,6 +36,7 @@ class Publisher {
   void Take(ShardNotices&& notices);
   void SetSettings(std::shared_ptr<const core::AddressSettings> settings);
   void SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context);
+  void RemoveTls(const std::string& profile);
   bool HasTls(const std::string& profile) const { return tls_.contains(profile); }
 
   // Puts a new View into every slot if anything changed; then, and only then, says to the consumers

@@ -85,6 +85,34 @@ TEST(Tls, AFailedHandshakeIsToldWithItsReason) {
   EXPECT_NE(router.Last<ConnectionDown>()->error, "");
 }
 
+TEST(Tls, AProfileGoesWhenNobodyNamesIt) {
+  Side side;
+  TestRouter router;
+  EXPECT_EQ(router->RemoveTls("server"),
+            absl::NotFoundError("TLS profile \"server\" does not exist"));
+  ASSERT_TRUE(router->SetTls("server", side.Server()).ok());
+  const std::string address = router.Listen(TlsListener());
+  SocketClient client(address, side.Client());
+  ASSERT_TRUE(RunUntil({&client}, [&] { return client->opened(); })) << client->tls_error();
+  EXPECT_EQ(router->RemoveTls("server"),
+            absl::FailedPreconditionError("TLS profile \"server\" is used by listener \"in\""));
+  ASSERT_TRUE(router->RemoveListener("in").ok());
+
+  ConnectorSpec connector;
+  connector.name = "out";
+  connector.host = {"127.0.0.1", 1};
+  connector.connection.tls_profile = "server";
+  ASSERT_TRUE(router->Apply(connector).ok());
+  EXPECT_EQ(router->RemoveTls("server"),
+            absl::FailedPreconditionError("TLS profile \"server\" is used by connector \"out\""));
+  ASSERT_TRUE(router->RemoveConnector("out").ok());
+
+  EXPECT_TRUE(router->RemoveTls("server").ok());
+  EXPECT_EQ(router->Apply(connector).code(), absl::StatusCode::kNotFound);
+  const auto link = client->Receiver("still here");
+  EXPECT_TRUE(RunUntil({&client}, [&] { return client->link(link).attached; }));
+}
+
 TEST(Tls, AConnectorVerifiesWhomItDials) {
   Side side;
   TestRouter server;

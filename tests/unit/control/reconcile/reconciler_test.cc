@@ -1,0 +1,71 @@
+#include "control/reconcile/reconciler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace trunkline::reconcile {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class ReconcilerTest : public ::testing::Test {
+ protected:
+  ReconcilerTest() {
+    auto router = Router::Start({.id = "router"}, [] {});
+    EXPECT_TRUE(router.ok()) << router.status();
+    router_ = *std::move(router);
+    reconciler_.emplace(*router_);
+  }
+
+  // Profiles without a certificate; they differ by name only.
+  static std::map<std::string, certs::Profile> Profiles(const std::vector<std::string>& names) {
+    std::map<std::string, certs::Profile> profiles;
+    for (const std::string& name : names) {
+      auto context = tls::Context::Build({}, {});
+      EXPECT_TRUE(context.ok()) << context.status();
+      profiles[name].context = *std::move(context);
+      profiles[name].fingerprint = std::hash<std::string>()(name) | 1;
+    }
+    return profiles;
+  }
+  static Resources ConnectorWith(const std::string& profile) {
+    Resources resources;
+    ConnectorSpec& spec = resources.connectors["out"];
+    spec.name = "out";
+    spec.host = {"127.0.0.1", 1};
+    spec.connection.tls_profile = profile;
+    return resources;
+  }
+
+  std::unique_ptr<Router> router_;
+  std::optional<Reconciler> reconciler_;
+};
+
+TEST_F(ReconcilerTest, BringsProfilesBeforeThoseWhoNameThem) {
+  EXPECT_THAT(reconciler_->Reconcile(Profiles({"a"}), ConnectorWith("a")), IsEmpty());
+  EXPECT_NE(reconciler_->TlsFingerprint("a"), 0u);
+}
+
+TEST_F(ReconcilerTest, TakesProfilesAfterThoseWhoNamedThem) {
+  EXPECT_THAT(reconciler_->Reconcile(Profiles({"a"}), ConnectorWith("a")), IsEmpty());
+  EXPECT_THAT(reconciler_->Reconcile(Profiles({"b"}), ConnectorWith("b")), IsEmpty());
+  EXPECT_EQ(reconciler_->TlsFingerprint("a"), 0u);
+  EXPECT_EQ(router_->RemoveTls("a").code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(reconciler_->Reconcile({}, {}), IsEmpty());
+  EXPECT_EQ(router_->RemoveTls("b").code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(ReconcilerTest, TellsOfAProfileThatIsStillNamedAndTriesAgain) {
+  EXPECT_THAT(reconciler_->Reconcile(Profiles({"a"}), ConnectorWith("a")), IsEmpty());
+  const std::vector<Failure> failures = reconciler_->Reconcile({}, ConnectorWith("a"));
+  ASSERT_THAT(failures, SizeIs(1));
+  EXPECT_EQ(failures[0].path, "tls_profiles[a]");
+  EXPECT_EQ(failures[0].status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(reconciler_->TlsFingerprint("a"), 0u);
+  EXPECT_THAT(reconciler_->Reconcile({}, {}), IsEmpty());
+  EXPECT_EQ(reconciler_->TlsFingerprint("a"), 0u);
+}
+
+}  // namespace
+}  // namespace trunkline::reconcile
