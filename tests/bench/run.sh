@@ -1,9 +1,17 @@
 #!/usr/bin/env bash
-# Builds an optimised trunkd with the bench tools and prints the table of run.py. Arguments go to run.py:
-#   bash tests/bench/run.sh [--rounds 5] [--seconds 3] [--only "64 B"]
+# Builds an optimised trunkd with the bench tools and prints one table:
+#   bash tests/bench/run.sh [run] [--workers 2] [--limits] [--rounds 5] [--seconds 3] [--only "64 B"]
+#   bash tests/bench/run.sh mixed|stalled [options: see --help]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tests/tools/build.sh
-build_tree release trunkd bench_loadgen bench_relay
-exec python3 tests/bench/run.py --trunkd "$BUILD/control/trunkd" \
-  --loadgen "$BUILD/tests/bench/bench_loadgen" --relay "$BUILD/tests/bench/bench_relay" "$@"
+table=run tools=(loadgen relay)
+case ${1:-} in
+  run) shift ;;
+  mixed) table=mixed tools=(loadgen crowd); shift ;;
+  stalled) table=stalled tools=(loadgen stalled); shift ;;
+esac
+build_tree release trunkd "${tools[@]/#/bench_}"
+arguments=(--trunkd "$BUILD/control/trunkd")
+for tool in "${tools[@]}"; do arguments+=("--$tool" "$BUILD/tests/bench/bench_$tool"); done
+exec python3 "tests/bench/$table.py" "${arguments[@]}" "$@"

@@ -153,8 +153,10 @@ class Fields {
 
 inline uint8_t CodeOf(const char* body) { return static_cast<uint8_t>(body[2]); }
 
-inline std::string OpenFrame(std::string_view container, uint32_t max_frame) {
-  return Frame(Described(kOpen, {Str(container), Str("localhost"), UInt(max_frame), UShort(16)}));
+// `idle_ms`: the idle time-out that we ask to be kept; 0: none.
+inline std::string OpenFrame(std::string_view container, uint32_t max_frame, uint32_t idle_ms = 0) {
+  return Frame(Described(kOpen, {Str(container), Str("localhost"), UInt(max_frame), UShort(16),
+                                 idle_ms == 0 ? Null() : UInt(idle_ms)}));
 }
 inline std::string BeginFrame() {
   return Frame(Described(kBegin, {Null(), UInt(0), UInt(1u << 30), UInt(1u << 30)}));
@@ -172,6 +174,11 @@ inline std::string FlowFrame(uint32_t next_incoming, uint32_t handle, uint32_t d
                              uint32_t credit) {
   return Frame(Described(kFlow, {UInt(next_incoming), UInt(1u << 30), UInt(0), UInt(1u << 30),
                                  UInt(handle), UInt(delivery_count), UInt(credit)}));
+}
+// Of the session alone; asks for one in return.
+inline std::string EchoFrame(uint32_t next_outgoing) {
+  return Frame(Described(kFlow, {UInt(0), UInt(1u << 30), UInt(next_outgoing), UInt(1u << 30),
+                                 Null(), Null(), Null(), Null(), Bool(false), Bool(true)}));
 }
 inline std::string AcceptedFrame(uint32_t first, uint32_t last) {
   return Frame(Described(kDisposition,
