@@ -32,7 +32,7 @@ void SessionContext::SetError(Event& event, const Condition& condition) {
 }
 
 Session::Session(SessionContext& context, uint16_t channel)
-    : context_(context), channel_(channel), frame_bytes_expected_(FrameBytesLeast()) {
+    : context_(context), channel_(channel), frame_bytes_expected_(FrameBytesFirst()) {
   incoming_window_ = WindowWanted();
   window_low_ = incoming_window_ / 2;
 }

@@ -195,6 +195,7 @@ class Session {
   void ListFlow(Link& link);
   uint32_t WindowWanted() const;
   // What a frame is counted as at least, however small it is.
+  uint32_t FrameBytesFirst() const;
   uint32_t FrameBytesLeast() const;
   // What the next window is made for, by the largest frame since the last.
   void ExpectFramesAsSeen();

@@ -30,14 +30,18 @@ void Session::ListFlow(Link& link) {
 }
 
 // Frames that fit into the bytes that are free. They are taken to be as large as the largest of
-// late, and small before any has come: a peer with small messages is not slowed down by a window
-// made for large frames, and may say all it has before it hears from us. One that starts with large
-// frames, or turns to them, finds the window closed after at most kFrameShareMax times
-// window_bytes.
+// late: a peer with small messages is not slowed down by a window made for large frames. One that
+// turns to large frames finds the window closed after at most kFrameShareMax times window_bytes.
 uint32_t Session::WindowWanted() const {
   const uint64_t bytes = std::max(context_.window_bytes, context_.frame_bytes_max);
   if (held_bytes_ >= bytes) return 0;
   return static_cast<uint32_t>((bytes - held_bytes_) / frame_bytes_expected_);
+}
+
+// Before any has come: a quarter, so that a link's usual credit of small messages may come before
+// the peer hears from us (256 frames by default), and large ones hold four windows at most.
+uint32_t Session::FrameBytesFirst() const {
+  return std::max(kFrameBytesMin, context_.frame_bytes_max / 4);
 }
 
 uint32_t Session::FrameBytesLeast() const {

@@ -232,12 +232,12 @@ TEST(Flow, OpensTheFirstWindowForSmallFrames) {
   const Pair::Ends ends = pair.Attach(SenderAttach("a"));
   pair.server.engine.Grant(ends.server, 100000);
   pair.Run();
-  // 1 MiB in frames of an eighth of 16 KiB, before the server has seen any.
-  for (int i = 0; i < 4; ++i) {
-    EXPECT_EQ(SendUntilBlocked(pair, ends, "small"), 512);
+  // 1 MiB in frames of a quarter of 16 KiB, before the server has seen any; then of an eighth.
+  for (const int window : {256, 512, 512, 512}) {
+    EXPECT_EQ(SendUntilBlocked(pair, ends, "small"), window);
     pair.Run();
   }
-  EXPECT_THAT(pair.server.All(EventKind::kTransfer), SizeIs(4 * 512));
+  EXPECT_THAT(pair.server.All(EventKind::kTransfer), SizeIs(256 + 3 * 512));
 }
 
 TEST(Flow, NarrowsTheWindowForLargeFramesAndWidensItAgain) {
@@ -247,7 +247,7 @@ TEST(Flow, NarrowsTheWindowForLargeFramesAndWidensItAgain) {
   pair.server.engine.Grant(ends.server, 100000);
   pair.Run();
   const std::string large(16384 - 64, 'x');
-  EXPECT_EQ(SendUntilBlocked(pair, ends, large), 512);
+  EXPECT_EQ(SendUntilBlocked(pair, ends, large), 256);
   pair.Run();
   EXPECT_EQ(SendUntilBlocked(pair, ends, large), 64);
   pair.Run();
@@ -270,8 +270,8 @@ TEST(Flow, KeepsTheWindowShutWhileTheBytesAreHeld) {
   pair.server.engine.Grant(ends.server, 1000);
   pair.Run();
   const std::string text(16000, 'x');
-  // The first window is made for frames of an eighth of the largest; the others for these.
-  uint64_t held_max = uint64_t{8} * small.session_window_bytes;
+  // The first window is made for frames of a quarter of the largest; the others for these.
+  uint64_t held_max = uint64_t{4} * small.session_window_bytes;
   for (int window = 0; window < 3; ++window) {
     uint64_t bytes = 0;
     for (int i = 0; i < 20; ++i) {
@@ -320,9 +320,9 @@ TEST(Flow, OpensAWindowOfOneLargeFrameForSmallerOnes) {
       window = flow.incoming_window;
     }
   };
-  ASSERT_EQ(window, 8u);
+  ASSERT_EQ(window, 4u);
   while (window > 0) send(large.max_frame_size - 100);
-  server.engine.Release(link, uint64_t{8} * large.max_frame_size);
+  server.engine.Release(link, uint64_t{4} * large.max_frame_size);
   listen();
   ASSERT_EQ(window, 1u);
   // Each is a small part of the window, and held.
