@@ -4,7 +4,7 @@
 //
 //   loadgen --port N [--port-b N] [--pid PID] [--senders 4] [--receivers 4] [--links 1] [--size 64]
 //           [--settled] [--rate N] [--warmup S] [--seconds S] [--messages N] [--ca FILE]
-//           [--one-address] [--threads 1] [--shift N] [--until-eof]
+//           [--one-address] [--threads 1] [--shift N] [--until-eof] [--address bench]
 //
 // With --port-b the peer is the relay: senders connect to --port, receivers to --port-b, and the
 // two talk to each other without a handshake, in the same frames.
@@ -50,6 +50,7 @@ struct Options {
   double seconds = 5;
   uint64_t messages = 0;  // stop after this many instead of after `seconds`
   std::string ca;
+  std::string address = "bench";  // that of each link begins so
 };
 
 uint64_t ThreadCpuNs() {
@@ -100,7 +101,8 @@ class Lane {
   std::vector<std::string> Addresses(int index) const {
     std::vector<std::string> addresses;
     for (int i = 0; i < options_.links; ++i) {
-      addresses.push_back("bench/" + std::to_string(options_.one_address ? 0 : index) + "/" +
+      addresses.push_back(options_.address + "/" +
+                          std::to_string(options_.one_address ? 0 : index) + "/" +
                           std::to_string(i));
     }
     return addresses;
@@ -302,7 +304,8 @@ Options Parse(int argc, char** argv) {
          {"one-address", &o.one_address},
          {"threads", &o.threads},
          {"shift", &o.shift},
-         {"until-eof", &o.until_eof}})
+         {"until-eof", &o.until_eof},
+         {"address", &o.address}})
       .Parse(argc, argv);
   o.client.size = std::max(o.client.size, 8u);  // room for a time stamp
   o.client.stamped = o.rate > 0;

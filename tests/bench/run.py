@@ -72,7 +72,8 @@ COLUMNS = [
 
 def measure(options, peer, case):
     peer.wait_quiet()
-    return harness.finish(harness.start(options.generator_cpus, [
+    cpus = options.generator_cpus if "--threads" in case.arguments else options.generator_cpus[:1]
+    return harness.finish(harness.start(cpus, [
         options.loadgen, *peer.arguments(case.arguments), "--pid", str(peer.process.pid),
         "--seconds", str(options.seconds), "--warmup", str(min(1, options.seconds))]))
 
