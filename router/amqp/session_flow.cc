@@ -32,8 +32,12 @@ void Session::ListFlow(Link& link) {
 // Frames that fit into the bytes that are free. They are taken to be as large as the largest of
 // late: a peer with small messages is not slowed down by a window made for large frames. One that
 // turns to large frames finds the window closed after at most kFrameShareMax times window_bytes.
+//
+// Two of the largest frames always fit: a part of a delivery may be held until more of it comes,
+// and a large frame that was seen must not keep the window closed for what that part waits for.
 uint32_t Session::WindowWanted() const {
-  const uint64_t bytes = std::max(context_.window_bytes, context_.frame_bytes_max);
+  const uint64_t bytes =
+      std::max<uint64_t>(context_.window_bytes, uint64_t{2} * context_.frame_bytes_max);
   if (held_bytes_ >= bytes) return 0;
   return static_cast<uint32_t>((bytes - held_bytes_) / frame_bytes_expected_);
 }
