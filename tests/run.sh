@@ -93,9 +93,14 @@ fast_tier() {
   unit release || return
   integration release
   note "bench smoke"
-  check "bench smoke" python3 tests/bench/run.py --trunkd "$BUILD/control/trunkd" \
-    --loadgen "$BUILD/tests/bench/bench_loadgen" --relay "$BUILD/tests/bench/bench_relay" \
-    --rounds 1 --seconds 0.2
+  local bench=(--trunkd "$BUILD/control/trunkd" --loadgen "$BUILD/tests/bench/bench_loadgen")
+  check "bench smoke" python3 tests/bench/run.py "${bench[@]}" \
+    --relay "$BUILD/tests/bench/bench_relay" --rounds 1 --seconds 0.2
+  check "bench smoke: mixed" python3 tests/bench/mixed.py "${bench[@]}" \
+    --crowd "$BUILD/tests/bench/bench_crowd" --rounds 1 --warmup 0.1 --rate 1000 --connects 50 \
+    --stream-mib 4
+  check "bench smoke: stalled" python3 tests/bench/stalled.py "${bench[@]}" \
+    --stalled "$BUILD/tests/bench/bench_stalled" --links 3 --seconds 0.1
   note "fuzz smoke"
   if build_tree fuzzer fuzzers; then
     for fuzzer in "$BUILD"/tests/fuzz/*_fuzz; do

@@ -64,7 +64,7 @@ def make_certificates(folder):
 class Router:
     """A trunkd with its own folder and ports, ready when constructed."""
 
-    def __init__(self, trunkd, workers, cpus):
+    def __init__(self, trunkd, workers, cpus, levels=""):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="trunkline-bench-"))
         self.port, self.tls_port = free_port(), free_port()
         self.ca = str(self.folder / "ca.crt")
@@ -72,7 +72,7 @@ class Router:
         config = self.folder / "trunkline.yaml"
         config.write_text(f"""
 router: {{id: bench, workers: {workers}}}
-log: {{levels: {{default: warning, net: info}}}}
+log: {{levels: {{default: warning{levels}}}}}
 tls_profiles:
   - {{name: bench, certificate_file: tls.crt, private_key_file: tls.key}}
 listeners:
@@ -110,7 +110,7 @@ listeners:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def wait_quiet(self):
-        """Until the clients of the last run are gone: they would count where the next are placed."""
+        """Until the last clients are gone: they would count where the next are placed."""
         deadline = time.monotonic() + 10
         while self.sockets() > self.quiet_sockets and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -198,7 +198,8 @@ def verdicts(row, limits):
     for key, (relation, target) in limits.items():
         if key in row:
             kept = row[key] <= target if relation == "<=" else row[key] >= target
-            words.append(f"{key} {row[key]:.2f} {relation} {target:g} {'kept' if kept else 'MISSED'}")
+            verdict = "kept" if kept else "MISSED"
+            words.append(f"{key} {row[key]:.2f} {relation} {target:g} {verdict}")
     return words
 
 
@@ -207,7 +208,8 @@ class Table:
 
     def __init__(self, columns, name_width=38):
         self.columns, self.name_width = columns, name_width
-        print(f"{'case':{name_width}}", *(f"{heading:>{width}}" for heading, width, _, _ in columns))
+        headings = (f"{heading:>{width}}" for heading, width, _, _ in columns)
+        print(f"{'case':{name_width}}", *headings)
 
     def row(self, name, row, notes=()):
         cells = [f"{row[key]:{width}.{digits}f}" if key in row else f"{'-':>{width}}"

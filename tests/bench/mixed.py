@@ -52,7 +52,8 @@ def disturb(options, router):
 
 def measure(options, seconds):
     """One run: disturbed if `seconds` is None, else for so long."""
-    router = harness.Router(options.trunkd, options.workers, options.router_cpus)
+    router = harness.Router(options.trunkd, options.workers, options.router_cpus,
+                            levels=", net: info, router: info")
     left = []
     try:
         left.append(small(options, router))
