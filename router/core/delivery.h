@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "router/amqp/types.h"
 #include "router/base/payload.h"
@@ -10,10 +11,36 @@
 
 namespace trunkline::core {
 
+// Whether a delivery and its only copy are in different shards.
+enum class Crossing : uint8_t {
+  kNone,     // or it is a multicast, of which RemoteCopies say it
+  kStandIn,  // the producer's half is in the shard `origin_shard`
+  kAway,     // the copy is in the shard `copy.shard`
+  kBounced,  // it was away; its link is held until it can be forwarded again
+};
+
+// Copies of a multicast that went to another shard in one mail, as the producer's half sees them.
+struct RemoteCopies {
+  ShardId shard = 0;
+  bool strip = false;    // of router annotations
+  bool open = true;      // some may be left
+  bool decided = false;  // an outcome of them all is known
+  uint64_t passed = 0;   // bytes of input that none of them needs any more
+};
+
+// The copies of a delivery that has several.
+struct FanOut {
+  std::vector<OutRef> local;
+  std::vector<RemoteCopies> remote;
+};
+
 // The producer's half of a delivery: what has arrived, what became of its copies, what the producer
 // was told. Pre-settled deliveries have one too, until their last copy is sent or dropped.
 //
 // Owned by the Shard of the link it came on. Ends when its input is complete and no copy is left.
+// In a shard that got copies by mail, a stand-in takes its place: what would be said to the
+// producer is answered to the shard of the real one.
+//
 // Invariant: passed <= released <= received; `link` is null once the producer's link is gone, and
 // then nothing is accounted or said any more.
 struct InDelivery {
@@ -30,7 +57,7 @@ struct InDelivery {
   // fan-out lists.
   OutRef copy;
   uint32_t fan_out = kNoFanOut;
-  uint32_t open = 0;  // copies that live
+  uint32_t open = 0;  // copies that live; those of one mail count as one
   // Of a multicast, and set only then: copies without a terminal outcome, copies whose consumer has
   // not settled, copies that have passed on exactly `passed`.
   uint32_t undecided;
@@ -38,14 +65,23 @@ struct InDelivery {
   uint32_t slowest;
 
   // Bytes of input: that came, that no copy needs any more, that the session window got back.
+  // (A stand-in: that the other half was told of.)
   uint64_t received = 0;
   uint64_t passed = 0;
   uint64_t released = 0;
   uint64_t assembling = 0;  // not released, not forwarded: counted in Connection::assembling
   uint64_t look_at = 0;     // bytes held from which on an incomplete prefix is looked into again
-  Payload held;             // until it is forwarded
+  Payload held;             // until it is forwarded; if it may bounce, until it is answered
+
+  // Of one that is away or a stand-in, and set only then.
+  uint64_t origin;       // stand-in: the handle over there, packed
+  ShardId origin_shard;  //
+  bool strip;            // the consumer's connection does not want router annotations
+  bool eager;            // stand-in: Deliver::eager
+  bool overdue;          // away: it is not waited for, a bounce is its end
 
   amqp::OutcomeKind best = amqp::OutcomeKind::kNone;  // of a multicast
+  Crossing crossing = Crossing::kNone;
   bool presettled = false;
   bool complete = false;         // all input has come, or will not
   bool forwarded = false;        // its copies are made, or it has ended without any

@@ -46,6 +46,10 @@ struct Deliver {
   bool presettled = false;
   bool complete = false;
   bool multicast = false;
+  bool counted = false;  // in LinkLoad::mailed
+  // Its session window is getting tight: say at once when all of it is passed on, even if it is
+  // little and its outcome is not known.
+  bool eager = false;
 };
 // More of its input, up to the end (complete) or the producer's giving up (aborted).
 struct More {
@@ -74,20 +78,21 @@ struct Answer {
   bool done = false;
 };
 // Egress to ingress: a delivery whose consumer is gone, or more of it. Nothing of it was taken.
-// Only what goes to one consumer bounces; a multicast goes to those that are there.
+// Only what goes to one consumer bounces; a multicast goes to those that are there, but more of one
+// that nobody was there for comes back as well.
 struct Bounced {
   Handle<InDelivery> in;
   Parcel payload;
-  bool complete = false;
-  bool aborted = false;
 };
 
 // Ingress to egress: comes back as FenceAck, behind all bounces of what was sent before it.
 struct Fence {
   Handle<InLink> link;
+  uint64_t number = 0;  // counts all fences of the ingress
 };
 struct FenceAck {
   Handle<InLink> link;
+  uint64_t number = 0;
 };
 
 // References of blocks that belong to the receiver.

@@ -27,6 +27,18 @@ OutLink* ChooseClosest(const std::vector<LocalTarget>& targets, SlotMap<OutLink>
 OutLink* ChooseBalanced(const std::vector<LocalTarget>& targets, SlotMap<OutLink>& links,
                         uint32_t& cursor, Random& random);
 
+// One of the targets of all shards.
+struct Choice {
+  ShardId shard = 0;
+  const LocalTarget* target = nullptr;  // null: nobody
+  OutLink* link = nullptr;              // when it is in the shard that chooses
+};
+
+// As above, among the targets of all shards of a route that is not multicast. What others have
+// outstanding is known from their LinkLoad; that they are still there is not known.
+Choice ChooseAnywhere(const Route& route, ShardId here, SlotMap<OutLink>& links, uint32_t& cursor,
+                      Random& random);
+
 // Up to this many targets are all compared for each message; of more, two random ones.
 inline constexpr size_t kBalancedExactMax = 64;
 

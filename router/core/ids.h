@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "router/base/slot_map.h"
@@ -14,6 +15,10 @@ struct OutDelivery;
 
 // A shard is the routing half of a worker; both have the same number.
 using ShardId = uint16_t;
+
+// Shards are also named as bits of one word.
+inline constexpr size_t kShardsMax = 64;
+inline uint64_t BitOf(ShardId shard) { return uint64_t{1} << shard; }
 
 // Names across shards: handles are meaningful only to the shard named beside them.
 struct InLinkRef {

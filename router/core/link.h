@@ -3,8 +3,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "router/base/slot_map.h"
+#include "router/base/time.h"
 #include "router/core/delivery.h"
 #include "router/core/ids.h"
 #include "router/core/list.h"
@@ -43,6 +46,17 @@ struct LastAddress {
   bool unavailable = false;  // its treatment
 };
 
+// An incoming link whose deliveries wait for word of earlier ones: consumers they went to in other
+// shards are gone. Nothing is forwarded meanwhile, so that no delivery overtakes another.
+struct Hold {
+  uint64_t fences = 0;       // shards, as bits, whose FenceAck is awaited
+  uint64_t departures = 0;   // shards that sent something back and whose change is not adopted yet
+  uint64_t first_fence = 0;  // acks with a smaller number belong to an earlier hold
+  Time deadline;
+  // Input that came after what is on its way back.
+  std::vector<std::pair<Handle<InDelivery>, Payload>> late;
+};
+
 // A link on which a producer sends.
 //
 // Owned by the Shard. Invariant: credit + owed + deliveries whose credit was not returned = the
@@ -63,6 +77,11 @@ struct InLink {
   uint32_t credit = 0;  // that the producer has
   uint32_t owed = 0;    // to be granted as soon as it may be
   uint64_t held = 0;    // bytes received and not passed on
+
+  bool stinted = false;   // in Shard::stinted_
+  bool anywhere = false;  // in Shard::anywhere_
+  uint64_t mailed = 0;    // shards, as bits, that it may have unicasts in the mail to
+  std::unique_ptr<Hold> hold;
 
   std::string address;  // as attached, or as made for a dynamic target
   AddressKey key;

@@ -19,6 +19,8 @@ struct ConsumerUp {
   AddressKey key;
   Treatment treatment = Treatment::kBalanced;  // for an address that has no route yet
   std::shared_ptr<const LinkLoad> load;
+  uint32_t capacity = 0;
+  bool strip_outbound = false;  // router annotations
 };
 struct ConsumerDown {
   OutLinkRef link;

@@ -17,6 +17,18 @@ namespace trunkline::core {
 struct LocalTarget {
   Handle<OutLink> link;
   std::shared_ptr<const LinkLoad> load;
+  uint32_t capacity = 0;  // mark for `balanced`
+  bool strip = false;     // its connection does not want router annotations
+};
+
+// The consumers of an address in one shard.
+struct ShardTargets {
+  std::vector<LocalTarget> targets;
+  // Grows whenever one of them goes, whatever becomes of the address meanwhile: who has sent to
+  // this shard sees from it that somebody may have gone in between.
+  uint64_t last_departure = 0;
+
+  size_t size() const { return targets.size(); }
 };
 
 // Where deliveries to one address can go. Immutable; made by mesh/table_builder only.
@@ -24,11 +36,14 @@ struct Route {
   AddressKey key;
   uint32_t id = 0;  // dense, unique among live routes: index of per-shard cursors
   Treatment treatment = Treatment::kBalanced;
-  std::vector<std::vector<LocalTarget>>
-      local;  // by shard; shorter than the number of shards when the rest is empty
+  std::vector<ShardTargets> local;  // by shard; shorter than their number when the rest is empty
   uint32_t local_count = 0;
 
   bool HasTargets() const { return local_count > 0; }
+  // All its targets are in this shard, which has at least a place in `local`.
+  bool IsOnlyIn(ShardId shard) const {
+    return local.size() > shard && local[shard].size() == local_count;
+  }
 };
 
 // Address key → Route: an immutable 64 × 64 × leaf trie over the key's hash. A new table shares all

@@ -7,6 +7,12 @@
 #include "router/core/shard_inline.h"
 
 namespace trunkline::core {
+namespace {
+
+// Links that are granted what they are owed in one turn when memory is free again.
+constexpr size_t kPaidPerTurn = 1024;
+
+}  // namespace
 
 Shard::Shard(ShardOptions options, BlockPool& pool)
     : options_(std::move(options)),
@@ -42,17 +48,24 @@ void Shard::Adopt(const Tables& tables) {
   const RouteTable& after = tables.routes != nullptr ? *tables.routes : no_routes_;
   tables_ = tables;
   ++adoption_;
-  RouteTable::Diff(before, after, [this](const Route* was, const Route* is) { Retarget(was, is); });
+  uint64_t departed = 0;
+  RouteTable::Diff(before, after, [&](const Route* was, const Route* is) {
+    const uint64_t shards = Departed(was, is);
+    departed |= shards;
+    Retarget(was, is, shards);
+  });
+  if (!anywhere_.empty()) FenceOffAnywhere(departed);
 }
 
 // Producers of an address learn what became of its route, and get the credit they are owed when
-// there is somebody to send to.
-void Shard::Retarget(const Route* before, const Route* after) {
+// there is somebody to send to. `departed`: the shards that somebody has left, as bits.
+void Shard::Retarget(const Route* before, const Route* after, uint64_t departed) {
   const auto found = senders_.find(after != nullptr ? after->key : before->key);
   if (found == senders_.end()) return;
   for (KeyHook* hook = found->second->front(); hook != nullptr; hook = Senders::Next(*hook)) {
     InLink& link = *hook->link;
     (hook->fallback ? link.destination.fallback : link.destination.normal) = after;
+    FenceOff(link, departed);
     if (!link.destination.Usable()) continue;
     link.drained = false;
     IssueCredit(link);
@@ -64,13 +77,12 @@ const Route* Shard::FindRoute(const AddressKey& key) const {
   return tables_.routes->Find(key);
 }
 
-void Shard::Accept(ShardId, Envelope&& mail) {
+void Shard::Accept(ShardId from, Envelope&& mail) {
   thread_.Assert();
-  if (const LinkReady* ready = std::get_if<LinkReady>(&mail)) OnReady(*ready);
-  if (const LinkRefused* refused = std::get_if<LinkRefused>(&mail)) OnRefused(*refused);
+  std::visit([this, from](auto&& one) { On(from, std::move(one)); }, std::move(mail));
 }
 
-void Shard::OnReady(const LinkReady& mail) {
+void Shard::On(ShardId, LinkReady&& mail) {
   OutLink* link = out_links_.Find(mail.link);
   if (link == nullptr || link->attached) return;
   link->attached = true;
@@ -80,7 +92,7 @@ void Shard::OnReady(const LinkReady& mail) {
   MakeRunnable(*link);
 }
 
-void Shard::OnRefused(const LinkRefused& mail) {
+void Shard::On(ShardId, LinkRefused&& mail) {
   OutLink* link = out_links_.Find(mail.link);
   if (link == nullptr) return;
   if (link->attached) {
@@ -96,8 +108,50 @@ Outbox Shard::TakeOutbox() {
   return std::exchange(outbox_, {});
 }
 
+// --- memory and the end
+
+void Shard::SetPressure(bool pressed) {
+  thread_.Assert();
+  terms_.pressed = pressed;
+}
+
+void Shard::NoteStinted(InLink& link) {
+  if (!terms_.pressed || link.owed == 0 || std::exchange(link.stinted, true)) return;
+  stinted_.push_back(in_links_.HandleOf(link));
+}
+
+// The pressure is over: so many links per turn get what they are owed.
+void Shard::PayStinted() {
+  for (size_t n = 0; n < kPaidPerTurn && !stinted_.empty(); ++n) {
+    InLink* link = in_links_.Find(stinted_.back());
+    stinted_.pop_back();
+    if (link == nullptr) continue;
+    link->stinted = false;
+    IssueCredit(*link);
+  }
+}
+
+void Shard::Drop(Envelope&& mail) {
+  if (auto* deliver = std::get_if<core::Deliver>(&mail)) deliver->payload.Unpack(pool_);
+  if (auto* more = std::get_if<More>(&mail)) more->payload.Unpack(pool_);
+  if (auto* bounced = std::get_if<Bounced>(&mail)) bounced->payload.TakeBack();
+  if (auto* returns = std::get_if<Returns>(&mail)) BlockPool::AcceptReturns(returns->blocks);
+}
+
+void Shard::LetGo() {
+  in_deliveries_.ForEach([](Handle<InDelivery>, InDelivery& in) { in.held.Clear(); });
+  out_deliveries_.ForEach([](Handle<OutDelivery>, OutDelivery& out) { out.payload.Clear(); });
+  in_links_.ForEach([](Handle<InLink>, InLink& link) { link.hold = nullptr; });
+  rewritten_[0].reset();
+  rewritten_[1].reset();
+}
+
 void Shard::Trim() {
   thread_.Assert();
+  MailReturns(1);
+  if (stand_in_count_ == 0) {
+    for (StandIns& places : stand_ins_) places = {};
+  }
   connections_.Trim();
   in_links_.Trim();
   out_links_.Trim();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,11 +15,10 @@
 #include "router/base/payload.h"
 #include "router/base/random.h"
 #include "router/base/slot_map.h"
-#include "router/base/time.h"
 #include "router/core/binding.h"
 #include "router/core/connection.h"
 #include "router/core/credit.h"
-#include "router/core/envelope.h"
+#include "router/core/forward.h"
 #include "router/core/outbox.h"
 #include "router/core/route_table.h"
 #include "router/core/stats.h"
@@ -63,6 +63,7 @@ struct ShardOptions {
 // Thread: its worker's; every public method asserts it, and nothing else reaches the rest.
 class Shard {
  public:
+  // REQUIRES: the pool's id is the shard's, where there are several.
   Shard(ShardOptions options, BlockPool& pool);
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
@@ -97,7 +98,11 @@ class Shard {
 
   // --- the turn
   // Before anything else: the time by which all of the turn happens.
-  void BeginTurn(Time now) { now_ = now; }
+  void BeginTurn(Time now) {
+    now_ = now;
+    if (!holds_.empty()) [[unlikely]]
+      EndHolds();
+  }
   // Goes by other tables from here on; producers whose route appears get the credit they are owed.
   // Of other settings, attached links see the treatment, as it is part of their route. Phases and
   // fallback are those of the attach, and a producer stays whose address is unavailable: what it
@@ -113,29 +118,58 @@ class Shard {
   // What is to be carried to the pilot and to other shards. To be emptied each turn, after Emit.
   Outbox& outbox() { return outbox_; }
   // When a turn is due although nothing happens: kNever if at no time.
-  Time NextDeadline() const { return kNever; }
+  Time NextDeadline() const { return holds_.empty() ? kNever : holds_.front().first; }
+  // The process holds more memory than it may: nobody is granted credit until that is over.
+  void SetPressure(bool pressed);
 
-  // Memory of connections, links and deliveries that are gone goes back to the allocator: for idle
-  // times after a burst.
+  // Memory of connections, links and deliveries that are gone goes back to the allocator, and to
+  // other shards what they lent: for idle times after a burst.
   void Trim();
 
   // --- the end: nobody is granted credit any more, links that attach later get none.
   void Quiesce();
   // Deliveries that are not finished: their input, a copy's way out, or an outcome is missing.
-  uint64_t unsettled() const { return in_deliveries_.size(); }
+  // Each is counted by the shard it came to.
+  uint64_t unsettled() const { return in_deliveries_.size() - stand_in_count_; }
+
+  // Deliveries of other shards that have copies here.
+  size_t stand_ins() const { return stand_in_count_; }
+
+  // The end of all shards, on one thread when theirs have stopped, in this order: mail that did not
+  // arrive (from rings, and from outbox()) is dropped by the shard it is for; all shards let go;
+  // for each pair of pools, TakeReturns of the one is given to AcceptReturns of the other. Then
+  // they may be destroyed. One shard alone needs nothing of this.
+  void Drop(Envelope&& mail);
+  // Of the memory of messages, the only part of a shard that others know of.
+  void LetGo();
 
   // Thread: any.
   const ShardStats& stats() const { return stats_; }
 
  private:
+  // Targets of a multicast in one other shard that get the same message.
+  struct RemoteGroup {
+    ShardId shard = 0;
+    bool strip = false;
+    Handle<OutLink> to;
+    std::unique_ptr<std::vector<Handle<OutLink>>> also_to;
+  };
+  // Stand-ins for deliveries of one shard, by whether router annotations are cut, and by the index
+  // of the delivery's handle over there.
+  struct StandIns {
+    std::vector<Handle<InDelivery>> by_index[2];
+  };
   using Senders = List<KeyHook, &KeyHook::of_key>;
 
   // shard.cc: tables
-  void Retarget(const Route* before, const Route* after);
+  void Retarget(const Route* before, const Route* after, uint64_t departed);
   const Route* FindRoute(const AddressKey& key) const;
   BindingContext Context() { return {options_.identity, tables_.settings, random_}; }
-  void OnReady(const LinkReady& mail);
-  void OnRefused(const LinkRefused& mail);
+  void On(ShardId, std::monostate&&) {}
+  void On(ShardId from, LinkReady&& mail);
+  void On(ShardId from, LinkRefused&& mail);
+  void NoteStinted(InLink& link);
+  void PayStinted();
 
   // shard_attach.cc: links
   void Register(InLink& link, KeyHook& hook, const AddressKey& key);
@@ -146,8 +180,9 @@ class Shard {
   // shard_transfer.cc: input and its accounting
   InDelivery& Begin(InLink& link, const IncomingTransfer& transfer);
   void Take(InDelivery& in, IncomingTransfer& transfer);
-  void Hold(InDelivery& in);
-  void Append(InDelivery& in, const Slice& slice);
+  bool IsReady(InDelivery& in);
+  void Assemble(InDelivery& in);
+  void Append(InDelivery& in, Payload&& more);
   void Abort(InDelivery& in);
   void AbortCopies(InDelivery& in);
   void AbortCopy(OutDelivery& out);
@@ -172,22 +207,78 @@ class Shard {
   const Destination* Resolve(InDelivery& in);
   const LastAddress& LookUp(InLink& link, std::string_view text);
   bool Deliver(InDelivery& in, Slice& only, const amqp::Sections& sections, const Route* route);
+  uint32_t& CursorOf(const Route& route);
   OutLink* ChooseOne(const Route& route);
-  bool FanOut(InDelivery& in, const amqp::Sections& sections, const Route& route);
+  bool MakeCopies(InDelivery& in, const amqp::Sections& sections, const Route& route);
+  void ExpectCopies(InDelivery& in, size_t count);
+  void TakeFanOut(InDelivery& in);
   void MakeCopy(InDelivery& in, Slice& only, const amqp::Sections& sections, const Route& route,
                 OutLink& link);
   Payload Rewrite(const InDelivery& in, const amqp::Sections& sections, const Route& route,
                   bool strip);
+  const Payload& RewriteOnce(const InDelivery& in, const amqp::Sections& sections,
+                             const Route& route, bool strip);
   OutDelivery& Enqueue(InDelivery& in, OutLink& link);
   void DropPresettled(OutLink& link);
   void NoDestination(InDelivery& in);
+
+  // shard_away.cc: copies in other shards
+  std::vector<Envelope>& MailTo(ShardId shard);
+  Payload PayloadFor(InDelivery& in, const amqp::Sections& sections, const Route& route,
+                     bool strip);
+  core::Deliver Envelop(const InDelivery& in, bool strip, Payload&& payload);
+  void SendAway(InDelivery& in, const amqp::Sections& sections, const Route& route,
+                const Choice& choice);
+  void Group(ShardId shard, const std::vector<LocalTarget>& targets);
+  void SendAway(InDelivery& in, const amqp::Sections& sections, const Route& route,
+                RemoteGroup& group);
+  void SendMore(InDelivery& in, Payload&& more);
+  void SendMoreToAll(InDelivery& in, const Payload& more);
+  void AbortAway(InDelivery& in);
+  void SayAway(const InDelivery& in, const amqp::Outcome& outcome, bool settled);
+  void On(ShardId from, Answer&& mail);
+  void HearAway(InDelivery& in, const Answer& mail);
+  void HearAway(InDelivery& in, RemoteCopies& copies, const Answer& mail);
+
+  // shard_stand_in.cc: copies of deliveries that came to other shards
+  void On(ShardId from, core::Deliver&& mail);
+  void FanOutStandIn(ShardId from, core::Deliver&& mail);
+  Payload Unpack(ShardId from, Parcel& parcel);
+  InDelivery& MakeStandIn(ShardId from, const core::Deliver& mail);
+  InDelivery* FindStandIn(ShardId from, Handle<InDelivery> origin, bool strip);
+  void On(ShardId from, More&& mail);
+  void On(ShardId from, ProducerSays&& mail);
+  Answer& AnswerFor(const InDelivery& in);
+  void PassAway(InDelivery& in, uint64_t position);
+  void TellAway(InDelivery& in, const amqp::Outcome& outcome, bool settled);
+  void EndStandIn(InDelivery& in);
+  void ForgetStandIn(InDelivery& in);
+  void MailReturns(size_t blocks_min);
+  void On(ShardId from, Returns&& mail);
+
+  // shard_hold.cc: order while consumers of other shards leave
+  static uint64_t Departed(const Route* before, const Route* after);
+  void FenceOff(InLink& link, uint64_t departed);
+  void FenceOffAnywhere(uint64_t departed);
+  void NoteMailed(InLink& link, ShardId shard);
+  void On(ShardId from, Fence&& mail);
+  void On(ShardId from, FenceAck&& mail);
+  void On(ShardId from, Bounced&& mail);
+  Hold& HoldOf(InLink& link);
+  void Await(InDelivery& in, Payload&& more);
+  void AddLate(const InDelivery& in, const Payload& more);
+  void GoOn(InLink& link);
+  void SendLate(InLink& link);
+  void EndHolds();
+  void GiveUp(InLink& link);
 
   // shard_settle.cc: outcomes
   template <typename Visit>
   void ForEachCopy(InDelivery& in, Visit visit);
   void Report(InDelivery& in, OutDelivery& out, const amqp::Outcome& outcome, bool settled);
-  void Aggregate(InDelivery& in, OutDelivery& out, amqp::OutcomeKind kind, bool settled);
+  void Aggregate(InDelivery& in, bool& decided, amqp::OutcomeKind kind, bool settled);
   void Tell(InDelivery& in, const amqp::Outcome& outcome, bool settled);
+  void HearProducer(InDelivery& in, const amqp::Outcome& outcome, bool settled);
   void SettleByProducer(InDelivery& in, const amqp::Outcome& outcome);
   void SettleCopy(InDelivery& in, OutDelivery& out, const amqp::Outcome& outcome);
   void Lose(OutDelivery& out, const amqp::Outcome& outcome);
@@ -226,15 +317,24 @@ class Shard {
   std::vector<uint32_t> cursors_;                                      // by Route::id
   List<OutLink, &OutLink::of_run> runnable_;
   uint32_t runnable_count_ = 0;
-  std::vector<Handle<OutLink>> fresh_;         // links that got deliveries in this turn
-  std::vector<std::vector<OutRef>> fan_outs_;  // by InDelivery::fan_out; kept for reuse
+  std::vector<Handle<OutLink>> fresh_;  // links that got deliveries in this turn
+  std::vector<FanOut> fan_outs_;        // by InDelivery::fan_out; kept for reuse
   std::vector<uint32_t> free_fan_outs_;
   Outbox outbox_;
+
+  std::vector<StandIns> stand_ins_;  // by shard
+  size_t stand_in_count_ = 0;
+  std::vector<Handle<InLink>> stinted_;   // not granted what they are owed, since the process held
+                                          // too much
+  std::vector<Handle<InLink>> anywhere_;  // anonymous links with unicasts in the mail
+  std::deque<std::pair<Time, Handle<InLink>>> holds_;  // by deadline; may be over
+  uint64_t last_fence_ = 0;
 
   const amqp::Sections no_sections_;  // of a message that begins with its properties or body
 
   // Scratch of one call, kept for its capacity.
   std::vector<OutLink*> chosen_;
+  std::vector<RemoteGroup> groups_;
   amqp::Sections sections_;              // of the last Look
   std::optional<Payload> rewritten_[2];  // of a multicast, by whether router annotations are cut
   std::string prefix_;

@@ -57,10 +57,13 @@ Handle<OutLink> Shard::AttachOut(Handle<Connection> handle, const AttachRequest&
   link.load = std::make_shared<LinkLoad>();
   connection->out_links.PushBack(link);
   stats_.links_out.Add(1);
-  outbox_.to_pilot.push_back(ConsumerUp{.link = {.shard = options_.id, .link = self},
-                                        .key = link.key,
-                                        .treatment = binding.treatment,
-                                        .load = link.load});
+  outbox_.to_pilot.push_back(
+      ConsumerUp{.link = {.shard = options_.id, .link = self},
+                 .key = link.key,
+                 .treatment = binding.treatment,
+                 .load = link.load,
+                 .capacity = link.capacity,
+                 .strip_outbound = connection->info.strip_outbound_annotations});
   return self;
 }
 
@@ -92,13 +95,18 @@ void Shard::Unregister(KeyHook& hook, const AddressKey& key) {
 // What is complete goes on without its producer; the rest ends here, and so does all accounting.
 void Shard::Remove(InLink& link) {
   Connection& connection = *link.connection;
+  if (link.hold != nullptr) SendLate(link);
   uint64_t bytes = 0;
   while (InDelivery* in = link.deliveries.front()) {
     bytes += in->received - in->released;
     LeaveAssembly(*in);
     link.deliveries.Remove(*in);
     in->link = nullptr;
-    if (!in->complete) Abort(*in);
+    if (!in->complete) {
+      Abort(*in);
+    } else if (!in->forwarded) {
+      Discard(*in, ReleasedOutcome());  // it was held
+    }
   }
   connection.unreleased -= bytes;
   if (bytes > 0 && connection.sink != nullptr) connection.sink->Release(link.token, bytes);

@@ -12,6 +12,9 @@ namespace {
 // some of it is released to its producer.
 constexpr uint64_t kReliefBudgets = 16;
 
+// Blocks of another shard that are worth waking it up. Fewer go with other mail.
+constexpr size_t kReturnedBlocks = 16;
+
 }  // namespace
 
 void Shard::OnFlow(Handle<OutLink> handle, uint32_t credit, bool drain) {
@@ -52,7 +55,10 @@ bool Shard::Emit(Time) {
     EmitLink(link);
   }
   CompactFresh();
-  return runnable_count_ > 0;
+  MailReturns(kReturnedBlocks);
+  const bool stinted = !terms_.pressed && !stinted_.empty();
+  if (stinted) PayStinted();
+  return runnable_count_ > 0 || (stinted && !stinted_.empty());
 }
 
 void Shard::EmitLink(OutLink& link) {

@@ -33,13 +33,6 @@ bool StartsBare(const Slice& message) {
 // As in x-opt-qd.phase: 'F' is 22.
 int PhaseOf(const AddressKey& key) { return key[0] == 'M' ? key[1] - '0' : 0; }
 
-// Deliveries from which on pre-settled ones are dropped. What the consumer has credit for does not
-// wait: it leaves at the end of the turn, unless the connection is blocked.
-uint64_t QueueMax(const OutLink& link) {
-  const bool leaves = link.attached && link.run != RunState::kBlocked;
-  return uint64_t{link.capacity} + (leaves ? link.credit : 0);
-}
-
 }  // namespace
 
 // Decides, once, who gets a delivery; `in` may have ended on return. `only` is the message if it
@@ -165,12 +158,24 @@ const LastAddress& Shard::LookUp(InLink& link, std::string_view text) {
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool Shard::Deliver(InDelivery& in, Slice& only,
                                                         const amqp::Sections& sections,
                                                         const Route* route) {
-  if (route == nullptr || route->local.size() <= options_.id) return false;
+  if (route == nullptr) return false;
   if (route->treatment == Treatment::kMulticast) {
     if (!only.empty()) in.held.Append(std::move(only));
-    return FanOut(in, sections, *route);
+    return MakeCopies(in, sections, *route);
   }
-  OutLink* link = ChooseOne(*route);
+  OutLink* link;
+  if (route->IsOnlyIn(options_.id)) {
+    link = ChooseOne(*route);
+  } else {
+    const Choice choice =
+        ChooseAnywhere(*route, options_.id, out_links_, CursorOf(*route), random_);
+    link = choice.link;
+    if (link == nullptr && choice.target != nullptr) {
+      if (!only.empty()) in.held.Append(std::move(only));
+      SendAway(in, sections, *route, choice);
+      return true;
+    }
+  }
   if (link == nullptr) return false;
   LeaveAssembly(in);
   in.forwarded = true;
@@ -181,11 +186,15 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool Shard::Deliver(InDelivery& in, Slice& o
   return true;
 }
 
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline OutLink* Shard::ChooseOne(const Route& route) {
-  const std::vector<LocalTarget>& targets = route.local[options_.id];
-  if (targets.size() == 1) return out_links_.Find(targets[0].link);
+uint32_t& Shard::CursorOf(const Route& route) {
   if (route.id >= cursors_.size()) cursors_.resize(route.id + 1);
-  uint32_t& cursor = cursors_[route.id];
+  return cursors_[route.id];
+}
+
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline OutLink* Shard::ChooseOne(const Route& route) {
+  const std::vector<LocalTarget>& targets = route.local[options_.id].targets;
+  if (targets.size() == 1) return out_links_.Find(targets[0].link);
+  uint32_t& cursor = CursorOf(route);
   switch (route.treatment) {
     case Treatment::kClosest:
       return ChooseClosest(targets, out_links_, cursor);
@@ -197,26 +206,27 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline OutLink* Shard::ChooseOne(const Route& route
 }
 
 // One copy to everybody. All counts are set before any copy leaves.
-bool Shard::FanOut(InDelivery& in, const amqp::Sections& sections, const Route& route) {
+bool Shard::MakeCopies(InDelivery& in, const amqp::Sections& sections, const Route& route) {
   chosen_.clear();
-  for (const LocalTarget& target : route.local[options_.id]) {
-    if (OutLink* link = out_links_.Find(target.link)) chosen_.push_back(link);
+  groups_.clear();
+  for (ShardId shard = 0; shard < route.local.size(); ++shard) {
+    if (shard != options_.id) {
+      Group(shard, route.local[shard].targets);
+      continue;
+    }
+    for (const LocalTarget& target : route.local[shard].targets) {
+      if (OutLink* link = out_links_.Find(target.link)) chosen_.push_back(link);
+    }
   }
-  if (chosen_.empty()) return false;
+  if (chosen_.empty() && groups_.empty()) return false;
   LeaveAssembly(in);
   in.forwarded = true;
   in.multicast = true;
-  in.open = in.undecided = in.unsettled = in.slowest = static_cast<uint32_t>(chosen_.size());
-  if (in.open > 1) {
-    if (free_fan_outs_.empty()) {
-      free_fan_outs_.push_back(static_cast<uint32_t>(fan_outs_.size()));
-      fan_outs_.emplace_back();
-    }
-    in.fan_out = free_fan_outs_.back();
-    free_fan_outs_.pop_back();
-  }
+  ExpectCopies(in, chosen_.size() + groups_.size());
+  if (!groups_.empty() && in.fan_out == InDelivery::kNoFanOut) TakeFanOut(in);
   Slice none;
   for (OutLink* link : chosen_) MakeCopy(in, none, sections, route, *link);
+  for (RemoteGroup& group : groups_) SendAway(in, sections, route, group);
   in.held.Clear();
   rewritten_[0].reset();
   rewritten_[1].reset();
@@ -225,7 +235,21 @@ bool Shard::FanOut(InDelivery& in, const amqp::Sections& sections, const Route& 
   return true;
 }
 
-// The one way to a consumer: a target of another shard would leave from here as mail.
+void Shard::ExpectCopies(InDelivery& in, size_t count) {
+  in.open = in.undecided = in.unsettled = in.slowest = static_cast<uint32_t>(count);
+  if (count > 1) TakeFanOut(in);
+}
+
+void Shard::TakeFanOut(InDelivery& in) {
+  if (free_fan_outs_.empty()) {
+    free_fan_outs_.push_back(static_cast<uint32_t>(fan_outs_.size()));
+    fan_outs_.emplace_back();
+  }
+  in.fan_out = free_fan_outs_.back();
+  free_fan_outs_.pop_back();
+}
+
+// The way to a consumer of this shard.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::MakeCopy(InDelivery& in, Slice& only,
                                                          const amqp::Sections& sections,
                                                          const Route& route, OutLink& link) {
@@ -246,9 +270,15 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::MakeCopy(InDelivery& in, Slice& 
     out.payload = Rewrite(in, sections, route, strip);
     return Pass(in, Position(in, out));  // annotations may have been cut off
   }
+  out.payload = RewriteOnce(in, sections, route, strip);
+}
+
+// As Rewrite; of a multicast, whose copies share the result.
+const Payload& Shard::RewriteOnce(const InDelivery& in, const amqp::Sections& sections,
+                                  const Route& route, bool strip) {
   std::optional<Payload>& rewritten = rewritten_[strip];
   if (!rewritten.has_value()) rewritten = Rewrite(in, sections, route, strip);
-  out.payload = *rewritten;
+  return *rewritten;
 }
 
 // The message with the annotations that a consumer is to see (spec interrouter section 9.1).
@@ -271,34 +301,6 @@ Payload Shard::Rewrite(const InDelivery& in, const amqp::Sections& sections, con
   const std::string annotations =
       amqp::EncodeAnnotations(sections.user_annotations, sections.user_annotation_count, out);
   return amqp::ReplaceAnnotations(in.held, sections, annotations, pool_);
-}
-
-// A copy without payload, in the queue of `link`.
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline OutDelivery& Shard::Enqueue(InDelivery& in, OutLink& link) {
-  if (in.presettled && link.queued >= QueueMax(link)) DropPresettled(link);
-  OutDelivery& out = out_deliveries_.Emplace();
-  const OutRef self{.shard = options_.id, .delivery = out_deliveries_.HandleOf(out)};
-  out.link = &link;
-  out.in = &in;
-  out.message_format = in.message_format;
-  out.complete = in.complete;
-  out.presettled = in.presettled;
-  if (in.fan_out == InDelivery::kNoFanOut) {
-    in.copy = self;
-  } else {
-    fan_outs_[in.fan_out].push_back(self);
-  }
-  link.queue.PushBack(out);
-  ++link.queued;
-  if (out.presettled) link.presettled.PushBack(out);
-  link.load->Add(1);
-  stats_.undelivered.Add(1);
-  if (link.fresh == nullptr) {
-    link.fresh = &out;
-    fresh_.push_back(out_links_.HandleOf(link));
-  }
-  MakeRunnable(link);
-  return out;
 }
 
 // The queue is full: pre-settled deliveries that wait in it go, but the first, of which a part may

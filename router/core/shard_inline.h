@@ -22,14 +22,14 @@ inline uint64_t PressureMark(const Connection& connection) {
   return connection.info.session_window_bytes / 2;
 }
 
-// The copies of `in` that are left. `visit` may end the one it is given, not `in`.
+// The copies of `in` in this shard that are left. `visit` may end the one it is given, not `in`.
 template <typename Visit>
 void Shard::ForEachCopy(InDelivery& in, Visit visit) {
   if (in.fan_out == InDelivery::kNoFanOut) {
     if (OutDelivery* out = out_deliveries_.Find(in.copy.delivery)) visit(*out);
     return;
   }
-  for (const OutRef& ref : fan_outs_[in.fan_out]) {
+  for (const OutRef& ref : fan_outs_[in.fan_out].local) {
     if (OutDelivery* out = out_deliveries_.Find(ref.delivery)) visit(*out);
   }
 }
@@ -38,7 +38,8 @@ void Shard::ForEachCopy(InDelivery& in, Visit visit) {
 
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::IssueCredit(InLink& link) {
   const uint32_t credit = CreditDue(link, terms_);
-  if (credit == 0) return;
+  if (credit == 0) [[unlikely]]
+    return NoteStinted(link);
   link.owed -= credit;
   link.credit += credit;
   link.connection->sink->Grant(link.token, credit);
@@ -53,7 +54,9 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::ReturnCredit(InDelivery& in) {
 
 // No copy needs the first `position` bytes of input any more.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::Pass(InDelivery& in, uint64_t position) {
-  if (position <= in.passed || in.link == nullptr) return;
+  if (position <= in.passed) return;
+  if (in.link == nullptr) [[unlikely]]
+    return PassAway(in, position);
   InLink& link = *in.link;
   link.held -= position - in.passed;
   in.passed = position;
@@ -91,6 +94,8 @@ inline void Count(amqp::OutcomeKind kind, ShardStats& stats) {
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::Tell(InDelivery& in, const amqp::Outcome& outcome,
                                                      bool settled) {
   if (in.settled) return;
+  if (in.crossing == Crossing::kStandIn) [[unlikely]]
+    return TellAway(in, outcome, settled);
   if (!in.told && amqp::IsTerminal(outcome.kind)) {
     in.told = true;
     Count(outcome.kind, stats_);
@@ -105,10 +110,15 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::End(InDelivery& in) {
   Pass(in, in.received);
   ReturnCredit(in);
   if (in.fan_out != InDelivery::kNoFanOut) {
-    fan_outs_[in.fan_out].clear();
+    fan_outs_[in.fan_out].local.clear();
+    fan_outs_[in.fan_out].remote.clear();
     free_fan_outs_.push_back(in.fan_out);
   }
-  if (in.link != nullptr) in.link->deliveries.Remove(in);
+  if (in.link != nullptr) {
+    in.link->deliveries.Remove(in);
+  } else if (in.crossing == Crossing::kStandIn) {
+    EndStandIn(in);
+  }
   in_deliveries_.Erase(in);
 }
 
@@ -130,6 +140,41 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::MakeRunnable(OutLink& link) {
   link.run = RunState::kRunnable;
   runnable_.PushBack(link);
   ++runnable_count_;
+}
+
+// Deliveries from which on pre-settled ones are dropped. What the consumer has credit for does not
+// wait: it leaves at the end of the turn, unless the connection is blocked.
+inline uint64_t QueueMax(const OutLink& link) {
+  const bool leaves = link.attached && link.run != RunState::kBlocked;
+  return uint64_t{link.capacity} + (leaves ? link.credit : 0);
+}
+
+// A copy without payload, in the queue of `link`.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline OutDelivery& Shard::Enqueue(InDelivery& in, OutLink& link) {
+  if (in.presettled && link.queued >= QueueMax(link)) DropPresettled(link);
+  OutDelivery& out = out_deliveries_.Emplace();
+  const OutRef self{.shard = options_.id, .delivery = out_deliveries_.HandleOf(out)};
+  out.link = &link;
+  out.in = &in;
+  out.message_format = in.message_format;
+  out.complete = in.complete;
+  out.presettled = in.presettled;
+  if (in.fan_out == InDelivery::kNoFanOut) {
+    in.copy = self;
+  } else {
+    fan_outs_[in.fan_out].local.push_back(self);
+  }
+  link.queue.PushBack(out);
+  ++link.queued;
+  if (out.presettled) link.presettled.PushBack(out);
+  link.load->Add(1);
+  stats_.undelivered.Add(1);
+  if (link.fresh == nullptr) {
+    link.fresh = &out;
+    fresh_.push_back(out_links_.HandleOf(link));
+  }
+  MakeRunnable(link);
+  return out;
 }
 
 // Takes a copy out of its link's queue.

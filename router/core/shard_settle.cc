@@ -27,17 +27,18 @@ void Shard::OnConsumerDisposition(uint64_t out_user, const Outcome& outcome, boo
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::Report(InDelivery& in, OutDelivery& out,
                                                        const Outcome& outcome, bool settled) {
   if (in.settled) return;
-  if (in.multicast) return Aggregate(in, out, MeaningOf(outcome.kind), settled);
+  if (in.multicast) return Aggregate(in, out.decided, MeaningOf(outcome.kind), settled);
   if (amqp::IsTerminal(outcome.kind)) out.decided = true;
   if (outcome.kind == OutcomeKind::kAccepted) return Tell(in, outcome, settled);
   if (settled || PassesUnsettled(outcome.kind)) Tell(in, ForProducer(outcome), settled);
 }
 
-// The outcome of a multicast is known when all copies have one; it is settled with the last of them
+// `decided` is the mark of the copy, or of those of one mail, that `kind` is about. The outcome of
+// a multicast is known when all copies have one; it is settled with the last of them
 // (spec routing section 5.3).
-void Shard::Aggregate(InDelivery& in, OutDelivery& out, OutcomeKind kind, bool settled) {
-  if (!out.decided && (settled || amqp::IsTerminal(kind))) {
-    out.decided = true;
+void Shard::Aggregate(InDelivery& in, bool& decided, OutcomeKind kind, bool settled) {
+  if (!decided && (settled || amqp::IsTerminal(kind))) {
+    decided = true;
     if (amqp::IsTerminal(kind)) in.best = Stronger(in.best, kind);
     --in.undecided;
   }
@@ -53,13 +54,19 @@ void Shard::Aggregate(InDelivery& in, OutDelivery& out, OutcomeKind kind, bool s
 void Shard::OnProducerDisposition(uint64_t in_user, const Outcome& outcome, bool settled) {
   thread_.Assert();
   InDelivery* in = in_deliveries_.Find(Handle<InDelivery>::Unpack(in_user));
-  if (in == nullptr || in->settled) return;
+  if (in != nullptr) HearProducer(*in, outcome, settled);
+}
+
+// `in` may have ended on return.
+void Shard::HearProducer(InDelivery& in, const Outcome& outcome, bool settled) {
+  if (in.settled) return;
   if (settled) {
-    SettleByProducer(*in, outcome);
-    return EndIfDone(*in);
+    SettleByProducer(in, outcome);
+    return EndIfDone(in);
   }
   if (outcome.kind != OutcomeKind::kReceived) return;
-  ForEachCopy(*in, [&](const OutDelivery& out) {
+  SayAway(in, outcome, false);
+  ForEachCopy(in, [&](const OutDelivery& out) {
     if (!out.started) return;
     out.link->connection->sink->SettleOut(out.link->token, out.delivery, outcome, false);
   });
@@ -74,6 +81,7 @@ void Shard::SettleByProducer(InDelivery& in, const Outcome& outcome) {
     return;
   }
   ReturnCredit(in);
+  SayAway(in, outcome, true);
   ++in.open;
   ForEachCopy(in, [&](OutDelivery& out) { SettleCopy(in, out, outcome); });
   --in.open;

@@ -58,15 +58,22 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::Take(InDelivery& in, IncomingTra
   if (transfer.settled && !in.settled) SettleByProducer(in, {});
   const uint64_t size_max = connection.info.max_message_size;
   if (size_max != 0 && in.received > size_max && !in.oversize) RefuseOversize(in);
-  if (in.forwarded) return Append(in, transfer.payload);
+  if (in.forwarded) return Append(in, Payload(std::move(transfer.payload)));
+  if (in.link->hold != nullptr) [[unlikely]]
+    return Await(in, Payload(std::move(transfer.payload)));
 
   if (in.complete && in.held.empty()) return Forward(in, std::move(transfer.payload));
   in.held.Append(std::move(transfer.payload));
-  if (in.complete || in.held.bytes() >= kHoldMax || WantsStreaming(in)) return Forward(in, {});
-  Hold(in);
+  if (IsReady(in)) return Forward(in, {});
+  Assemble(in);
 }
 
-void Shard::Hold(InDelivery& in) {
+// True if what is held of a delivery may be forwarded.
+bool Shard::IsReady(InDelivery& in) {
+  return in.complete || in.held.bytes() >= kHoldMax || WantsStreaming(in);
+}
+
+void Shard::Assemble(InDelivery& in) {
   in.held.Compact(pool_);
   Connection& connection = *in.link->connection;
   connection.assembling += in.received - in.released - in.assembling;
@@ -75,14 +82,16 @@ void Shard::Hold(InDelivery& in) {
 }
 
 // More of a delivery whose copies are on their way, or of one that has ended.
-void Shard::Append(InDelivery& in, const Slice& slice) {
+void Shard::Append(InDelivery& in, Payload&& more) {
   if (in.open == 0) {
     Pass(in, in.received);
     if (in.complete && in.oversize) return CloseOversize(in);
     return EndIfDone(in);
   }
+  if (in.crossing == Crossing::kAway) return SendMore(in, std::move(more));
+  if (in.fan_out != InDelivery::kNoFanOut) SendMoreToAll(in, more);
   ForEachCopy(in, [&](OutDelivery& out) {
-    out.payload.Append(slice);
+    out.payload.Append(more);
     out.complete = in.complete;
     if (out.link->queue.front() == &out) {
       out.link->starved = false;
@@ -105,7 +114,9 @@ void Shard::Abort(InDelivery& in) {
 }
 
 void Shard::AbortCopies(InDelivery& in) {
+  if (in.crossing == Crossing::kBounced) in.crossing = Crossing::kNone;
   if (in.open == 0) return;
+  AbortAway(in);
   ForEachCopy(in, [&](OutDelivery& out) {
     out.in = nullptr;
     AbortCopy(out);
@@ -147,6 +158,7 @@ void Shard::CloseOversize(InDelivery& in) {
 
 // Ends a delivery that gets no copies. What is still to come of it is thrown away.
 void Shard::Discard(InDelivery& in, const amqp::Outcome& outcome) {
+  in.crossing = Crossing::kNone;
   LeaveAssembly(in);
   in.held.Clear();
   in.forwarded = true;
@@ -188,14 +200,19 @@ void Shard::ReleaseEarly(InDelivery& in) {
 void Shard::PassSlowest(InDelivery& in) {
   uint64_t slowest = in.received;
   in.slowest = 0;
-  ForEachCopy(in, [&](const OutDelivery& out) {
-    const uint64_t position = Position(in, out);
+  const auto see = [&](uint64_t position) {
     if (position < slowest) {
       slowest = position;
       in.slowest = 0;
     }
     if (position == slowest) ++in.slowest;
-  });
+  };
+  ForEachCopy(in, [&](const OutDelivery& out) { see(Position(in, out)); });
+  if (in.fan_out != InDelivery::kNoFanOut) {
+    for (const RemoteCopies& copies : fan_outs_[in.fan_out].remote) {
+      if (copies.open) see(copies.passed);
+    }
+  }
   Pass(in, slowest);
 }
 

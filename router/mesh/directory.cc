@@ -16,10 +16,15 @@ bool Directory::Up(const core::ConsumerUp& notice) {
   if (TreatmentOf(notice.key, notice.treatment) == core::Treatment::kUnavailable) return false;
   Address& address = AddressOf(notice);
   const core::ShardId shard = notice.link.shard;
-  if (address.local.size() <= shard) address.local.resize(shard + 1);
+  while (address.local.size() <= shard) {
+    address.local.emplace_back().last_departure = address.born;
+  }
   std::vector<core::LocalTarget>& targets = address.local[shard].targets;
   places_[IdOf(notice.link)] = {&address, targets.size()};
-  targets.push_back({notice.link.link, notice.load});
+  targets.push_back({.link = notice.link.link,
+                     .load = notice.load,
+                     .capacity = notice.capacity,
+                     .strip = notice.strip_outbound});
   ++address.consumers;
   MarkChanged(address);
   return true;
@@ -72,6 +77,7 @@ Directory::Address& Directory::AddressOf(const core::ConsumerUp& notice) {
   if (added) {
     address.key = found->first;
     address.treatment = TreatmentOf(notice.key, notice.treatment);
+    address.born = departures_;
   }
   return address;
 }
@@ -83,6 +89,7 @@ void Directory::Remove(core::OutLinkRef link) {
   ShardLinks& links = address.local[link.shard];
   links.targets[place->second.index] = {};
   ++links.gaps;
+  links.last_departure = ++departures_;
   --address.consumers;
   places_.erase(place);
   if (links.gaps * 2 > links.targets.size()) CloseGaps(address, link.shard);

@@ -35,11 +35,14 @@ class Directory {
   struct ShardLinks {
     std::vector<core::LocalTarget> targets;
     size_t gaps = 0;
+    // Number of the last departure from here; of the last one anywhere before there was anybody.
+    uint64_t last_departure = 0;
   };
   struct Address {
     std::string_view key;
     core::Treatment treatment = core::Treatment::kBalanced;
     std::vector<ShardLinks> local;  // by shard; those without consumers may be missing at the end
+    uint64_t born = 0;              // number of the last departure before
     size_t consumers = 0;           // zero: gone, with this visit
     bool dirty = false;
   };
@@ -85,6 +88,7 @@ class Directory {
   absl::node_hash_map<core::AddressKey, Address, StringHash, std::equal_to<>> addresses_;
   absl::flat_hash_map<LinkId, Place> places_;
   std::vector<Address*> changed_;
+  uint64_t departures_ = 0;  // from any address, so that one that is gone and back shows it
 };
 
 }  // namespace trunkline::mesh

@@ -11,7 +11,8 @@ void CopyTargets(const Directory::Address& address, core::Route& route) {
     const Directory::ShardLinks& links = address.local[shard];
     if (links.targets.size() == links.gaps) continue;
     route.local.resize(shard + 1);
-    std::vector<core::LocalTarget>& targets = route.local[shard];
+    route.local[shard].last_departure = links.last_departure;
+    std::vector<core::LocalTarget>& targets = route.local[shard].targets;
     targets.reserve(links.targets.size() - links.gaps);
     for (const core::LocalTarget& target : links.targets) {
       if (target.link) targets.push_back(target);

@@ -77,17 +77,17 @@ class World {
     Route route;
     route.id = 1;
     route.local.resize(1);
-    for (Notice& notice : shard_.TakeOutbox().to_pilot) {
+    for (Notice& notice : std::exchange(shard_.outbox(), {}).to_pilot) {
       auto& up = std::get<ConsumerUp>(notice);
       route.key = up.key;
-      route.local[0].push_back({up.link.link, up.load});
+      route.local[0].targets.push_back({.link = up.link.link, .load = up.load});
       ++route.local_count;
     }
     RouteTable::Builder builder{empty_};
     builder.Set(std::make_shared<Route>(std::move(route)));
     table_ = builder.Finish();
     shard_.Adopt({2, &table_, settings_.get()});
-    for (const Handle<OutLink> link : consumers_) shard_.Accept(LinkReady{link});
+    for (const Handle<OutLink> link : consumers_) shard_.Accept(kFromPilot, LinkReady{link});
   }
 
   BlockPool pool_;

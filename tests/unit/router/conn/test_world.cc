@@ -169,7 +169,7 @@ void World::Vanish(Peer& peer) {
 // --- the pilot
 
 bool World::RunPilot() {
-  const core::Outbox outbox = shard_.TakeOutbox();
+  const core::Outbox outbox = std::exchange(shard_.outbox(), {});
   if (outbox.Empty()) return false;
   for (const core::Notice& notice : outbox.to_pilot) Apply(notice);
   core::RouteTable::Builder builder{core::RouteTable()};
@@ -182,7 +182,7 @@ bool World::RunPilot() {
   if (tables_.size() > 2) tables_.erase(tables_.begin());  // the shard has left it twice over
   for (const core::Notice& notice : outbox.to_pilot) {
     if (const auto* up = std::get_if<core::ConsumerUp>(&notice)) {
-      shard_.Accept(core::LinkReady{up->link.link});
+      shard_.Accept(core::kFromPilot, core::LinkReady{up->link.link});
     }
   }
   return true;
@@ -197,14 +197,14 @@ void World::Apply(const core::Notice& notice) {
       route.treatment = up->treatment;
       route.local.resize(1);
     }
-    route.local[0].push_back({up->link.link, up->load});
+    route.local[0].targets.push_back({.link = up->link.link, .load = up->load});
     ++route.local_count;
     return;
   }
   const auto& down = std::get<core::ConsumerDown>(notice);
   const auto found = routes_.find(down.key);
   if (found == routes_.end()) return;
-  auto& local = found->second.local[0];
+  auto& local = found->second.local[0].targets;
   std::erase_if(local, [&](const auto& target) { return target.link == down.link.link; });
   found->second.local_count = static_cast<uint32_t>(local.size());
   if (local.empty()) routes_.erase(found);

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,37 +15,34 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-class MulticastTest : public testing::Test {
+class MulticastTest : public testing::TestWithParam<size_t> {
  protected:
-  ~MulticastTest() override {
-    for (const auto& peer : world_.peers) world_.Close(*peer);
-    EXPECT_EQ(world_.shard->unsettled(), 0u);
-    world_.shard.reset();
-    EXPECT_EQ(world_.pool.bytes_in_use(), 0u);
-  }
+  ~MulticastTest() override { world_.CheckEnd(); }
 
-  World world_{{.default_treatment = Treatment::kMulticast}};
+  World world_{{.default_treatment = Treatment::kMulticast, .shards = GetParam()}};
   Peer& near_ = world_.Connect();
-  Peer& far_ = world_.Connect();
+  Peer& far_ = world_.Connect({}, static_cast<ShardId>(GetParam() - 1));
   Consumer one_ = world_.Receiver(far_, "fan");
   Consumer two_ = world_.Receiver(far_, "fan");
   Consumer three_ = world_.Receiver(near_, "fan");
   Producer producer_ = world_.Sender(near_, "fan");
 };
 
-TEST_F(MulticastTest, CopiesToEverybody) {
+TEST_P(MulticastTest, CopiesToEverybody) {
   producer_.Send(Body("m"));
   world_.Turn();
   for (const Consumer& consumer : {one_, two_, three_}) {
     EXPECT_THAT(consumer.Texts(), ElementsAre("m"));
     EXPECT_FALSE(consumer.got()[0].settled);
   }
+  EXPECT_EQ(world_.Sum(&ShardStats::deliveries_in), 1);
+  EXPECT_EQ(world_.Sum(&ShardStats::deliveries_out), 3);
+  for (Consumer& consumer : {std::ref(one_), std::ref(two_), std::ref(three_)})
+    consumer.AcceptAll();
   EXPECT_EQ(producer_.record().released, Body("m").size()) << "once";
-  EXPECT_EQ(world_.shard->stats().deliveries_in.Get(), 1u);
-  EXPECT_EQ(world_.shard->stats().deliveries_out.Get(), 3u);
 }
 
-TEST_F(MulticastTest, TellsTheStrongestOutcomeWithTheLast) {
+TEST_P(MulticastTest, TellsTheStrongestOutcomeWithTheLast) {
   producer_.Send(Body("m"));
   world_.Turn();
   one_.Settle(one_.got()[0], OutcomeKind::kReleased);
@@ -57,7 +55,7 @@ TEST_F(MulticastTest, TellsTheStrongestOutcomeWithTheLast) {
   EXPECT_EQ(producer_.record().credit, 250u);
 }
 
-TEST_F(MulticastTest, RejectedWinsAndDeclaredIsARejection) {
+TEST_P(MulticastTest, RejectedWinsAndDeclaredIsARejection) {
   for (const OutcomeKind kind : {OutcomeKind::kRejected, OutcomeKind::kDeclared}) {
     producer_.Send(Body("m"));
     world_.Turn();
@@ -69,7 +67,7 @@ TEST_F(MulticastTest, RejectedWinsAndDeclaredIsARejection) {
   }
 }
 
-TEST_F(MulticastTest, TellsThatAModifiedDeliveryHasFailed) {
+TEST_P(MulticastTest, TellsThatAModifiedDeliveryHasFailed) {
   producer_.Send(Body("m"));
   world_.Turn();
   for (Consumer* consumer : {&one_, &two_, &three_}) {
@@ -79,7 +77,7 @@ TEST_F(MulticastTest, TellsThatAModifiedDeliveryHasFailed) {
   EXPECT_EQ(producer_.record().told[0].raw, amqp::ModifiedDeliveryFailed(""));
 }
 
-TEST_F(MulticastTest, SettlesWithTheLastSettlement) {
+TEST_P(MulticastTest, SettlesWithTheLastSettlement) {
   producer_.Send(Body("m"));
   world_.Turn();
   one_.Settle(one_.got()[0], OutcomeKind::kAccepted, false);
@@ -96,7 +94,7 @@ TEST_F(MulticastTest, SettlesWithTheLastSettlement) {
   EXPECT_EQ(world_.shard->stats().accepted.Get(), 1u);
 }
 
-TEST_F(MulticastTest, LetsTheProducerSettleAllCopies) {
+TEST_P(MulticastTest, LetsTheProducerSettleAllCopies) {
   producer_.Send(Body("m"));
   world_.Turn();
   for (Consumer* consumer : {&one_, &two_, &three_}) {
@@ -106,10 +104,10 @@ TEST_F(MulticastTest, LetsTheProducerSettleAllCopies) {
   for (const Consumer& consumer : {one_, two_, three_}) {
     EXPECT_THAT(consumer.got()[0].from_producer, SizeIs(1));
   }
-  EXPECT_EQ(world_.shard->unsettled(), 0u);
+  EXPECT_EQ(world_.Unsettled(), 0u);
 }
 
-TEST_F(MulticastTest, IgnoresStatesThatAreNotTerminal) {
+TEST_P(MulticastTest, IgnoresStatesThatAreNotTerminal) {
   producer_.Send(Body("m"));
   world_.Turn();
   for (Consumer* consumer : {&one_, &two_, &three_}) {
@@ -119,7 +117,7 @@ TEST_F(MulticastTest, IgnoresStatesThatAreNotTerminal) {
   EXPECT_THAT(producer_.record().told, IsEmpty());
 }
 
-TEST_F(MulticastTest, CountsALostConsumerAsItsOutcome) {
+TEST_P(MulticastTest, CountsALostConsumerAsItsOutcome) {
   three_.Flow(0);
   producer_.Send(Body("m"));
   world_.Turn();
@@ -135,7 +133,7 @@ TEST_F(MulticastTest, CountsALostConsumerAsItsOutcome) {
   EXPECT_EQ(producer_.Outcomes().back(), OutcomeKind::kModified);
 }
 
-TEST_F(MulticastTest, ReleasesWhenAllConsumersReleaseOrLeave) {
+TEST_P(MulticastTest, ReleasesWhenAllConsumersReleaseOrLeave) {
   one_.Flow(0);
   two_.Flow(0);
   producer_.Send(Body("m"));
@@ -146,22 +144,22 @@ TEST_F(MulticastTest, ReleasesWhenAllConsumersReleaseOrLeave) {
   EXPECT_THAT(producer_.Outcomes(), ElementsAre(OutcomeKind::kReleased));
 }
 
-TEST_F(MulticastTest, FreesAPresettledMessageWithItsLastCopy) {
+TEST_P(MulticastTest, FreesAPresettledMessageWithItsLastCopy) {
   three_.Flow(0);
   producer_.Send(Body("m"), {.settled = true});
   world_.Turn();
   EXPECT_EQ(producer_.record().credit, 250u);
   EXPECT_EQ(producer_.record().released, 0u) << "one copy waits";
-  EXPECT_EQ(world_.shard->unsettled(), 1u);
+  EXPECT_EQ(world_.Unsettled(), 1u);
   three_.Flow(1);
   world_.Turn();
   EXPECT_EQ(producer_.record().released, Body("m").size());
-  EXPECT_EQ(world_.shard->unsettled(), 0u);
+  EXPECT_EQ(world_.Unsettled(), 0u);
   EXPECT_TRUE(one_.got()[0].settled);
   EXPECT_THAT(producer_.record().told, IsEmpty());
 }
 
-TEST_F(MulticastTest, StreamsAtThePaceOfTheSlowest) {
+TEST_P(MulticastTest, StreamsAtThePaceOfTheSlowest) {
   const std::string big = Body(std::string(300 * 1024, 'x'));
   near_.sink.window = 50'000;
   producer_.Send(big.substr(0, 200'000), {.more = true});
@@ -177,7 +175,7 @@ TEST_F(MulticastTest, StreamsAtThePaceOfTheSlowest) {
   EXPECT_EQ(two_.got()[0].bytes, big);
 }
 
-TEST_F(MulticastTest, GoesOnStreamingToWhoIsLeft) {
+TEST_P(MulticastTest, GoesOnStreamingToWhoIsLeft) {
   const std::string big = Body(std::string(300 * 1024, 'x'));
   producer_.Send(big.substr(0, 200'000), {.more = true});
   world_.Turn();
@@ -192,7 +190,7 @@ TEST_F(MulticastTest, GoesOnStreamingToWhoIsLeft) {
   EXPECT_EQ(producer_.record().released, big.size());
 }
 
-TEST_F(MulticastTest, AbortsEveryCopy) {
+TEST_P(MulticastTest, AbortsEveryCopy) {
   three_.Flow(0);
   const std::string big = Body(std::string(200 * 1024, 'x'));
   producer_.Send(big, {.more = true});
@@ -208,7 +206,7 @@ TEST_F(MulticastTest, AbortsEveryCopy) {
   EXPECT_EQ(producer_.record().credit, 250u);
 }
 
-TEST_F(MulticastTest, HasItsRulesForASingleConsumerToo) {
+TEST_P(MulticastTest, HasItsRulesForASingleConsumerToo) {
   one_.Detach();
   two_.Detach();
   world_.Turn();
@@ -218,6 +216,10 @@ TEST_F(MulticastTest, HasItsRulesForASingleConsumerToo) {
   ASSERT_THAT(producer_.record().told, SizeIs(1));
   EXPECT_EQ(producer_.record().told[0].raw, "");
 }
+
+// By the number of shards: producer and consumer in one, or each in its own.
+INSTANTIATE_TEST_SUITE_P(Shards, MulticastTest, testing::Values(1, 2),
+                         testing::PrintToStringParamName());
 
 }  // namespace
 }  // namespace trunkline::core

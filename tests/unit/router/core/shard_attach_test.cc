@@ -35,9 +35,9 @@ TEST(ShardAttach, AnswersConsumersWhenTheyAreReachable) {
   EXPECT_EQ(up.key, "M0orders");
   EXPECT_EQ(up.link, (OutLinkRef{.shard = 0, .link = consumer.link}));
   EXPECT_EQ(up.treatment, Treatment::kBalanced);
-  world.shard->Accept(LinkReady{.link = consumer.link});
+  world.shard->Accept(kFromPilot, LinkReady{.link = consumer.link});
   EXPECT_EQ(consumer.record().answers, 1);
-  world.shard->Accept(LinkReady{.link = consumer.link});
+  world.shard->Accept(kFromPilot, LinkReady{.link = consumer.link});
   EXPECT_EQ(consumer.record().answers, 1) << "once";
 }
 
@@ -50,7 +50,7 @@ TEST(ShardAttach, SendsNothingBeforeTheAnswer) {
   producer.Send(Body("early"));
   world.Turn();
   EXPECT_THAT(consumer.got(), IsEmpty());
-  world.shard->Accept(LinkReady{.link = consumer.link});
+  world.shard->Accept(kFromPilot, LinkReady{.link = consumer.link});
   world.Turn();
   EXPECT_THAT(consumer.Texts(), ElementsAre("early"));
 }
@@ -90,11 +90,11 @@ TEST(ShardAttach, LetsThePilotRefuseAConsumer) {
   Peer& peer = world.Connect();
   Consumer consumer = world.Receiver(peer, "orders");
   const amqp::Condition error{.name = "amqp:not-found", .description = "no", .info = {}};
-  world.shard->Accept(LinkRefused{.link = consumer.link, .error = error});
+  world.shard->Accept(kFromPilot, LinkRefused{.link = consumer.link, .error = error});
   EXPECT_EQ(consumer.record().answer.refused, error);
   EXPECT_THAT(consumer.record().detached, IsEmpty());
-  world.shard->Accept(LinkRefused{.link = consumer.link, .error = error});
-  world.shard->Accept(std::monostate());
+  world.shard->Accept(kFromPilot, LinkRefused{.link = consumer.link, .error = error});
+  world.shard->Accept(kFromPilot, std::monostate());
   EXPECT_EQ(consumer.record().answers, 1);
 }
 
@@ -105,7 +105,7 @@ TEST(ShardAttach, LetsThePilotDetachAConsumer) {
   Producer producer = world.Sender(peer, "orders");
   producer.Send(Body("m"));
   const amqp::Condition error{.name = "amqp:not-found", .description = "no", .info = {}};
-  world.shard->Accept(LinkRefused{.link = consumer.link, .error = error});
+  world.shard->Accept(kFromPilot, LinkRefused{.link = consumer.link, .error = error});
   EXPECT_THAT(consumer.record().detached, ElementsAre(error));
   EXPECT_THAT(producer.Outcomes(), ElementsAre(OutcomeKind::kReleased));
   world.Turn();

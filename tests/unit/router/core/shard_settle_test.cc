@@ -14,23 +14,18 @@ using testing::IsEmpty;
 using testing::SizeIs;
 
 // One producer and one consumer, on connections of their own.
-class ShardSettle : public testing::Test {
+class ShardSettle : public testing::TestWithParam<size_t> {
  protected:
-  ~ShardSettle() override {
-    for (const auto& peer : world_.peers) world_.Close(*peer);
-    EXPECT_EQ(world_.shard->unsettled(), 0u);
-    world_.shard.reset();
-    EXPECT_EQ(world_.pool.bytes_in_use(), 0u);
-  }
+  ~ShardSettle() override { world_.CheckEnd(); }
 
-  World world_;
+  World world_{{.shards = GetParam()}};
   Peer& near_ = world_.Connect();
-  Peer& far_ = world_.Connect();
+  Peer& far_ = world_.Connect({}, static_cast<ShardId>(GetParam() - 1));
   Consumer consumer_ = world_.Receiver(far_, "orders");
   Producer producer_ = world_.Sender(near_, "orders");
 };
 
-TEST_F(ShardSettle, PassesEveryOutcomeBack) {
+TEST_P(ShardSettle, PassesEveryOutcomeBack) {
   for (const OutcomeKind kind :
        {OutcomeKind::kAccepted, OutcomeKind::kRejected, OutcomeKind::kReleased}) {
     producer_.Send(Body("a"));
@@ -42,10 +37,10 @@ TEST_F(ShardSettle, PassesEveryOutcomeBack) {
   EXPECT_EQ(world_.shard->stats().accepted.Get(), 1u);
   EXPECT_EQ(world_.shard->stats().rejected.Get(), 1u);
   EXPECT_EQ(world_.shard->stats().released.Get(), 1u);
-  EXPECT_EQ(world_.shard->unsettled(), 0u);
+  EXPECT_EQ(world_.Unsettled(), 0u);
 }
 
-TEST_F(ShardSettle, NamesTheDeliveryTheProducerKnows) {
+TEST_P(ShardSettle, NamesTheDeliveryTheProducerKnows) {
   const uint32_t first = producer_.Send(Body("1"));
   const uint32_t second = producer_.Send(Body("2"));
   world_.Turn();
@@ -56,7 +51,7 @@ TEST_F(ShardSettle, NamesTheDeliveryTheProducerKnows) {
   EXPECT_EQ(producer_.record().told[1].delivery, first);
 }
 
-TEST_F(ShardSettle, KeepsTheErrorOfARejection) {
+TEST_P(ShardSettle, KeepsTheErrorOfARejection) {
   const amqp::Outcome rejected{
       .kind = OutcomeKind::kRejected,
       .raw = amqp::EncodeRejected({.name = "app:no", .description = "not today", .info = {}})};
@@ -67,7 +62,7 @@ TEST_F(ShardSettle, KeepsTheErrorOfARejection) {
   EXPECT_EQ(producer_.record().told[0].raw, rejected.raw);
 }
 
-TEST_F(ShardSettle, SaysThatAModifiedDeliveryHasFailed) {
+TEST_P(ShardSettle, SaysThatAModifiedDeliveryHasFailed) {
   producer_.Send(Body("a"));
   world_.Turn();
   // modified{delivery-failed: null, undeliverable-here: true}
@@ -79,7 +74,7 @@ TEST_F(ShardSettle, SaysThatAModifiedDeliveryHasFailed) {
   EXPECT_NE(producer_.record().told[0].raw, raw);
 }
 
-TEST_F(ShardSettle, PassesATerminalStateBeforeItIsSettled) {
+TEST_P(ShardSettle, PassesATerminalStateBeforeItIsSettled) {
   producer_.Send(Body("a"));
   world_.Turn();
   const Got got = consumer_.got()[0];
@@ -93,11 +88,11 @@ TEST_F(ShardSettle, PassesATerminalStateBeforeItIsSettled) {
   ASSERT_THAT(consumer_.got()[0].from_producer, SizeIs(1));
   EXPECT_TRUE(consumer_.got()[0].from_producer[0].settled);
   EXPECT_EQ(producer_.record().granted, 251u);
-  EXPECT_EQ(world_.shard->unsettled(), 0u);
+  EXPECT_EQ(world_.Unsettled(), 0u);
   EXPECT_EQ(world_.shard->stats().accepted.Get(), 1u);
 }
 
-TEST_F(ShardSettle, LetsTheConsumerSettleAfterItsState) {
+TEST_P(ShardSettle, LetsTheConsumerSettleAfterItsState) {
   producer_.Send(Body("a"));
   world_.Turn();
   consumer_.Settle(consumer_.got()[0], OutcomeKind::kAccepted, false);
@@ -105,10 +100,10 @@ TEST_F(ShardSettle, LetsTheConsumerSettleAfterItsState) {
   ASSERT_THAT(producer_.record().told, SizeIs(2));
   EXPECT_TRUE(producer_.record().told[1].settled);
   EXPECT_EQ(world_.shard->stats().accepted.Get(), 1u);
-  EXPECT_EQ(world_.shard->unsettled(), 0u);
+  EXPECT_EQ(world_.Unsettled(), 0u);
 }
 
-TEST_F(ShardSettle, PassesReceivedBothWays) {
+TEST_P(ShardSettle, PassesReceivedBothWays) {
   producer_.Send(Body("a"));
   world_.Turn();
   const amqp::Outcome received{.kind = OutcomeKind::kReceived,
@@ -119,13 +114,14 @@ TEST_F(ShardSettle, PassesReceivedBothWays) {
   EXPECT_EQ(producer_.record().told[0].raw, received.raw);
   EXPECT_FALSE(producer_.record().told[0].settled);
 
-  world_.shard->OnProducerDisposition(producer_.user, received, false);
+  near_.shard().OnProducerDisposition(producer_.user, received, false);
+  world_.Carry();
   ASSERT_THAT(consumer_.got()[0].from_producer, SizeIs(1));
   EXPECT_EQ(consumer_.got()[0].from_producer[0].kind, OutcomeKind::kReceived);
   EXPECT_FALSE(consumer_.got()[0].from_producer[0].settled);
 }
 
-TEST_F(ShardSettle, KeepsTransactionsToItself) {
+TEST_P(ShardSettle, KeepsTransactionsToItself) {
   producer_.Send(Body("a"));
   producer_.Send(Body("b"));
   world_.Turn();
@@ -139,7 +135,7 @@ TEST_F(ShardSettle, KeepsTransactionsToItself) {
   EXPECT_EQ(producer_.record().told[1].raw, "");
 }
 
-TEST_F(ShardSettle, TellsNobodyTwice) {
+TEST_P(ShardSettle, TellsNobodyTwice) {
   producer_.Send(Body("a"));
   world_.Turn();
   const Got got = consumer_.got()[0];
@@ -150,17 +146,17 @@ TEST_F(ShardSettle, TellsNobodyTwice) {
   EXPECT_THAT(consumer_.got()[0].from_producer, IsEmpty());
 }
 
-TEST_F(ShardSettle, IgnoresNamesItNeverGave) {
+TEST_P(ShardSettle, IgnoresNamesItNeverGave) {
   world_.shard->OnConsumerDisposition(0, {}, true);
   world_.shard->OnConsumerDisposition(UINT64_MAX, {}, true);
   world_.shard->OnProducerDisposition(0, {}, true);
   world_.shard->OnProducerDisposition(UINT64_MAX, {}, true);
   EXPECT_EQ(world_.shard->OnTransfer({}, {.first = true}), 0u);
   world_.shard->OnTransfer(producer_.link, {.user = 12345, .payload = world_.Memory("x")});
-  EXPECT_EQ(world_.shard->unsettled(), 0u);
+  EXPECT_EQ(world_.Unsettled(), 0u);
 }
 
-TEST_F(ShardSettle, IgnoresAnOutcomeForWhatWasNotSent) {
+TEST_P(ShardSettle, IgnoresAnOutcomeForWhatWasNotSent) {
   world_.Receiver(far_, "slow", 0);
   Producer to_slow = world_.Sender(near_, "slow");
   to_slow.Send(Body("a"));
@@ -171,7 +167,7 @@ TEST_F(ShardSettle, IgnoresAnOutcomeForWhatWasNotSent) {
   EXPECT_THAT(to_slow.record().told, IsEmpty());
 }
 
-TEST_F(ShardSettle, ReleasesWhatIsQueuedAndModifiesWhatWasSentWhenTheConsumerLeaves) {
+TEST_P(ShardSettle, ReleasesWhatIsQueuedAndModifiesWhatWasSentWhenTheConsumerLeaves) {
   consumer_.Flow(3);
   for (int i = 0; i < 8; ++i) producer_.Send(Body("m"));
   world_.Turn();
@@ -185,7 +181,7 @@ TEST_F(ShardSettle, ReleasesWhatIsQueuedAndModifiesWhatWasSentWhenTheConsumerLea
   EXPECT_EQ(producer_.record().released, 8 * Body("m").size());
 }
 
-TEST_F(ShardSettle, DoesTheSameWhenTheConsumersConnectionGoes) {
+TEST_P(ShardSettle, DoesTheSameWhenTheConsumersConnectionGoes) {
   consumer_.Flow(1);
   producer_.Send(Body("m"));
   producer_.Send(Body("m"));
@@ -194,7 +190,7 @@ TEST_F(ShardSettle, DoesTheSameWhenTheConsumersConnectionGoes) {
   EXPECT_THAT(producer_.Outcomes(), ElementsAre(OutcomeKind::kModified, OutcomeKind::kReleased));
 }
 
-TEST_F(ShardSettle, KeepsAnOutcomeThatTheConsumerGaveBeforeItLeft) {
+TEST_P(ShardSettle, KeepsAnOutcomeThatTheConsumerGaveBeforeItLeft) {
   producer_.Send(Body("a"));
   world_.Turn();
   consumer_.Settle(consumer_.got()[0], OutcomeKind::kAccepted, false);
@@ -205,21 +201,21 @@ TEST_F(ShardSettle, KeepsAnOutcomeThatTheConsumerGaveBeforeItLeft) {
   EXPECT_TRUE(producer_.record().told[1].settled);
 }
 
-TEST_F(ShardSettle, GoesOnWithoutTheProducerWhenTheMessageIsComplete) {
+TEST_P(ShardSettle, GoesOnWithoutTheProducerWhenTheMessageIsComplete) {
   consumer_.Flow(0);
   producer_.Send(Body("a"));
   producer_.Detach();
   EXPECT_EQ(producer_.record().released, Body("a").size()) << "its window is free again";
-  EXPECT_EQ(world_.shard->unsettled(), 1u) << "a stop waits for it";
+  EXPECT_EQ(world_.Unsettled(), 1u) << "a stop waits for it";
   consumer_.Flow(1);
   world_.Turn();
   EXPECT_THAT(consumer_.Texts(), ElementsAre("a"));
   consumer_.AcceptAll();
   EXPECT_THAT(producer_.record().told, IsEmpty());
-  EXPECT_EQ(world_.shard->unsettled(), 0u);
+  EXPECT_EQ(world_.Unsettled(), 0u);
 }
 
-TEST_F(ShardSettle, SaysNothingToAConnectionThatIsGone) {
+TEST_P(ShardSettle, SaysNothingToAConnectionThatIsGone) {
   world_.Receiver(near_, "own", 1);
   Producer to_own = world_.Sender(near_, "own");
   to_own.Send(Body("1"));
@@ -233,7 +229,7 @@ TEST_F(ShardSettle, SaysNothingToAConnectionThatIsGone) {
   EXPECT_EQ(to_own.record().granted, before.granted);
 }
 
-TEST_F(ShardSettle, SettlesDownstreamWhenTheProducerDoesNotWait) {
+TEST_P(ShardSettle, SettlesDownstreamWhenTheProducerDoesNotWait) {
   producer_.Send(Body("a"));
   world_.Turn();
   producer_.Settle(producer_.user, OutcomeKind::kAccepted);
@@ -245,7 +241,7 @@ TEST_F(ShardSettle, SettlesDownstreamWhenTheProducerDoesNotWait) {
   EXPECT_EQ(producer_.record().granted, 251u);
 }
 
-TEST_F(ShardSettle, SendsSettledWhatTheProducerSettledWhileItWaited) {
+TEST_P(ShardSettle, SendsSettledWhatTheProducerSettledWhileItWaited) {
   consumer_.Flow(0);
   producer_.Send(Body("a"));
   world_.Turn();
@@ -254,27 +250,30 @@ TEST_F(ShardSettle, SendsSettledWhatTheProducerSettledWhileItWaited) {
   world_.Turn();
   ASSERT_THAT(consumer_.got(), SizeIs(1));
   EXPECT_TRUE(consumer_.got()[0].settled);
-  EXPECT_EQ(world_.shard->unsettled(), 0u);
+  EXPECT_EQ(world_.Unsettled(), 0u);
 }
 
-TEST_F(ShardSettle, CountsLevelsDownToNothing) {
+TEST_P(ShardSettle, CountsLevelsDownToNothing) {
   consumer_.Flow(2);
   for (int i = 0; i < 5; ++i) producer_.Send(Body("m"));
   world_.Turn();
-  const ShardStats& stats = world_.shard->stats();
-  EXPECT_EQ(stats.deliveries_in.Get(), 5u);
-  EXPECT_EQ(stats.deliveries_out.Get(), 2u);
-  EXPECT_EQ(stats.undelivered.Get(), 3);
-  EXPECT_EQ(stats.unsettled.Get(), 2);
-  EXPECT_EQ(stats.links_in.Get(), 1);
-  EXPECT_EQ(stats.links_out.Get(), 1);
+  EXPECT_EQ(world_.Sum(&ShardStats::deliveries_in), 5);
+  EXPECT_EQ(world_.Sum(&ShardStats::deliveries_out), 2);
+  EXPECT_EQ(world_.Sum(&ShardStats::undelivered), 3);
+  EXPECT_EQ(world_.Sum(&ShardStats::unsettled), 2);
+  EXPECT_EQ(world_.Sum(&ShardStats::links_in), 1);
+  EXPECT_EQ(world_.Sum(&ShardStats::links_out), 1);
   consumer_.Detach();
   producer_.Detach();
-  EXPECT_EQ(stats.undelivered.Get(), 0);
-  EXPECT_EQ(stats.unsettled.Get(), 0);
-  EXPECT_EQ(stats.links_in.Get(), 0);
-  EXPECT_EQ(stats.links_out.Get(), 0);
+  EXPECT_EQ(world_.Sum(&ShardStats::undelivered), 0);
+  EXPECT_EQ(world_.Sum(&ShardStats::unsettled), 0);
+  EXPECT_EQ(world_.Sum(&ShardStats::links_in), 0);
+  EXPECT_EQ(world_.Sum(&ShardStats::links_out), 0);
 }
+
+// By the number of shards: producer and consumer in one, or each in its own.
+INSTANTIATE_TEST_SUITE_P(Shards, ShardSettle, testing::Values(1, 2),
+                         testing::PrintToStringParamName());
 
 }  // namespace
 }  // namespace trunkline::core

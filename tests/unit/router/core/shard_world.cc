@@ -79,39 +79,53 @@ void FakeSink::Drained(LinkToken link) {
   links[link].consumer_credit = 0;
 }
 
+// --- Peer
+
+Shard& Peer::shard() const { return *world->parts[home]->shard; }
+
+void Peer::Resume() { shard().Resume(connection); }
+
 // --- Producer
 
 uint32_t Producer::Send(std::string_view bytes, SendOptions options) {
   World& world = *peer->world;
   const uint32_t delivery = peer->next_delivery++;
   if (record().credit > 0) --record().credit;
-  user = world.shard->OnTransfer(link, {.first = true,
-                                        .more = options.more,
-                                        .settled = options.settled,
-                                        .delivery = delivery,
-                                        .message_format = options.format,
-                                        .payload = world.Memory(bytes)});
+  user = peer->shard().OnTransfer(link, {.first = true,
+                                         .more = options.more,
+                                         .settled = options.settled,
+                                         .delivery = delivery,
+                                         .message_format = options.format,
+                                         .payload = world.Memory(bytes, peer->home)});
+  world.Carry();
   return delivery;
 }
 
 void Producer::More(std::string_view bytes, SendOptions options) {
   World& world = *peer->world;
-  world.shard->OnTransfer(link, {.user = user,
-                                 .more = options.more,
-                                 .settled = options.settled,
-                                 .payload = world.Memory(bytes)});
+  peer->shard().OnTransfer(link, {.user = user,
+                                  .more = options.more,
+                                  .settled = options.settled,
+                                  .payload = world.Memory(bytes, peer->home)});
+  world.Carry();
 }
 
 void Producer::Abort(std::string_view bytes) {
   World& world = *peer->world;
-  world.shard->OnTransfer(link, {.user = user, .aborted = true, .payload = world.Memory(bytes)});
+  peer->shard().OnTransfer(
+      link, {.user = user, .aborted = true, .payload = world.Memory(bytes, peer->home)});
+  world.Carry();
 }
 
 void Producer::Settle(uint64_t in_user, amqp::OutcomeKind kind) {
-  peer->world->shard->OnProducerDisposition(in_user, {.kind = kind, .raw = {}}, true);
+  peer->shard().OnProducerDisposition(in_user, {.kind = kind, .raw = {}}, true);
+  peer->world->Carry();
 }
 
-void Producer::Detach() { peer->world->shard->DetachIn(link); }
+void Producer::Detach() {
+  peer->shard().DetachIn(link);
+  peer->world->Carry();
+}
 
 std::vector<amqp::OutcomeKind> Producer::Outcomes() const {
   std::vector<amqp::OutcomeKind> kinds;
@@ -131,7 +145,7 @@ std::vector<std::string> Consumer::Texts() const {
 
 void Consumer::Flow(uint32_t credit, bool drain) {
   record().consumer_credit = credit;
-  peer->world->shard->OnFlow(link, credit, drain);
+  peer->shard().OnFlow(link, credit, drain);
 }
 
 void Consumer::Settle(const Got& got, amqp::OutcomeKind kind, bool settled) {
@@ -139,7 +153,8 @@ void Consumer::Settle(const Got& got, amqp::OutcomeKind kind, bool settled) {
 }
 
 void Consumer::Settle(const Got& got, const amqp::Outcome& outcome, bool settled) {
-  peer->world->shard->OnConsumerDisposition(got.user, outcome, settled);
+  peer->shard().OnConsumerDisposition(got.user, outcome, settled);
+  peer->world->Carry();
 }
 
 void Consumer::AcceptAll() {
@@ -149,32 +164,72 @@ void Consumer::AcceptAll() {
   }
 }
 
-void Consumer::Detach() { peer->world->shard->DetachOut(link); }
+void Consumer::Detach() {
+  peer->shard().DetachOut(link);
+  peer->world->Carry();
+}
 
 // --- World
 
-World::World(WorldOptions world_options) {
+World::World(WorldOptions world_options)
+    : parts([&] {
+        std::vector<std::unique_ptr<Part>> all;
+        for (ShardId id = 0; id < world_options.shards; ++id) {
+          all.push_back(std::make_unique<Part>(id));
+        }
+        return all;
+      }()),
+      pool(parts[0]->pool),
+      shard(parts[0]->shard),
+      rings_(world_options.shards * world_options.shards),
+      random_(world_options.seed) {
   options.identity.router_id = "A";
   options.seed = world_options.seed;
   options.link_budget_bytes = world_options.link_budget_bytes;
-  shard = std::make_unique<Shard>(options, pool);
   settings_ =
       *AddressSettings::Build(std::move(world_options.settings), world_options.default_treatment);
-  shard->Adopt({.version = ++version_, .routes = &tables_[now_], .settings = settings_.get()});
+  for (size_t i = parts.size(); i-- > 0;) {
+    options.id = static_cast<ShardId>(i);
+    parts[i]->shard = std::make_unique<Shard>(options, parts[i]->pool);
+  }
+  Adopt();
 }
 
-Peer& World::Connect(ConnectionInfo info) {
+World::~World() {
+  for (const auto& part : parts) {
+    if (part->shard == nullptr) return;  // they went in their own way
+  }
+  for (size_t i = 0; i < rings_.size(); ++i) {
+    Shard& to = *parts[i % parts.size()]->shard;
+    for (Envelope& mail : rings_[i].mail) to.Drop(std::move(mail));
+  }
+  for (const auto& part : parts) {
+    auto& all = part->shard->outbox().to_shard;
+    for (size_t to = 0; to < all.size(); ++to) {
+      for (Envelope& mail : all[to]) parts[to]->shard->Drop(std::move(mail));
+    }
+  }
+  for (const auto& part : parts) part->shard->LetGo();
+  for (const auto& part : parts) {
+    for (const auto& home : parts) {
+      BlockPool::AcceptReturns(part->pool.TakeReturns(home->pool.id()));
+    }
+  }
+}
+
+Peer& World::Connect(ConnectionInfo info, ShardId home) {
   peers.push_back(std::make_unique<Peer>());
   Peer& peer = *peers.back();
   peer.world = this;
-  peer.connection = shard->Open(peer.sink, std::move(info));
+  peer.home = home;
+  peer.connection = peer.shard().Open(peer.sink, std::move(info));
   return peer;
 }
 
 Producer World::Sender(Peer& peer, AttachRequest request) {
   request.token = peer.next_token++;
   Producer producer{.peer = &peer, .token = request.token};
-  producer.link = shard->AttachIn(peer.connection, request);
+  producer.link = peer.shard().AttachIn(peer.connection, request);
   return producer;
 }
 
@@ -185,7 +240,7 @@ Producer World::Sender(Peer& peer, std::string_view address) {
 Consumer World::Receiver(Peer& peer, AttachRequest request, uint32_t credit) {
   request.token = peer.next_token++;
   Consumer consumer{.peer = &peer, .token = request.token};
-  consumer.link = shard->AttachOut(peer.connection, request);
+  consumer.link = peer.shard().AttachOut(peer.connection, request);
   Publish();
   if (credit > 0) consumer.Flow(credit);
   return consumer;
@@ -195,7 +250,10 @@ Consumer World::Receiver(Peer& peer, std::string_view address, uint32_t credit) 
   return Receiver(peer, AttachRequest{.address = std::string(address)}, credit);
 }
 
-void World::Close(Peer& peer) { shard->Close(peer.connection); }
+void World::Close(Peer& peer) {
+  peer.shard().Close(peer.connection);
+  Carry();
+}
 
 void World::Apply(const Notice& notice, RouteTable::Builder& builder) {
   const ConsumerUp* up = std::get_if<ConsumerUp>(&notice);
@@ -208,15 +266,24 @@ void World::Apply(const Notice& notice, RouteTable::Builder& builder) {
     route->key = key;
     route->id = next_route_++;
     route->treatment = up != nullptr ? up->treatment : Treatment::kBalanced;
-    route->local.resize(1);
+    route->local.resize(parts.size());
+    for (ShardTargets& local : route->local) local.last_departure = departures_;
   }
-  std::vector<LocalTarget>& targets = route->local[0];
-  if (up != nullptr) targets.push_back({.link = up->link.link, .load = up->load});
-  if (down != nullptr) {
-    std::erase_if(targets, [&](const LocalTarget& t) { return t.link == down->link.link; });
+  if (up != nullptr) {
+    route->local[up->link.shard].targets.push_back({.link = up->link.link,
+                                                    .load = up->load,
+                                                    .capacity = up->capacity,
+                                                    .strip = up->strip_outbound});
+  } else {
+    ShardTargets& local = route->local[down->link.shard];
+    std::erase_if(local.targets, [&](const LocalTarget& t) { return t.link == down->link.link; });
+    local.last_departure = ++departures_;
   }
-  route->local_count = static_cast<uint32_t>(targets.size());
-  if (targets.empty()) {
+  route->local_count = 0;
+  for (const ShardTargets& local : route->local) {
+    route->local_count += static_cast<uint32_t>(local.size());
+  }
+  if (route->local_count == 0) {
     routes_.erase(key);
     builder.Erase(key);
   } else {
@@ -226,35 +293,110 @@ void World::Apply(const Notice& notice, RouteTable::Builder& builder) {
 }
 
 void World::Publish() {
-  const Outbox outbox = shard->TakeOutbox();
-  if (outbox.Empty()) return;
-  RouteTable::Builder builder(tables_[now_]);
-  for (const Notice& notice : outbox.to_pilot) {
-    notices.push_back(notice);
-    Apply(notice, builder);
+  std::vector<Notice> said;
+  for (const auto& part : parts) {
+    for (Notice& notice : std::exchange(part->shard->outbox().to_pilot, {})) {
+      said.push_back(std::move(notice));
+    }
   }
-  now_ ^= 1;
-  tables_[now_] = builder.Finish();
-  shard->Adopt({.version = ++version_, .routes = &tables_[now_], .settings = settings_.get()});
+  if (!said.empty()) {
+    RouteTable::Builder builder(*table_);
+    for (const Notice& notice : said) {
+      notices.push_back(notice);
+      Apply(notice, builder);
+    }
+    table_ = std::make_shared<const RouteTable>(builder.Finish());
+    ++version_;
+  }
+  Adopt();
   if (!answer_consumers) return;
-  for (const Notice& notice : outbox.to_pilot) {
+  for (const Notice& notice : said) {
     if (const ConsumerUp* up = std::get_if<ConsumerUp>(&notice)) {
-      shard->Accept(LinkReady{.link = up->link.link});
+      parts[up->link.shard]->shard->Accept(kFromPilot, LinkReady{.link = up->link.link});
     }
   }
 }
 
+void World::Adopt() {
+  for (const auto& part : parts) {
+    if (part->late || part->table == table_) continue;
+    part->shard->Adopt({.version = version_, .routes = table_.get(), .settings = settings_.get()});
+    part->table = table_;
+  }
+  Carry();
+}
+
 void World::Turn() {
   Publish();
+  for (const auto& part : parts) part->shard->BeginTurn(now);
+  Carry();
   for (int i = 0; i < 10'000; ++i) {
-    if (!shard->Emit(Time{})) return;
+    bool more = false;
+    for (const auto& part : parts) more |= part->shard->Emit(now);
+    more |= CarryOne();
+    if (!more) return;
   }
   FAIL() << "Emit never ends";
 }
 
-Slice World::Memory(std::string_view bytes) {
+void World::Carry() {
+  while (CarryOne()) {
+  }
+}
+
+// The first piece of mail of some pair. False if there is none that may arrive.
+bool World::CarryOne() {
+  for (size_t from = 0; from < parts.size(); ++from) {
+    auto& all = parts[from]->shard->outbox().to_shard;
+    for (size_t to = 0; to < all.size(); ++to) {
+      EXPECT_TRUE(all[to].empty() || from != to) << "a shard writes to itself";
+      for (Envelope& mail : all[to]) {
+        rings_[from * parts.size() + to].mail.push_back(std::move(mail));
+      }
+      all[to].clear();
+    }
+  }
+  const size_t first = random_.Below(rings_.size());
+  for (size_t i = 0; i < rings_.size(); ++i) {
+    const size_t at = (first + i) % rings_.size();
+    Ring& ring = rings_[at];
+    if (ring.late || ring.mail.empty()) continue;
+    Envelope mail = std::move(ring.mail.front());
+    ring.mail.pop_front();
+    parts[at % parts.size()]->shard->Accept(static_cast<ShardId>(at / parts.size()),
+                                            std::move(mail));
+    return true;
+  }
+  return false;
+}
+
+uint64_t World::Unsettled() const {
+  uint64_t unsettled = 0;
+  for (const auto& part : parts) unsettled += part->shard->unsettled();
+  return unsettled;
+}
+
+void World::CheckEnd() {
+  for (const auto& peer : peers) Close(*peer);
+  for (Ring& ring : rings_) ring.late = false;
+  for (const auto& part : parts) part->late = false;
+  Turn();
+  for (const auto& part : parts) part->shard->Trim();
+  Carry();
+  EXPECT_EQ(Unsettled(), 0u);
+  EXPECT_EQ(Sum(&ShardStats::undelivered), 0);
+  EXPECT_EQ(Sum(&ShardStats::unsettled), 0);
+  EXPECT_EQ(Sum(&ShardStats::links_in), 0);
+  EXPECT_EQ(Sum(&ShardStats::links_out), 0);
+  for (const auto& part : parts) {
+    EXPECT_EQ(part->shard->stand_ins(), 0u);
+    EXPECT_EQ(part->pool.bytes_in_use(), 0u);
+  }
+}
+
+Slice World::Memory(std::string_view bytes, ShardId home) {
   if (bytes.empty()) return {};
-  Block* block = pool.Take(std::max<uint32_t>(BlockPool::kBlockBytes, bytes.size()));
+  Block* block = parts[home]->pool.Take(std::max<uint32_t>(BlockPool::kBlockBytes, bytes.size()));
   std::memcpy(block->tail(), bytes.data(), bytes.size());
   block->used += static_cast<uint32_t>(bytes.size());
   Slice slice(block, block->bytes, block->used);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -9,7 +10,8 @@
 
 #include "router/core/shard.h"
 
-// A small world around one Shard: connections that record what is asked of them, and a pilot.
+// A small world around some Shards: connections that record what is asked of them, a pilot, and
+// mail that arrives at once unless it is held back.
 namespace trunkline::core {
 
 // What a producer was told.
@@ -79,10 +81,14 @@ class World;
 // A client's connection.
 struct Peer {
   World* world = nullptr;
+  ShardId home = 0;
   FakeSink sink;
   Handle<Connection> connection;
   LinkToken next_token = 0;
   uint32_t next_delivery = 1000;  // of its producers
+
+  Shard& shard() const;
+  void Resume();
 };
 
 // How a message is sent.
@@ -131,14 +137,16 @@ struct WorldOptions {
   Treatment default_treatment = Treatment::kBalanced;
   uint64_t seed = 1;
   uint64_t link_budget_bytes = 4u << 20;
+  size_t shards = 1;
 };
 
-// The shard, its pool, its peers and its pilot.
+// The shards, their pools, their peers and their pilot.
 class World {
  public:
   explicit World(WorldOptions options = {});
+  ~World();
 
-  Peer& Connect(ConnectionInfo info = {});
+  Peer& Connect(ConnectionInfo info = {}, ShardId home = 0);
   Producer Sender(Peer& peer, AttachRequest request);
   Producer Sender(Peer& peer, std::string_view address);
   // Attached, reachable, with this much credit.
@@ -146,30 +154,64 @@ class World {
   Consumer Receiver(Peer& peer, std::string_view address, uint32_t credit = 100);
   void Close(Peer& peer);
 
-  // The pilot applies what the shard told it; consumers are answered.
+  // The pilot applies what the shards told it; consumers are answered.
   void Publish();
   // Publish, then Emit until nothing is left that can go on.
   void Turn();
+  // Mail between shards arrives, in any order between pairs, but for what is held back.
+  void Carry();
+  // Everybody goes: nothing is left anywhere.
+  void CheckEnd();
 
   // Memory as it comes from a socket: a slice of a whole block.
-  Slice Memory(std::string_view bytes);
+  Slice Memory(std::string_view bytes, ShardId home = 0);
 
-  BlockPool pool;
-  ShardOptions options;
-  std::unique_ptr<Shard> shard;
+  // What a counter or gauge says in all shards together.
+  template <typename Value>
+  int64_t Sum(Value ShardStats::*value) const {
+    int64_t sum = 0;
+    for (const auto& part : parts) sum += static_cast<int64_t>((part->shard->stats().*value).Get());
+    return sum;
+  }
+  uint64_t Unsettled() const;
+
+  // A worker, without sockets and a thread.
+  struct Part {
+    explicit Part(ShardId id) : pool(id) {}
+    BlockPool pool;
+    std::unique_ptr<Shard> shard;
+    std::shared_ptr<const RouteTable> table;  // that it goes by
+    bool late = false;                        // it sees no newer table for now
+  };
+  // Mail from one shard to another.
+  struct Ring {
+    std::deque<Envelope> mail;
+    bool late = false;  // it does not arrive for now
+  };
+  Ring& Between(ShardId from, ShardId to) { return rings_[from * parts.size() + to]; }
+
+  std::vector<std::unique_ptr<Part>> parts;  // by shard
+  BlockPool& pool;                           // of the first
+  ShardOptions options;                      //
+  std::unique_ptr<Shard>& shard;             //
+  Time now;
   std::vector<std::unique_ptr<Peer>> peers;
   std::vector<Notice> notices;  // all, in order
   bool answer_consumers = true;
 
  private:
   void Apply(const Notice& notice, RouteTable::Builder& builder);
+  void Adopt();
+  bool CarryOne();
 
   std::shared_ptr<const AddressSettings> settings_;
   std::map<AddressKey, std::shared_ptr<const Route>> routes_;
   uint32_t next_route_ = 0;
-  RouteTable tables_[2];
-  int now_ = 0;
+  uint64_t departures_ = 0;
+  std::shared_ptr<const RouteTable> table_ = std::make_shared<const RouteTable>();
   uint64_t version_ = 0;
+  std::vector<Ring> rings_;
+  Random random_;
 };
 
 // A message of one data section.

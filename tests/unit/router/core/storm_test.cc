@@ -43,13 +43,14 @@ struct StormConsumer {
 // Everything that can happen, in random order.
 class Storm {
  public:
-  explicit Storm(uint64_t seed)
+  Storm(uint64_t seed, size_t shards)
       : random_(seed),
         world_({.settings = {{.pattern = "fan", .treatment = Treatment::kMulticast},
                              {.pattern = "near", .treatment = Treatment::kClosest},
                              {.pattern = "safe", .fallback = true}},
                 .seed = seed,
-                .link_budget_bytes = 64 * 1024}) {}
+                .link_budget_bytes = 64 * 1024,
+                .shards = shards}) {}
 
   void Run(int steps) {
     for (int i = 0; i < steps; ++i) {
@@ -85,6 +86,7 @@ class Storm {
     if (dice < 780) return SettleByProducer();
     if (dice < 820) return Block();
     if (dice < 850) return AnswerDrain();
+    if (dice < 880) return Delay();
     if (dice < 900) return world_.Publish();
     world_.Turn();
   }
@@ -94,7 +96,8 @@ class Storm {
     open_.push_back(&world_.Connect({.link_capacity = kCapacity,
                                      .strip_inbound_annotations = Chance(50),
                                      .strip_outbound_annotations = Chance(50),
-                                     .session_window_bytes = 128 * 1024}));
+                                     .session_window_bytes = 128 * 1024},
+                                    static_cast<ShardId>(random_.Below(world_.parts.size()))));
   }
 
   void CloseConnection() {
@@ -235,7 +238,7 @@ class Storm {
     Peer* peer = open_[random_.Below(open_.size())];
     peer->sink.blocked = Chance(30);
     peer->sink.window = Chance(50) ? random_.Below(50'000) : UINT64_MAX;
-    if (!peer->sink.blocked) world_.shard->Resume(peer->connection);
+    if (!peer->sink.blocked) peer->Resume();
   }
 
   void AnswerDrain() {
@@ -243,7 +246,15 @@ class Storm {
     if (producer == nullptr || producer->link.record().drains == producer->drains_answered) return;
     producer->drains_answered = producer->link.record().drains;
     producer->link.record().credit = 0;
-    world_.shard->OnProducerFlow(producer->link.link, 0);
+    producer->link.peer->shard().OnProducerFlow(producer->link.link, 0);
+  }
+
+  // Of mail between shards, and of tables.
+  void Delay() {
+    const auto any = [this] { return static_cast<ShardId>(random_.Below(world_.parts.size())); };
+    world_.Between(any(), any()).late = Chance(30);
+    world_.parts[any()]->late = Chance(20);
+    if (Chance(20)) world_.now = world_.now + kMillisecond * 100;
   }
 
   // Each delivery is settled towards its producer once at most, and only while it waits for it.
@@ -260,11 +271,17 @@ class Storm {
 
   // Calm: everybody is there, takes all and settles it.
   void Finish() {
+    for (ShardId from = 0; from < world_.parts.size(); ++from) {
+      world_.parts[from]->late = false;
+      for (ShardId to = 0; to < world_.parts.size(); ++to) world_.Between(from, to).late = false;
+    }
+    world_.Turn();
+    ReadOutcomes();
     if (open_.empty()) OpenConnection();
     for (Peer* peer : open_) {
       peer->sink.blocked = false;
       peer->sink.window = UINT64_MAX;
-      world_.shard->Resume(peer->connection);
+      peer->Resume();
     }
     for (StormProducer& producer : producers_) {
       while (producer.alive && producer.incomplete) {
@@ -290,10 +307,9 @@ class Storm {
   }
 
   void Check() {
-    EXPECT_EQ(world_.shard->unsettled(), 0u);
-    const ShardStats& stats = world_.shard->stats();
-    EXPECT_EQ(stats.undelivered.Get(), 0);
-    EXPECT_EQ(stats.unsettled.Get(), 0);
+    EXPECT_EQ(world_.Unsettled(), 0u);
+    EXPECT_EQ(world_.Sum(&ShardStats::undelivered), 0);
+    EXPECT_EQ(world_.Sum(&ShardStats::unsettled), 0);
     for (StormProducer& producer : producers_) {
       if (!producer.alive) continue;
       EXPECT_TRUE(producer.waiting.empty()) << "no outcome";
@@ -306,10 +322,7 @@ class Storm {
       open_.pop_back();
     }
     world_.Publish();
-    EXPECT_EQ(stats.links_in.Get(), 0);
-    EXPECT_EQ(stats.links_out.Get(), 0);
-    world_.shard.reset();
-    EXPECT_EQ(world_.pool.bytes_in_use(), 0u);
+    world_.CheckEnd();
   }
 
   // Whole messages, none twice on a link.
@@ -338,14 +351,20 @@ class Storm {
   uint64_t next_message_ = 0;
 };
 
-TEST(Storm, LosesNothingAndForgetsNothing) {
+class StormTest : public testing::TestWithParam<size_t> {};
+
+TEST_P(StormTest, LosesNothingAndForgetsNothing) {
   for (uint64_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE(seed);
-    Storm storm(seed);
+    Storm storm(seed, GetParam());
     storm.Run(1500);
     if (testing::Test::HasFailure()) return;
   }
 }
+
+// By the number of shards.
+INSTANTIATE_TEST_SUITE_P(Shards, StormTest, testing::Values(1, 2, 3, 8),
+                         testing::PrintToStringParamName());
 
 }  // namespace
 }  // namespace trunkline::core

@@ -59,12 +59,12 @@ TEST(TableBuilder, NamesTheConsumersOfEachShard) {
   EXPECT_EQ(route->treatment, Treatment::kBalanced);
   EXPECT_EQ(route->local_count, 3u);
   ASSERT_THAT(route->local, SizeIs(3));
-  ASSERT_THAT(route->local[0], SizeIs(1));
-  EXPECT_THAT(route->local[1], IsEmpty());
-  ASSERT_THAT(route->local[2], SizeIs(2));
-  EXPECT_EQ(route->local[2][0].link.index, 4u);
-  EXPECT_EQ(route->local[2][1].link.index, 3u);
-  EXPECT_NE(route->local[2][1].load, nullptr);
+  ASSERT_THAT(route->local[0].targets, SizeIs(1));
+  EXPECT_THAT(route->local[1].targets, IsEmpty());
+  ASSERT_THAT(route->local[2].targets, SizeIs(2));
+  EXPECT_EQ(route->local[2].targets[0].link.index, 4u);
+  EXPECT_EQ(route->local[2].targets[1].link.index, 3u);
+  EXPECT_NE(route->local[2].targets[1].load, nullptr);
 }
 
 TEST(TableBuilder, LeavesOutShardsWithoutConsumersAtTheEnd) {
