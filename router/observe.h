@@ -5,6 +5,8 @@
 #include <variant>
 #include <vector>
 
+#include "router/base/time.h"
+
 namespace trunkline {
 
 // What happened, told to control in order. Plain values.
@@ -63,6 +65,16 @@ struct RouterCounters {
   uint64_t rejected = 0;
   uint64_t released = 0;
   uint64_t modified = 0;
+  uint64_t bytes_read = 0;  // of sockets, with TLS
+  uint64_t bytes_written = 0;
+  uint64_t mails_sent = 0;      // between workers
+  uint64_t mails_parked = 0;    // of those: there was no room at first
+  uint64_t mails_received = 0;  // of those: arrived
+  uint64_t wakes = 0;           // times that mail woke a worker
+  uint64_t turns = 0;
+  Duration longest_turn;           // of any worker, since start or RestartLongestTurn
+  uint64_t memory_held_bytes = 0;  // blocks with messages in them
+  uint64_t memory_budget_bytes = 0;
 };
 
 }  // namespace trunkline

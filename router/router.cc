@@ -9,6 +9,8 @@
 #include "router/base/status.h"
 #include "router/core/address.h"
 #include "router/net/event_queue.h"
+#include "router/net/machine.h"
+#include "router/net/mailbox.h"
 #include "router/net/pilot.h"
 #include "router/tls/context.h"
 
@@ -54,7 +56,7 @@ uint64_t Seed() {
 
 class Router::Impl {
  public:
-  Impl(const RouterSpec& spec, std::shared_ptr<const core::AddressSettings> settings, Wake wake);
+  Impl(const RouterSpec& spec, net::Pilot::Options options, Wake wake);
 
   // Runs `request` on the pilot's thread and waits until it is done.
   template <typename Request>
@@ -70,14 +72,20 @@ class Router::Impl {
   const RouterSpec& spec() const { return spec_; }
   std::vector<RouterEvent> TakeEvents() { return events_.Take(); }
   RouterCounters Counters() const { return pilot_.Counters(); }
+  void RestartLongestTurn() { pilot_.RestartLongestTurn(); }
   void Drain(Duration limit) {
     if (!stopped_) pilot_.Post([this, limit] { pilot_.Drain(limit); });
   }
   void Stop() {
-    if (!std::exchange(stopped_, true)) pilot_.Stop();
+    if (std::exchange(stopped_, true)) return;
+    pilot_.Stop();
+    LogWork();
   }
 
  private:
+  void LogWork() const;
+  net::Pilot::Options WithEvents(net::Pilot::Options options);
+
   const RouterSpec spec_;
   const Wake wake_;
   net::EventQueue events_;
@@ -85,18 +93,26 @@ class Router::Impl {
   net::Pilot pilot_;
 };
 
-Router::Impl::Impl(const RouterSpec& spec, std::shared_ptr<const core::AddressSettings> settings,
-                   Wake wake)
-    : spec_(spec),
-      wake_(std::move(wake)),
-      pilot_({.spec = spec,
-              .settings = std::move(settings),
-              .workers = 1,
-              .seed = Seed(),
-              .event = [this](RouterEvent event) {
-                if (events_.Push(std::move(event)) && wake_) wake_();
-              }}) {
+Router::Impl::Impl(const RouterSpec& spec, net::Pilot::Options options, Wake wake)
+    : spec_(spec), wake_(std::move(wake)), pilot_(WithEvents(std::move(options))) {
   pilot_.Start();
+}
+
+net::Pilot::Options Router::Impl::WithEvents(net::Pilot::Options options) {
+  options.event = [this](RouterEvent event) {
+    if (events_.Push(std::move(event)) && wake_) wake_();
+  };
+  return options;
+}
+
+void Router::Impl::LogWork() const {
+  const RouterCounters sum = Counters();
+  TL_LOG(info, "router stopped", {"connections", sum.connections_total},
+         {"deliveries_in", sum.deliveries_in}, {"deliveries_out", sum.deliveries_out},
+         {"accepted", sum.accepted}, {"bytes_read", sum.bytes_read},
+         {"bytes_written", sum.bytes_written}, {"mails", sum.mails_sent},
+         {"mails_parked", sum.mails_parked}, {"wakes", sum.wakes}, {"turns", sum.turns},
+         {"longest_turn_us", sum.longest_turn.ns / kMicrosecond.ns});
 }
 
 Router::Router() = default;
@@ -104,14 +120,25 @@ Router::~Router() { Stop(); }
 
 absl::StatusOr<std::unique_ptr<Router>> Router::Start(const RouterSpec& spec, Wake wake) {
   if (spec.id.empty()) return absl::InvalidArgumentError("id: must not be empty");
-  if (spec.workers != 0 && spec.workers != 1) {
-    return absl::InvalidArgumentError("workers: only 1 is supported by this version");
+  if (spec.workers < 0 || spec.workers > int{net::Mailbox::kWorkersMax}) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("workers: ", spec.workers, " is not in 0..", net::Mailbox::kWorkersMax));
   }
   TL_ASSIGN_OR_RETURN(auto settings,
                       core::AddressSettings::Build({}, TreatmentOf(spec.default_distribution)));
+  const net::Machine machine = net::ReadMachine();
+  const net::WorkerCount count = net::WorkersFor(spec.workers, machine);
+  net::Pilot::Options options;
+  options.spec = spec;
+  options.settings = std::move(settings);
+  options.workers = count.workers;
+  options.memory_budget_bytes = net::MemoryBudgetFor(spec.memory_budget_bytes, machine);
+  options.seed = Seed();
+  TL_LOG(info, "router started", {"id", spec.id}, {"version", spec.version},
+         {"workers", count.workers}, {"because", count.reason},
+         {"memory_budget_bytes", options.memory_budget_bytes});
   std::unique_ptr<Router> router(new Router());
-  router->impl_ = std::make_unique<Impl>(spec, std::move(settings), std::move(wake));
-  TL_LOG(info, "router started", {"id", spec.id}, {"version", spec.version}, {"workers", 1});
+  router->impl_ = std::make_unique<Impl>(spec, std::move(options), std::move(wake));
   return router;
 }
 
@@ -152,6 +179,7 @@ absl::Status Router::RemoveTls(const std::string& profile) {
 
 std::vector<RouterEvent> Router::TakeEvents() { return impl_->TakeEvents(); }
 RouterCounters Router::Counters() const { return impl_->Counters(); }
+void Router::RestartLongestTurn() { impl_->RestartLongestTurn(); }
 void Router::Drain(Duration limit) { impl_->Drain(limit); }
 
 void Router::Stop() {

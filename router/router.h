@@ -24,6 +24,7 @@ class Router {
   // Called on the pilot's thread after events were queued; must only wake the control thread.
   using Wake = std::function<void()>;
 
+  // InvalidArgument: `spec` is not within its limits.
   static absl::StatusOr<std::unique_ptr<Router>> Start(const RouterSpec& spec, Wake wake);
   ~Router();
   Router(const Router&) = delete;
@@ -53,6 +54,8 @@ class Router {
 
   std::vector<RouterEvent> TakeEvents();
   RouterCounters Counters() const;
+  // RouterCounters::longest_turn is that of turns from here on.
+  void RestartLongestTurn();
 
   // Stops accepting and dialling, gives no more credit, lets unsettled deliveries finish for at
   // most `limit`, then closes every connection with amqp:connection:forced and reports Drained.

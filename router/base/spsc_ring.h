@@ -44,17 +44,14 @@ class SpscRing {
   // False when full; `args` are then untouched.
   template <typename... Args>
   bool TryEmplace(Args&&... args) {
-    const size_t tail = tail_.load(std::memory_order_relaxed);
-    if (tail - head_seen_ > mask_) {
-      head_seen_ = head_.load(std::memory_order_acquire);
-      if (tail - head_seen_ > mask_) return false;
-    }
-    new (cells_[tail & mask_].bytes) T(std::forward<Args>(args)...);
-    tail_.store(tail + 1, std::memory_order_seq_cst);
-    return true;
+    return TryEmplaceAs<std::memory_order_seq_cst>(std::forward<Args>(args)...);
   }
   bool TryPush(T&& value) { return TryEmplace(std::move(value)); }
   bool TryPush(const T& value) { return TryEmplace(value); }
+  // Without that consistency, for less: for a producer that tells its consumer by other means.
+  bool TryPushUnannounced(T&& value) {
+    return TryEmplaceAs<std::memory_order_release>(std::move(value));
+  }
 
   // --- consumer
 
@@ -94,6 +91,18 @@ class SpscRing {
     T* value() { return std::launder(reinterpret_cast<T*>(bytes)); }
   };
   static constexpr size_t kCacheLine = 64;
+
+  template <std::memory_order kOrder, typename... Args>
+  bool TryEmplaceAs(Args&&... args) {
+    const size_t tail = tail_.load(std::memory_order_relaxed);
+    if (tail - head_seen_ > mask_) {
+      head_seen_ = head_.load(std::memory_order_acquire);
+      if (tail - head_seen_ > mask_) return false;
+    }
+    new (cells_[tail & mask_].bytes) T(std::forward<Args>(args)...);
+    tail_.store(tail + 1, kOrder);
+    return true;
+  }
 
   const size_t mask_;
   const std::unique_ptr<Cell[]> cells_;

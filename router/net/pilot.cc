@@ -1,5 +1,6 @@
 #include "router/net/pilot.h"
 
+#include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -11,10 +12,12 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "router/base/log.h"
+#include "router/base/memory_budget.h"
 #include "router/net/admission.h"
 #include "router/net/dialer.h"
 #include "router/net/drain.h"
 #include "router/net/listener.h"
+#include "router/net/placement.h"
 #include "router/net/publisher.h"
 #include "router/net/worker.h"
 
@@ -44,6 +47,7 @@ class Pilot::Impl {
   void Stop();
   void Post(std::function<void()> request) { asio::post(io_, std::move(request)); }
   RouterCounters Counters() const;
+  void RestartLongestTurn();
 
   void Apply(const ListenerSpec& spec, Done done);
   void Apply(const ConnectorSpec& spec, Done done);
@@ -96,6 +100,7 @@ class Pilot::Impl {
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> keep_running_{io_.get_executor()};
   Publisher publisher_;
+  MemoryBudget budget_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<uint64_t> load_;  // connections by worker
 
@@ -116,20 +121,26 @@ class Pilot::Impl {
 
 Pilot::Impl::Impl(Options options)
     : options_(std::move(options)),
-      publisher_(options_.settings, static_cast<size_t>(options_.workers), options_.seed) {
+      publisher_(options_.settings, static_cast<size_t>(options_.workers), options_.seed),
+      budget_(options_.memory_budget_bytes) {
+  std::vector<Mailbox*> mailboxes;
   for (int i = 0; i < options_.workers; ++i) {
     WorkerOptions worker;
     worker.id = static_cast<core::ShardId>(i);
     worker.identity.router_id = options_.spec.id;
     worker.version = options_.spec.version;
     worker.seed = options_.seed + static_cast<uint64_t>(i);
+    worker.workers = static_cast<size_t>(options_.workers);
+    worker.budget = &budget_;
     worker.report = [this](std::vector<Report> reports) {
       asio::post(io_,
                  [this, reports = std::move(reports)]() mutable { Receive(std::move(reports)); });
     };
     workers_.push_back(std::make_unique<Worker>(std::move(worker), publisher_.newest()));
-    publisher_.AddReader(workers_.back()->mailbox());
+    mailboxes.push_back(&workers_.back()->mailbox());
+    publisher_.AddReader(*mailboxes.back());
   }
+  for (auto& worker : workers_) worker->Meet(mailboxes);
   load_.resize(workers_.size());
 }
 
@@ -150,7 +161,9 @@ void Pilot::Impl::Stop() {
     io_.stop();
   });
   thread_.join();
+  for (auto& worker : workers_) worker->AskToStop();
   for (auto& worker : workers_) worker->Stop();
+  Worker::End(workers_);
 }
 
 RouterCounters Pilot::Impl::Counters() const {
@@ -170,9 +183,23 @@ RouterCounters Pilot::Impl::Counters() const {
     sum.rejected += shard.rejected.Get();
     sum.released += shard.released.Get();
     sum.modified += shard.modified.Get();
+    sum.bytes_read += net.bytes_read.Get();
+    sum.bytes_written += net.bytes_written.Get();
+    sum.mails_sent += net.mails_sent.Get();
+    sum.mails_parked += net.mails_parked.Get();
+    sum.mails_received += net.mails_received.Get();
+    sum.wakes += net.wakes.Get();
+    sum.turns += net.turns.Get();
+    sum.longest_turn = std::max(sum.longest_turn, net.longest_turn.Get());
   }
+  sum.memory_held_bytes = budget_.used();
+  sum.memory_budget_bytes = budget_.limit();
   sum.connections_refused = admission_.refused();
   return sum;
+}
+
+void Pilot::Impl::RestartLongestTurn() {
+  for (auto& worker : workers_) worker->RestartLongestTurn();
 }
 
 // --- requests
@@ -350,10 +377,7 @@ void Pilot::Impl::Accepted(Listener& listener, Descriptor fd, std::string peer) 
 
 uint64_t Pilot::Impl::Place(Descriptor fd, std::shared_ptr<const ConnectionPlan> plan,
                             std::string peer) {
-  size_t least = 0;
-  for (size_t i = 1; i < load_.size(); ++i) {
-    if (load_[i] < load_[least]) least = i;
-  }
+  const size_t least = LeastLoaded(load_);
   ++load_[least];
   const uint64_t id = ++last_connection_;
   connections_[id] = {static_cast<core::ShardId>(least), plan->owner, plan->inbound};
@@ -473,6 +497,7 @@ void Pilot::Start() { impl_->Start(); }
 void Pilot::Stop() { impl_->Stop(); }
 void Pilot::Post(std::function<void()> request) { impl_->Post(std::move(request)); }
 RouterCounters Pilot::Counters() const { return impl_->Counters(); }
+void Pilot::RestartLongestTurn() { impl_->RestartLongestTurn(); }
 void Pilot::Apply(const ListenerSpec& spec, Done done) { impl_->Apply(spec, std::move(done)); }
 void Pilot::Apply(const ConnectorSpec& spec, Done done) { impl_->Apply(spec, std::move(done)); }
 void Pilot::Apply(std::shared_ptr<const core::AddressSettings> settings, Done done) {

@@ -23,7 +23,7 @@ namespace trunkline::net {
 // thousand. Bound of the inbox: a worker adds at most one batch per turn, control one request at a
 // time.
 //
-// Thread: Start, Stop, Post and Counters are for the owner's; the requests run on the pilot's, by
+// Thread: Start, Stop, Post and counters are for the owner's; the requests run on the pilot's, by
 // Post.
 class Pilot {
  public:
@@ -34,6 +34,7 @@ class Pilot {
     RouterSpec spec;
     std::shared_ptr<const core::AddressSettings> settings;  // to begin with
     int workers = 1;
+    uint64_t memory_budget_bytes = 0;  // 0: no limit
     uint64_t seed = 0;
     // Takes events, in order, on the pilot's thread.
     std::function<void(RouterEvent)> event;
@@ -49,6 +50,7 @@ class Pilot {
   void Stop();
   void Post(std::function<void()> request);
   RouterCounters Counters() const;
+  void RestartLongestTurn();
 
   // --- requests; see Router for what they promise
   void Apply(const ListenerSpec& spec, Done done);

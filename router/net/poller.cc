@@ -59,10 +59,11 @@ int Poller::WithoutWakeUp(absl::Span<epoll_event> events, int n) {
   return n;
 }
 
-void Poller::Wake() {
-  if (!sleeping_.exchange(false)) return;
+bool Poller::Wake() {
+  if (!sleeping_.load() || !sleeping_.exchange(false)) return false;
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t size = write(event_.get(), &one, sizeof one);
+  return true;
 }
 
 }  // namespace trunkline::net

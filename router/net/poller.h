@@ -15,15 +15,15 @@ namespace trunkline::net {
 // missing what others put down for it:
 //
 //   sleeper                                   poster
-//   1. sleeping.exchange(true)                1. put the thing down (ring, slot)
-//   2. look again: anything put down?         2. if sleeping.exchange(false):
+//   1. sleeping.exchange(true)                1. put the thing down (dirty word, slot)
+//   2. look again: anything put down?         2. if sleeping, and sleeping.exchange(false):
 //   3. epoll_wait; at once if there was             write the eventfd
 //   4. sleeping.exchange(false)
 //
-// All four are seq_cst exchanges of one word, so they have one order: if the poster's comes before
-// 1, the sleeper reads what the poster wrote and its second look sees the thing; if it comes after,
-// the poster sees the flag and writes. Both may happen, which costs an empty turn. A poster whose
-// peer is awake makes no system call.
+// All of these are seq_cst, so they have one order: if the poster's look at the flag comes before
+// the sleeper's 1, what it put down comes before the sleeper's second look, which sees it; if it
+// comes after, the poster sees the flag and writes. Both may happen, which costs an empty turn. A
+// poster whose peer is awake makes no system call and takes no cache line from it.
 //
 // Thread: the sleeper's; Wake is called by any.
 class Poller {
@@ -49,8 +49,8 @@ class Poller {
     return n;
   }
 
-  // Call after the thing was put down. Any thread.
-  void Wake();
+  // Call after the thing was put down, by a seq_cst write. True if the thread slept. Any thread.
+  bool Wake();
 
  private:
   int Poll(absl::Span<epoll_event> events, Duration patience);
@@ -58,7 +58,7 @@ class Poller {
 
   Descriptor epoll_;
   Descriptor event_;
-  std::atomic<bool> sleeping_{false};
+  alignas(64) std::atomic<bool> sleeping_{false};
 };
 
 }  // namespace trunkline::net

@@ -56,12 +56,12 @@ size_t Socket::Read(bool failed) {
   return total;
 }
 
-bool Socket::Flush(Time now) {
-  if (blocked_ || broken()) return false;
+Socket::Flushed Socket::Flush(Time now) {
+  if (blocked_ || broken()) return {};
   driver_->Flush(now);
   std::array<iovec, kGatherMax> parts;
   const int count = driver_->Gather(parts.data(), kGatherMax);
-  if (count == 0) return driver_->Wrote(0);
+  if (count == 0) return {.bytes = 0, .made_room = driver_->Wrote(0)};
   size_t offered = 0;
   for (int i = 0; i < count; ++i) offered += parts[i].iov_len;
   msghdr message{};
@@ -70,11 +70,11 @@ bool Socket::Flush(Time now) {
   const ssize_t n = sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
   if (n < 0 && !IsTemporary(errno)) {
     error_ = errno;
-    return false;
+    return {};
   }
   const size_t written = n < 0 ? 0 : static_cast<size_t>(n);
   blocked_ = written < offered;
-  return driver_->Wrote(written);
+  return {.bytes = written, .made_room = driver_->Wrote(written)};
 }
 
 std::string Socket::Error() const {

@@ -39,9 +39,12 @@ class Socket {
   // Reads until the stream is empty, the quantum is used up or the driver has had enough; returns
   // how many bytes came. `failed`: epoll says that the stream is broken or ended on both sides.
   size_t Read(bool failed);
-  // Encodes what is pending and writes once, unless the stream is full. True if the write made room
-  // for links that waited, so the shard has to emit again.
-  bool Flush(Time now);
+  struct Flushed {
+    size_t bytes = 0;
+    bool made_room = false;  // for links that waited, so the shard has to emit again
+  };
+  // Encodes what is pending and writes once, unless the stream is full.
+  Flushed Flush(Time now);
   // The stream takes bytes again.
   void Unblock() { blocked_ = false; }
   // Something is left that could be written at once.

@@ -8,9 +8,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "router/amqp/codec.h"
+#include "router/base/log.h"
 
 namespace trunkline::net {
 namespace {
+
+constexpr LogModule kLogModule = LogModule::kNet;
 
 // The only clock of the data plane.
 Time Now() {
@@ -48,9 +51,16 @@ core::ConnectionInfo InfoOf(const ConnectionSpec& spec) {
 
 Worker::Worker(WorkerOptions options, const View* first)
     : options_(std::move(options)),
-      shard_({.id = options_.id, .identity = options_.identity, .seed = options_.seed}, pool_),
+      mailbox_(poller_, options_.workers),
+      pool_(options_.id),
       timers_(Now()),
-      view_(first) {}
+      view_(first) {
+  core::ShardOptions shard;
+  shard.id = options_.id;
+  shard.identity = options_.identity;
+  shard.seed = options_.seed;
+  shard_.emplace(std::move(shard), pool_);
+}
 
 Worker::~Worker() { Stop(); }
 
@@ -58,16 +68,46 @@ void Worker::Start() {
   thread_ = std::thread([this] { Run(); });
 }
 
-void Worker::Stop() {
+void Worker::AskToStop() {
   stop_.store(true);
   poller_.Wake();
+}
+
+void Worker::Stop() {
+  AskToStop();
   if (thread_.joinable()) thread_.join();
+}
+
+void Worker::End(absl::Span<const std::unique_ptr<Worker>> workers) {
+  // With no thread left, references may be given up where they are.
+  const auto drop = [](core::Envelope&& mail) {
+    std::visit(Overload{[](core::Deliver& deliver) { deliver.payload.TakeBack(); },
+                        [](core::More& more) { more.payload.TakeBack(); },
+                        [](core::Bounced& bounced) { bounced.payload.TakeBack(); },
+                        [](core::Returns& returns) { BlockPool::AcceptReturns(returns.blocks); },
+                        [](auto&) {}},
+               mail);
+  };
+  for (const auto& worker : workers) {
+    worker->mailbox_.Clear(drop);
+    for (std::vector<core::Envelope>& mail : worker->shard_->outbox().to_shard) {
+      for (core::Envelope& one : mail) drop(std::move(one));
+      mail.clear();
+    }
+  }
+  for (const auto& worker : workers) worker->shard_.reset();
+  for (const auto& worker : workers) {
+    for (const auto& home : workers) {
+      BlockPool::AcceptReturns(worker->pool_.TakeReturns(home->id()));
+    }
+  }
 }
 
 void Worker::Run() {
   pthread_setname_np(pthread_self(), absl::StrCat("tl-worker-", options_.id).c_str());
   now_ = Now();
-  shard_.Adopt({view_->version, &view_->routes, view_->settings.get()});
+  shard_->BeginTurn(now_);
+  shard_->Adopt({view_->version, &view_->routes, view_->settings.get()});
   std::array<epoll_event, kSocketQuantum> events;
   const auto anything = [this] { return mailbox_.HasMail() || stop_.load(); };
   while (!stop_.load()) {
@@ -79,23 +119,31 @@ void Worker::Run() {
 
 Duration Worker::Patience() const {
   if (work_left_) return Duration{};
-  const Time deadline = timers_.NextDeadline();
+  const Time deadline = std::min(timers_.NextDeadline(), shard_->NextDeadline());
   if (deadline == kNever) return kMinute;
   return deadline > now_ ? deadline - now_ : Duration{};
 }
 
 void Worker::Turn(absl::Span<const epoll_event> events, Time now) {
   now_ = now;
+  work_left_ = false;
+  shard_->BeginTurn(now);
+  FollowBudget();
   Read(events);
   AdoptNewestView();  // after the reads: what was read was sent before what is adopted here
   Parse(now);
   TakeMail(now);
   timers_.Advance(now, [this, now](uint64_t cookie) { Expire(cookie, now); });
-  work_left_ = shard_.Emit(now);
+  work_left_ |= shard_->Emit(now);
+  PostMail(kReturnsQuantum);  // before the writes: the others begin while this thread writes
   now_ = Now();
   Flush(now_);
+  PostMail(SIZE_MAX);
   Tell();
+  ChargeBudget();
   work_left_ |= !parse_.empty() || !flush_.empty() || !workspace_.touched.empty();
+  counters_.turns.Add();
+  counters_.longest_turn.Note(Now() - now);
 }
 
 // --- 1. bytes only, no parsing
@@ -116,12 +164,12 @@ void Worker::Read(absl::Span<const epoll_event> events) {
       Enlist(handle, *socket);
     }
     if ((event.events & EPOLLIN) == 0 && !failed) continue;
-    bytes_read_ += socket->Read(failed);
+    const size_t bytes = socket->Read(failed);
+    bytes_read_ += bytes;
+    counters_.bytes_read.Add(bytes);
     if (!std::exchange(socket->notes.in_parse, true)) parse_.push_back(handle);
   }
-  if (!events.empty() && upkeep_ == 0) {
-    upkeep_ = timers_.Schedule(now_ + kUpkeepInterval, kUpkeepCookie);
-  }
+  if (!events.empty()) PlanUpkeep();
 }
 
 // --- 2.
@@ -129,7 +177,7 @@ void Worker::Read(absl::Span<const epoll_event> events) {
 void Worker::AdoptNewestView() {
   const View* view = mailbox_.TakeView();
   if (view == nullptr) return;
-  shard_.Adopt({view->version, &view->routes, view->settings.get()});
+  shard_->Adopt({view->version, &view->routes, view->settings.get()});
   reports_.push_back(
       ViewLeft{.shard = options_.id, .left = view_->version, .adopted = view->version});
   view_ = view;
@@ -158,14 +206,30 @@ void Worker::Parse(Time now) {
 
 void Worker::TakeMail(Time now) {
   const auto take = Overload{[](std::monostate) {},
-                             [&](core::Envelope&& mail) { shard_.Accept(std::move(mail)); },
+                             [&](core::Envelope&& mail) { shard_->Accept(std::move(mail)); },
                              [&](NewConnection&& mail) { Take(std::move(mail), now); },
                              [&](CloseConnection&& mail) { Take(mail, now); },
                              [&](CloseAll&& mail) { Take(mail, now); },
                              [&](Quiesce&&) { TakeQuiesce(); }};
-  const Mailbox::Drained drained =
-      mailbox_.Drain(kMailQuantum, [&](Mail&& mail) { std::visit(take, std::move(mail)); });
+  const Mailbox::Drained drained = mailbox_.Drain(
+      kMailQuantum, [&](Mail&& mail) { std::visit(take, std::move(mail)); },
+      [&](core::ShardId from, core::Envelope&& mail) { shard_->Accept(from, std::move(mail)); });
+  work_left_ |= drained.left;
   if (drained.room_wanted) reports_.push_back(MailboxHasRoom{options_.id});
+  if (drained.count > 0) {
+    counters_.mails_received.Add(drained.count);
+    PlanUpkeep();
+  }
+  if ((drained.tell_room | drained.room_at) != 0) ForwardMail(drained);
+}
+
+void Worker::ForwardMail(const Mailbox::Drained& drained) {
+  for (size_t i = 0; i < peers_.size(); ++i) {
+    if ((drained.tell_room >> i & 1) != 0) peers_[i]->TellRoom(options_.id);
+    if ((drained.room_at >> i & 1) != 0 && peers_[i]->Forward(options_.id).woke) {
+      counters_.wakes.Add();
+    }
+  }
 }
 
 void Worker::Take(NewConnection&& connection, Time now) {
@@ -183,7 +247,7 @@ void Worker::Take(NewConnection&& connection, Time now) {
     ReportGone(socket, "the system has no watch for the socket");
     return Erase(handle, socket);
   }
-  socket.Start(options, shard_, workspace_);
+  socket.Start(options, *shard_, workspace_);
   if (quiesced_) socket.driver().Quiesce();
   Arm(handle, socket, socket.driver().Tick(now));
   if (closing_) return CloseSocket(handle, socket, closing_, now);
@@ -232,7 +296,7 @@ void Worker::Take(const CloseAll& close, Time now) {
 
 void Worker::TakeQuiesce() {
   quiesced_ = true;
-  shard_.Quiesce();
+  shard_->Quiesce();
   sockets_.ForEach([this](Handle<Socket> handle, Socket& socket) {
     if (socket.lingering()) return;
     socket.driver().Quiesce();
@@ -271,8 +335,13 @@ void Worker::Arm(Handle<Socket> handle, Socket& socket, Time deadline) {
   socket.notes.timer = timers_.Schedule(deadline, handle.Pack());
 }
 
+void Worker::PlanUpkeep() {
+  if (upkeep_ == 0) upkeep_ = timers_.Schedule(now_ + kUpkeepInterval, kUpkeepCookie);
+}
+
 void Worker::Upkeep(Time now) {
   upkeep_ = 0;
+  PostMail(1);
   const bool quiet = std::exchange(bytes_read_, 0) < kQuietBytes;
   if (quiet) {
     workspace_.arena.Trim();
@@ -280,7 +349,7 @@ void Worker::Upkeep(Time now) {
   }
   const bool crowd_left = counters_.sockets_closed.Get() - closed_at_trim_ >= kTrimSockets;
   if (quiet && crowd_left && now - trimmed_at_ >= kTrimInterval) return TrimAll(now);
-  if (!quiet || crowd_left) upkeep_ = timers_.Schedule(now + kUpkeepInterval, kUpkeepCookie);
+  if (!quiet || crowd_left) PlanUpkeep();
 }
 
 // What the crowd used goes back to the system.
@@ -288,11 +357,33 @@ void Worker::TrimAll(Time now) {
   trimmed_at_ = now;
   closed_at_trim_ = counters_.sockets_closed.Get();
   sockets_.Trim();
-  shard_.Trim();
+  shard_->Trim();
   malloc_trim(0);
 }
 
-// --- 5. one write per socket
+// --- 5. mail to the other workers
+
+// `returns_min`: blocks that are worth mail of their own. With other mail, all go.
+void Worker::PostMail(size_t returns_min) {
+  if (peers_.size() < 2) return;
+  std::vector<std::vector<core::Envelope>>& outbox = shard_->outbox().to_shard;
+  if (outbox.size() < peers_.size()) outbox.resize(peers_.size());
+  for (size_t to = 0; to < peers_.size(); ++to) {
+    std::vector<core::Envelope>& mail = outbox[to];
+    const size_t returns = pool_.returns(static_cast<core::ShardId>(to));
+    if (mail.empty() && returns < returns_min) continue;
+    if (returns > 0) {
+      mail.emplace_back(core::Returns{pool_.TakeReturns(static_cast<core::ShardId>(to))});
+    }
+    const size_t count = mail.size();
+    const Mailbox::Posted posted = peers_[to]->Post(options_.id, mail);
+    counters_.mails_sent.Add(count);
+    if (posted.sent < count) counters_.mails_parked.Add(count - posted.sent);
+    if (posted.woke) counters_.wakes.Add();
+  }
+}
+
+// --- 6. one write per socket
 
 void Worker::Enlist(Handle<Socket> handle, Socket& socket) {
   if (!std::exchange(socket.notes.in_flush, true)) flush_.push_back(handle);
@@ -315,7 +406,9 @@ void Worker::FlushSocket(Handle<Socket> handle, Time now) {
   if (socket == nullptr) return;
   socket->notes.in_flush = false;
   if (socket->lingering()) return;
-  work_left_ |= socket->Flush(now);
+  const Socket::Flushed flushed = socket->Flush(now);
+  counters_.bytes_written.Add(flushed.bytes);
+  work_left_ |= flushed.made_room;
   NotePhase(handle, *socket, now);
   if (socket->Finished()) return Finish(handle, *socket, now);
   if (socket->HasMoreToWrite()) Enlist(handle, *socket);
@@ -374,16 +467,38 @@ void Worker::Erase(Handle<Socket> handle, Socket& socket) {
   counters_.sockets_closed.Add();
 }
 
-// --- 6.
+// --- 7.
 
 void Worker::Tell() {
-  const auto unsettled = static_cast<int64_t>(shard_.unsettled());
+  const auto unsettled = static_cast<int64_t>(shard_->unsettled());
   counters_.unsettled.Add(unsettled - counters_.unsettled.Get());
-  core::Outbox outbox = shard_.TakeOutbox();
-  if (!outbox.Empty()) {
-    reports_.push_back(ShardNotices{options_.id, std::move(outbox.to_pilot)});
-  }
+  std::vector<core::Notice>& notices = shard_->outbox().to_pilot;
+  if (!notices.empty()) reports_.push_back(ShardNotices{options_.id, std::exchange(notices, {})});
   if (!reports_.empty()) options_.report(std::exchange(reports_, {}));
+}
+
+// --- 8. the budget of the process
+
+void Worker::ChargeBudget() {
+  const uint64_t held = pool_.bytes_in_use();
+  if (held == charged_) return;
+  MemoryBudget& budget = *options_.budget;
+  const auto change =
+      budget.Add(static_cast<int64_t>(held) - static_cast<int64_t>(std::exchange(charged_, held)));
+  if (change == MemoryBudget::Change::kNone) return;
+  if (change == MemoryBudget::Change::kBegun) {
+    TL_LOG(warning, "memory budget used up, producers get no credit", {"held", budget.used()},
+           {"memory_budget_bytes", budget.limit()});
+  } else {
+    TL_LOG(info, "memory budget has room again", {"held", budget.used()});
+  }
+  // Each tells its shard; one that sleeps may owe credit.
+  for (Mailbox* peer : peers_) peer->Nudge();
+}
+
+void Worker::FollowBudget() {
+  if (options_.budget->pressed() == pressed_) return;
+  pressed_ = !pressed_;
 }
 
 }  // namespace trunkline::net

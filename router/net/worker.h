@@ -4,20 +4,23 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/types/span.h"
 #include "router/base/counter.h"
+#include "router/base/memory_budget.h"
 #include "router/base/slot_map.h"
 #include "router/base/timer_wheel.h"
 #include "router/conn/workspace.h"
 #include "router/core/shard.h"
+#include "router/net/longest.h"
 #include "router/net/mailbox.h"
 #include "router/net/poller.h"
 #include "router/net/socket.h"
-#include "router/net/view.h"
 
 namespace trunkline::net {
 
@@ -26,6 +29,8 @@ struct WorkerOptions {
   core::LocalIdentity identity;
   std::string version;  // told to peers in open
   uint64_t seed = 0;
+  size_t workers = 1;              // of the router
+  MemoryBudget* budget = nullptr;  // of the process; outlives the worker
   // Takes what a turn has for the pilot, on the worker's thread; must not block.
   std::function<void(std::vector<Report>)> report;
 };
@@ -36,14 +41,22 @@ struct WorkerCounters {
   Counter connections_gone;
   Counter sockets_closed;  // some time after they are gone: their descriptors are free again
   core::Gauge unsettled;   // deliveries that are not finished, at the end of the last turn
+  Counter bytes_read;      // from sockets
+  Counter bytes_written;
+  Counter mails_sent;      // to other workers
+  Counter mails_parked;    // of those, for which there was no room at first
+  Counter mails_received;  // from other workers
+  Counter wakes;           // times that mail woke another worker
+  Counter turns;
+  Longest longest_turn;
 };
 
 // A thread with its sockets, their drivers and its shard: the data plane. Everything that happens,
-// happens in Turn; nothing in a callback of a socket. It knows the world by one View and the rest
-// of the process by its Mailbox and the reports it gives.
+// happens in Turn; nothing in a callback of a socket. It knows the world by one View, the other
+// workers by their mailboxes, and the rest of the process by its own and the reports it gives.
 //
-// Owned by the Router. Thread: its own; constructor, Start, Stop, the pilot's side of the mailbox
-// and the counters are for others.
+// Owned by the Pilot. Thread: its own; constructor, Meet, Start, Stop, End, the others' sides of
+// the mailbox and the counters are for others.
 class Worker {
  public:
   // `first` is the View to begin with.
@@ -53,19 +66,30 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
+  // The mailboxes of all workers in their order, its own among them; they outlive its thread.
+  void Meet(std::vector<Mailbox*> peers) { peers_ = std::move(peers); }
   void Start();
-  // Hangs up on everybody and joins the thread.
+  // Has the thread hang up on everybody and end.
+  void AskToStop();
+  // Does that and joins the thread.
   void Stop();
+  // The end of all that workers hold of each other: mail under way, payload of each other's blocks.
+  // REQUIRES: all are stopped, and none has been destroyed.
+  static void End(absl::Span<const std::unique_ptr<Worker>> workers);
 
   core::ShardId id() const { return options_.id; }
   Mailbox& mailbox() { return mailbox_; }
   const WorkerCounters& counters() const { return counters_; }
-  const core::ShardStats& shard_stats() const { return shard_.stats(); }
+  void RestartLongestTurn() { counters_.longest_turn.Restart(); }
+  const core::ShardStats& shard_stats() const { return shard_->stats(); }
 
  private:
   // What one turn does at most; the rest is done in the next, without sleeping.
   static constexpr size_t kSocketQuantum = 64;
-  static constexpr size_t kMailQuantum = 1024;
+  static constexpr size_t kMailQuantum = 1024;  // of each sender
+  // Blocks of another worker that are worth mail of their own; fewer go with the next mail, or in
+  // the next quiet second.
+  static constexpr size_t kReturnsQuantum = 16;
   static constexpr int kHandshakeQuantum = 2;  // TLS: each may be a private key operation
   // A peer that does not end its side after we ended ours.
   static constexpr Duration kLingerTime = Seconds(2);
@@ -85,10 +109,14 @@ class Worker {
   void Parse(Time now);
   void TakeMail(Time now);
   void Expire(uint64_t cookie, Time now);
+  void PostMail(size_t returns_min);
   void Flush(Time now);
   void Tell();
+  void ChargeBudget();
 
   // Mail.
+  void FollowBudget();
+  void ForwardMail(const Mailbox::Drained& drained);
   void Take(NewConnection&& connection, Time now);
   void Take(const CloseConnection& close, Time now);
   void Take(const CloseAll& close, Time now);
@@ -104,6 +132,7 @@ class Worker {
   void Finish(Handle<Socket> handle, Socket& socket, Time now);
   void ReportGone(const Socket& socket, std::string error);
   void Erase(Handle<Socket> handle, Socket& socket);
+  void PlanUpkeep();
   void Upkeep(Time now);
   void TrimAll(Time now);
 
@@ -111,11 +140,12 @@ class Worker {
   WorkerCounters counters_;
   std::atomic<bool> stop_{false};
   Poller poller_;
-  Mailbox mailbox_{poller_};
+  Mailbox mailbox_;
+  std::vector<Mailbox*> peers_;
 
   BlockPool pool_;
   conn::Workspace workspace_{pool_};
-  core::Shard shard_;
+  std::optional<core::Shard> shard_;  // until End
   SlotMap<Socket> sockets_;
   TimerWheel timers_;
   const View* view_;
@@ -129,6 +159,8 @@ class Worker {
   bool work_left_ = false;
   Time now_;  // as last read
 
+  uint64_t charged_ = 0;  // to the budget
+  bool pressed_ = false;  // what the shard was told about it
   bool quiesced_ = false;
   amqp::Condition closing_;  // CloseAll was mailed: nobody comes in any more
 

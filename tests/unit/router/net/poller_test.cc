@@ -76,7 +76,7 @@ TEST(Poller, AWakeUpEndsTheWaitAndIsNoEvent) {
 
 TEST(Poller, WakingSomebodyWhoIsAwakeCostsNothingLater) {
   Poller poller;
-  poller.Wake();
+  EXPECT_FALSE(poller.Wake());
   std::array<epoll_event, 4> events;
   bool looked = false;
   EXPECT_EQ(poller.Wait(absl::MakeSpan(events), Milliseconds(1), [&] { return !(looked = true); }),
@@ -96,7 +96,7 @@ TEST(Poller, NeverMissesWhatWasPutDown) {
   std::atomic<int> seen{0};
   std::thread poster([&] {
     for (int i = 1; i <= kRounds; ++i) {
-      posted.store(i, std::memory_order_release);
+      posted.store(i);
       poller.Wake();
       while (seen.load(std::memory_order_acquire) < i) std::this_thread::yield();
     }

@@ -22,11 +22,14 @@ std::string Message(const std::string& body) {
   return std::string("\x00\x53\x75\xa0", 4) + static_cast<char>(body.size()) + body;
 }
 
-TEST(Router, RefusesMoreThanOneWorker) {
-  const auto router = Router::Start({.id = "r", .workers = 2}, [] {});
-  EXPECT_EQ(router.status(),
-            absl::InvalidArgumentError("workers: only 1 is supported by this version"));
+TEST(Router, HasOneToSixteenWorkers) {
+  EXPECT_EQ(Router::Start({.id = "r", .workers = -1}, [] {}).status(),
+            absl::InvalidArgumentError("workers: -1 is not in 0..16"));
+  EXPECT_EQ(Router::Start({.id = "r", .workers = 17}, [] {}).status(),
+            absl::InvalidArgumentError("workers: 17 is not in 0..16"));
   EXPECT_TRUE(Router::Start({.id = "r", .workers = 0}, [] {}).ok());
+  EXPECT_TRUE(Router::Start({.id = "r", .workers = 1}, [] {}).ok());
+  EXPECT_TRUE(Router::Start({.id = "r", .workers = 16}, [] {}).ok());
 }
 
 TEST(Router, CarriesAMessageAndItsSettlement) {
