@@ -14,6 +14,8 @@ import time
 
 # A generator's thread above this share of a core may have been what limited the figure.
 GENERATOR_LIMIT = 0.9
+# Share of the time that generator or router wanted a processor which others had: a noisy machine.
+WAIT_LIMIT = 0.05
 
 
 def add_options(parser, tools):
@@ -98,7 +100,9 @@ listeners:
                     return
             except TimeoutError:
                 pass  # looks after the process again
-        sys.exit(f"trunkd ended before it was ready:\n{self.log()}")
+        log = self.log()
+        shutil.rmtree(self.folder)
+        sys.exit(f"trunkd ended before it was ready:\n{log}")
 
     def arguments(self, case):
         if "--tls" in case:
@@ -200,6 +204,17 @@ def verdicts(row, limits):
             kept = row[key] <= target if relation == "<=" else row[key] >= target
             verdict = "kept" if kept else "MISSED"
             words.append(f"{key} {row[key]:.2f} {relation} {target:g} {verdict}")
+    return words
+
+
+def doubts(row):
+    """What makes the figures of a row doubtful."""
+    words = []
+    if row["generator_cores"] > GENERATOR_LIMIT:
+        words.append("the generator was the limit")
+    for who in ("generator", "router"):
+        if row.get(f"{who}_waited", 0) > WAIT_LIMIT:
+            words.append(f"NOISY: {who} waited {row[f'{who}_waited']:.0%}")
     return words
 
 

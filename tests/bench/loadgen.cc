@@ -1,6 +1,6 @@
 // Raw load generator: own sockets, frames encoded once and patched. Costs far less than what it
-// measures, and says so: generator_cores is the share of its busiest thread. Prints one line of
-// key=value figures.
+// measures, and says so: generator_cores is the share of its busiest thread, *_waited the share of
+// time that a processor was wanted and others had it. Prints one line of key=value figures.
 //
 //   loadgen --port N [--port-b N] [--pid PID] [--senders 4] [--receivers 4] [--links 1] [--size 64]
 //           [--settled] [--rate N] [--warmup S] [--seconds S] [--messages N] [--ca FILE]
@@ -17,7 +17,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -53,12 +52,6 @@ struct Options {
   std::string address = "bench";  // that of each link begins so
 };
 
-uint64_t ThreadCpuNs() {
-  timespec used{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-  return static_cast<uint64_t>(used.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(used.tv_nsec);
-}
-
 // One thread of the generator: its clients, and what they did while it was measured.
 class Lane {
  public:
@@ -86,15 +79,19 @@ class Lane {
     ended_ = &ended;
     common_.latency.Clear();
     const uint64_t received = common_.received;
-    const uint64_t cpu = ThreadCpuNs();
+    const CpuTime before = ThreadCpu();
     const uint64_t start = NowNs();
     Drive(options_.seconds, options_.messages / static_cast<uint64_t>(options_.threads));
     messages_ = common_.received - received;
-    cores_ = static_cast<double>(ThreadCpuNs() - cpu) / static_cast<double>(NowNs() - start);
+    const auto wall = static_cast<double>(NowNs() - start);
+    const CpuTime after = ThreadCpu();
+    cores_ = static_cast<double>(after.used - before.used) / wall;
+    waited_ = static_cast<double>(after.waited - before.waited) / wall;
   }
 
   uint64_t messages() const { return messages_; }
   double cores() const { return cores_; }
+  double waited() const { return waited_; }
   const Histogram& latency() const { return common_.latency; }
 
  private:
@@ -183,6 +180,7 @@ class Lane {
   const std::atomic<bool>* ended_ = nullptr;
   uint64_t messages_ = 0;
   double cores_ = 0;
+  double waited_ = 0;  // share of the time that it had no processor but wanted one
 };
 
 // One run: connects everything, warms up, measures.
@@ -231,7 +229,8 @@ class Run {
       router_cpu_ = Cpu();
       start_ = NowNs();
     } else {
-      router_cpu_ = Cpu() - router_cpu_;
+      const CpuTime now = Cpu();
+      router_cpu_ = {now.used - router_cpu_.used, now.waited - router_cpu_.waited};
       wall_ = static_cast<double>(NowNs() - start_);
     }
   }
@@ -239,19 +238,22 @@ class Run {
   void Print() const {
     double messages = 0;
     double cores = 0;
+    double waited = 0;
     Histogram latency;
     for (const auto& lane : lanes_) {
       messages += static_cast<double>(lane->messages());
       cores = std::max(cores, lane->cores());
+      waited = std::max(waited, lane->waited());
       latency.Add(lane->latency());
     }
-    const auto cpu = static_cast<double>(router_cpu_);
+    const auto cpu = static_cast<double>(router_cpu_.used);
     std::printf(
         "messages=%.0f seconds=%.3f per_second=%.0f cpu_us=%.4f router_cores=%.3f "
-        "generator_cores=%.3f p50_us=%.1f p99_us=%.1f p999_us=%.1f rss_mib=%.1f\n",
+        "router_waited=%.3f generator_cores=%.3f generator_waited=%.3f p50_us=%.1f p99_us=%.1f "
+        "p999_us=%.1f rss_mib=%.1f\n",
         messages, wall_ / 1e9, messages / wall_ * 1e9, messages > 0 ? cpu / messages / 1e3 : 0,
-        cpu / wall_, cores, latency.Microseconds(0.5), latency.Microseconds(0.99),
-        latency.Microseconds(0.999),
+        cpu / wall_, static_cast<double>(router_cpu_.waited) / wall_, cores, waited,
+        latency.Microseconds(0.5), latency.Microseconds(0.99), latency.Microseconds(0.999),
         options_.pid != 0 ? static_cast<double>(ProcessRssBytes(options_.pid)) / (1 << 20) : 0);
   }
 
@@ -275,13 +277,13 @@ class Run {
     }
   }
 
-  uint64_t Cpu() const { return options_.pid != 0 ? ProcessCpuNs(options_.pid) : 0; }
+  CpuTime Cpu() const { return options_.pid != 0 ? ProcessCpu(options_.pid) : CpuTime{}; }
 
   Options options_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::atomic<bool> ended_ = false;
   uint64_t start_ = 0;
-  uint64_t router_cpu_ = 0;
+  CpuTime router_cpu_;
   double wall_ = 0;
 };
 

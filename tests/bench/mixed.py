@@ -94,9 +94,8 @@ def main():
     if quiet["p99_us"] > 0:
         row["p99_ratio"] = row["p99_us"] / quiet["p99_us"]
     notes = harness.verdicts(row, LIMITS) if options.limits else []
-    if max(quiet["generator_cores"], row["generator_cores"]) > GENERATOR_LIMIT:
-        notes.append("the generator was the limit")
-    table.row(f"64 B at {options.rate:,}/s", quiet)
+    notes += harness.doubts(row)
+    table.row(f"64 B at {options.rate:,}/s", quiet, harness.doubts(quiet))
     table.row(f"with {options.stream_mib} MiB, {options.connects:,} TLS connects", row, notes)
     print(f"workers {options.workers}; router on {options.router_cpus}, small messages on "
           f"{options.generator_cpus[:1]}, the others on {options.disturber_cpus}; medians of "

@@ -95,9 +95,7 @@ def notes_of(options, case, row, single):
     if single:
         notes.append(f"one worker {harness.median(single, 'per_second'):.0f}/s "
                      f"at {harness.median(single, 'router_cores'):.2f} cores")
-    if row["generator_cores"] > GENERATOR_LIMIT:
-        notes.append("the generator was the limit")
-    return notes
+    return notes + harness.doubts(row)
 
 
 def main():
@@ -127,8 +125,8 @@ def main():
             table.row(case.name, row, notes_of(options, case, row, rounds[2]))
         print(f"workers {options.workers}; router on {options.router_cpus}, generator on "
               f"{options.generator_cpus}; valid if the relay needs at most {RELAY_LIMIT_US} us at "
-              f"64 B and the generator at most {GENERATOR_LIMIT} cores; latencies mean something "
-              "at a fixed rate only")
+              f"64 B and the generator at most {GENERATOR_LIMIT} cores, and nothing is "
+              "NOISY; latencies mean something at a fixed rate only")
     finally:
         harness.stop_all(peers)
 

@@ -8,19 +8,17 @@ without consumers: no link may have credit, and nothing may grow.
 Formula, above the memory before (everything is attached then):
   links x (4 session windows, the most that a first window lets in, + output of the consumer's
   connection up to its high-water mark + one quantum + two blocks that are partly used),
-  at most 60 % of the memory, + the free blocks that each worker keeps.
+  at most the budget of the process, + the free blocks that each worker keeps.
 """
 
 import argparse
-import os
-import pathlib
+import math
+import re
 
 import harness
-from harness import GENERATOR_LIMIT
 
 KIB = 1 / 1024
 WINDOW_MIB, OUTPUT_MIB, QUANTUM_MIB, BLOCK_MIB, FREE_MIB = 1, 256 * KIB, 64 * KIB, 64 * KIB, 4
-BUDGET_SHARE = 0.6
 IDLE_TIMEOUT_MS = 1000
 
 COLUMNS = [
@@ -34,20 +32,15 @@ COLUMNS = [
 ]
 
 
-def memory_mib():
-    """What the process may have: of the control group if it has a limit, else of the machine."""
-    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE")]
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        path = pathlib.Path("/sys/fs/cgroup") / name
-        if path.exists() and path.read_text().strip().isdigit():
-            limits.append(int(path.read_text()))
-    return min(limits) / 2**20
+def budget_mib(log):
+    """The budget of the process, as trunkd tells when it starts."""
+    told = re.search(r"memory_budget_bytes\W+(\d+)", log)
+    return int(told.group(1)) / 2**20 if told else math.inf
 
 
 def formula_mib(row, links, workers):
     each = 4 * WINDOW_MIB + OUTPUT_MIB + QUANTUM_MIB + 2 * BLOCK_MIB
-    return (row["rss_before_mib"] + min(links * each, BUDGET_SHARE * memory_mib())
-            + workers * FREE_MIB)
+    return row["rss_before_mib"] + min(links * each, row["budget_mib"]) + workers * FREE_MIB
 
 
 def pair(options, router):
@@ -68,7 +61,8 @@ def alone(options, router):
 
 
 def measure(options, links, extra):
-    router = harness.Router(options.trunkd, options.workers, options.router_cpus)
+    router = harness.Router(options.trunkd, options.workers, options.router_cpus,
+                            levels=", router: info")
     started = []
     try:
         row = {"alone_us": alone(options, router)}
@@ -86,15 +80,15 @@ def measure(options, links, extra):
         row["stalled_us"] = harness.finish(started[2])["p99_us"]
     finally:
         harness.kill(started)
-        router.stop()
+        log = router.stop()
+    row["budget_mib"] = budget_mib(log)
     row["per_link_mib"] = (row["rss_peak_mib"] - row["rss_before_mib"]) / links
     return row
 
 
 def notes_of(options, row, limits):
     notes = harness.verdicts(row, limits) if options.limits else []
-    if row["generator_cores"] > GENERATOR_LIMIT:
-        notes.append("the generator was the limit")
+    notes += harness.doubts(row)
     if not row["still"]:
         notes.append("never came to rest")
     if row["unanswered"]:
@@ -129,8 +123,8 @@ def main():
     print(f"workers {options.workers}; router on {options.router_cpus}, stalled clients on "
           f"{options.generator_cpus[:1]}, pair of {options.rate:,}/s on "
           f"{options.generator_cpus[-1:]}; formula per link: 4 x {WINDOW_MIB} + {OUTPUT_MIB:g} + "
-          f"{QUANTUM_MIB:g} + 2 x {BLOCK_MIB:g} MiB, at most {BUDGET_SHARE:.0%} of "
-          f"{memory_mib():.0f} MiB, + {FREE_MIB} MiB per worker")
+          f"{QUANTUM_MIB:g} + 2 x {BLOCK_MIB:g} MiB, at most {row['budget_mib']:.0f} MiB, "
+          f"+ {FREE_MIB} MiB per worker")
 
 
 if __name__ == "__main__":

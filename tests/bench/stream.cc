@@ -95,21 +95,36 @@ SSL_CTX* ClientContext(const std::string& ca_file) {
   return context;
 }
 
-uint64_t ProcessCpuNs(int pid) {
+namespace {
+
+CpuTime ReadSchedstat(const std::string& path) {
+  std::FILE* file = std::fopen(path.c_str(), "r");
+  if (file == nullptr) return {};
+  unsigned long long used = 0;
+  unsigned long long waited = 0;
+  const bool read = std::fscanf(file, "%llu %llu", &used, &waited) == 2;
+  std::fclose(file);
+  return read ? CpuTime{used, waited} : CpuTime{};
+}
+
+}  // namespace
+
+CpuTime ProcessCpu(int pid) {
   const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
   DIR* dir = opendir(tasks.c_str());
   if (dir == nullptr) Die("no process " + std::to_string(pid));
-  uint64_t sum = 0;
+  CpuTime sum;
   while (const dirent* entry = readdir(dir)) {
     if (entry->d_name[0] == '.') continue;
-    std::FILE* file = std::fopen((tasks + "/" + entry->d_name + "/schedstat").c_str(), "r");
-    unsigned long long ns = 0;
-    if (file != nullptr && std::fscanf(file, "%llu", &ns) == 1) sum += ns;
-    if (file != nullptr) std::fclose(file);
+    const CpuTime time = ReadSchedstat(tasks + "/" + entry->d_name + "/schedstat");
+    sum.used += time.used;
+    sum.waited += time.waited;
   }
   closedir(dir);
   return sum;
 }
+
+CpuTime ThreadCpu() { return ReadSchedstat("/proc/thread-self/schedstat"); }
 
 uint64_t ProcessRssBytes(int pid) {
   std::FILE* file = std::fopen(("/proc/" + std::to_string(pid) + "/statm").c_str(), "r");

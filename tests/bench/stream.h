@@ -27,8 +27,16 @@ class Stream {
 // Client context: TLS 1.3, verifying against `ca_file`.
 SSL_CTX* ClientContext(const std::string& ca_file);
 
-// CPU time of all threads of a process, in nanoseconds, and its resident memory, in bytes.
-uint64_t ProcessCpuNs(int pid);
+// Nanoseconds on a processor, and waiting for one: the latter shows who else is on the machine.
+struct CpuTime {
+  uint64_t used = 0;
+  uint64_t waited = 0;
+};
+// Of all threads of a process; of the calling thread.
+CpuTime ProcessCpu(int pid);
+CpuTime ThreadCpu();
+
+// Resident memory in bytes.
 uint64_t ProcessRssBytes(int pid);
 uint64_t NowNs();
 [[noreturn]] void Die(const std::string& why);
