@@ -84,7 +84,7 @@ struct AddressSpec {
 
 struct RouterSpec {
   std::string id;   // container-id; at most 127 characters, no control or space characters
-  int workers = 1;  // 0..16; 0: as many as the processors and their quota allow
+  int workers = 0;  // 0..16; 0: as many as the processors and their quota allow
   uint64_t memory_budget_bytes = 0;  // 0: 60 % of the memory there is
   Distribution default_distribution = Distribution::kBalanced;
   uint32_t max_connections = 0;  // 0: what file descriptors allow

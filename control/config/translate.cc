@@ -166,6 +166,7 @@ RouterSpec ToSpec(const v1::RouterSpec& router, const Process& process) {
   if (router.has_workers()) spec.workers = static_cast<int>(router.workers());
   spec.default_distribution = ToSpec(router.default_distribution());
   spec.max_connections = router.max_connections();
+  spec.memory_budget_bytes = router.memory_budget_bytes();
   spec.version = process.version;
   return spec;
 }

@@ -160,13 +160,16 @@ void MessageReader::ReadScalar(const FieldDescriptor& field, const YamlNode& val
 template <typename Integer>
 std::optional<Integer> MessageReader::ReadInteger(const FieldDescriptor& field,
                                                   const YamlNode& value, const std::string& path) {
+  const v1::FieldRules& rules = RulesOf(field);
+  const bool has_name = !rules.zero_name().empty();
   Integer number = 0;
+  if (has_name && value.text == rules.zero_name()) return number;
   if (!IsWholeNumber(value.text)) {
-    Fail(value, path, Concat(Quote(value.text), " is not a whole number"));
+    const std::string or_name = has_name ? Concat(" or \"", rules.zero_name(), "\"") : "";
+    Fail(value, path, Concat(Quote(value.text), " is not a whole number", or_name));
   } else if (absl::SimpleAtoi(value.text, &number)) {
     return number;
   } else {
-    const v1::FieldRules& rules = RulesOf(field);
     Fail(value, path,
          Concat(value.text.substr(0, 40), " is not in ", rules.min(), "..", rules.max()));
   }

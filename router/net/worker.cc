@@ -499,6 +499,7 @@ void Worker::ChargeBudget() {
 void Worker::FollowBudget() {
   if (options_.budget->pressed() == pressed_) return;
   pressed_ = !pressed_;
+  shard_->SetPressure(pressed_);
 }
 
 }  // namespace trunkline::net

@@ -18,6 +18,8 @@ import unittest
 # Set by run.py.
 TRUNKD = ""
 CLIENTS = ""
+# Worker threads of routers whose test does not say how many: a number, or "auto".
+WORKERS = os.environ.get("TRUNKLINE_WORKERS", "auto")
 # Longest wait for anything; generous because sanitizer builds and shared machines are slow.
 PATIENCE = 60.0
 
@@ -40,7 +42,12 @@ class Router:
             {"host": "127.0.0.1", "port": 0, "name": name, **fields}
             for name, fields in self._wanted.items()
         ]
-        config["router"] = {"id": "tested", "drain_timeout": "2s", **config.get("router", {})}
+        config["router"] = {
+            "id": "tested",
+            "drain_timeout": "2s",
+            "workers": WORKERS,
+            **config.get("router", {}),
+        }
         self.config_file = os.path.join(self.directory, "trunkline.yaml")
         with open(self.config_file, "w", encoding="utf-8") as file:
             json.dump(config, file, indent=1)  # JSON is YAML

@@ -2,11 +2,13 @@
 """Integration tests: real clients against the real trunkd.
 
     /usr/bin/python3 tests/integration/run.py --trunkd PATH [--clients DIR] [-k WORD]
-        [--patience SECONDS] [-v]
+        [--workers N] [--patience SECONDS] [-v]
 
 --clients is where the Proton C++ programs are; without it their tests are skipped. -k runs the
-tests whose name has WORD in it; --patience is the longest wait for anything; -v shows the router's
-log also where all is well. The last line is "N passed, N failed, N skipped".
+tests whose name has WORD in it; --workers is how many threads of a router carry messages (default:
+TRUNKLINE_WORKERS of the environment, or as many as there are processors); --patience is the longest
+wait for anything; -v shows the router's log also where all is well. The last line is "N passed,
+N failed, N skipped".
 """
 
 import argparse
@@ -77,10 +79,12 @@ def main():
     parser.add_argument("--trunkd", required=True)
     parser.add_argument("--clients", default="")
     parser.add_argument("-k", dest="word", action="append", default=[])
+    parser.add_argument("--workers", default=harness.WORKERS)
     parser.add_argument("--patience", type=float, default=harness.PATIENCE)
     parser.add_argument("-v", dest="verbose", action="store_true")
     options = parser.parse_args()
     harness.PATIENCE = options.patience
+    harness.WORKERS = int(options.workers) if options.workers.isdigit() else options.workers
     harness.TRUNKD = os.path.abspath(options.trunkd)
     harness.CLIENTS = os.path.abspath(options.clients) if options.clients else ""
 

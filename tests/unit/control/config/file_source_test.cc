@@ -33,7 +33,8 @@ Document Parsed(const std::string& yaml) {
 constexpr char kEverything[] = R"(
 router:
   id: east
-  workers: 1
+  workers: 16
+  memory_budget_bytes: 1073741824
   default_distribution: closest
   max_connections: 1000
   drain_timeout: 1m
@@ -253,16 +254,28 @@ INSTANTIATE_TEST_SUITE_P(
         Golden{"log: {levels: {net: loud}}",
                "f.yaml:1:21: log.levels.net: \"loud\" is not one of trace, debug, info, warning, "
                "error, off\n"},
+        Golden{"router: {workers: 17}\n", "f.yaml:1:19: router.workers: 17 is not in 0..16\n"},
+        Golden{"router: {workers: -1}\n", "f.yaml:1:19: router.workers: -1 is not in 0..16\n"},
+        Golden{"router: {memory_budget_bytes: 1125899906842625}\n",
+               "f.yaml:1:31: router.memory_budget_bytes: 1125899906842625 is not in "
+               "0..1125899906842624\n"},
         Golden{"addresses:\n  - distribution: closest\n",
                "f.yaml:2:5: addresses[0]: exactly one of prefix and pattern must be set\n"},
         Golden{"a: !!str b\n", "f.yaml:1:4: tags have no meaning here\n"},
         Golden{"router: {id: a", "f.yaml:1:1: not YAML: a \"{\" without its \"}\"\n"}));
 
+TEST(FileSource, TakesAWordForZeroWhereTheSchemaHasOne) {
+  const v1::RouterSpec spec = Parsed("router: {workers: auto}").router;
+  EXPECT_TRUE(spec.has_workers());
+  EXPECT_EQ(spec.workers(), 0u);
+  EXPECT_THAT(Errors("router: {max_connections: auto}"), HasSubstr("is not a whole number"));
+}
+
 TEST(FileSource, TellsSeveralProblemsInOrderOfPlace) {
   EXPECT_EQ(Errors("listeners:\n  - name: a\n    port: x\n    role: y\nrouter: {workers: z}\n"),
             "f.yaml:3:11: listeners[a].port: \"x\" is not a whole number\n"
             "f.yaml:4:11: listeners[a].role: \"y\" is not one of normal, route_container\n"
-            "f.yaml:5:19: router.workers: \"z\" is not a whole number\n");
+            "f.yaml:5:19: router.workers: \"z\" is not a whole number or \"auto\"\n");
 }
 
 TEST(FileSource, TellsAtMostTwentyProblemsAndCountsTheRest) {

@@ -17,8 +17,11 @@ namespace trunkline::net::test {
 // A router of a test, seen through its facade; keeps all events.
 class TestRouter {
  public:
-  TestRouter() {
-    auto router = Router::Start({.id = "router", .version = "1.2.3"}, [] {});
+  // `spec` without a name and a version.
+  explicit TestRouter(RouterSpec spec = {}) {
+    spec.id = "router";
+    spec.version = "1.2.3";
+    auto router = Router::Start(spec, [] {});
     EXPECT_TRUE(router.ok()) << router.status();
     router_ = *std::move(router);
   }
