@@ -89,6 +89,7 @@ struct InDelivery {
   bool settled = false;          // one side has settled: the producer is told nothing more
   bool told = false;             // the producer knows a terminal outcome
   bool credit_returned = false;  // the credit it took was given back, or is owed
+  bool waiting = false;          // Answer::waiting; of a stand-in, that it was said
   bool oversize = false;         // larger than the connection allows; read and thrown away
 };
 

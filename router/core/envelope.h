@@ -51,13 +51,15 @@ struct Deliver {
   // little and its outcome is not known.
   bool eager = false;
 };
-// More of its input, up to the end (complete) or the producer's giving up (aborted).
+// More of its input, up to the end (complete) or the producer's giving up (aborted). Or (lose): the
+// producer's link holds too much, so copies that still wait, as said by Answer::waiting, are lost.
 struct More {
   Handle<InDelivery> in;
   Parcel payload;
   bool strip = false;
   bool complete = false;
   bool aborted = false;
+  bool lose = false;
 };
 // The producer's word on it: its settlement, or a `received` state.
 struct ProducerSays {
@@ -67,7 +69,8 @@ struct ProducerSays {
   bool settled = false;
 };
 
-// Egress to ingress: what became of what crossed. `done`: nothing of it is left there.
+// Egress to ingress: what became of what crossed. `waiting`: it has to wait for a delivery before
+// it that is still arriving, perhaps over the same connection. `done`: nothing of it is left there.
 struct Answer {
   Handle<InDelivery> in;
   uint64_t passed = 0;  // bytes of input that no consumer there needs any more; 0: not said
@@ -75,6 +78,7 @@ struct Answer {
   bool strip = false;
   bool has_outcome = false;
   bool settled = false;
+  bool waiting = false;
   bool done = false;
 };
 // Egress to ingress: a delivery whose consumer is gone, or more of it. Nothing of it was taken.

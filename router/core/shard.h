@@ -236,7 +236,10 @@ class Shard {
   void SendMoreToAll(InDelivery& in, const Payload& more);
   void AbortAway(InDelivery& in);
   void SayAway(const InDelivery& in, const amqp::Outcome& outcome, bool settled);
+  void LoseAway(InDelivery& in);
   void On(ShardId from, Answer&& mail);
+  void HearWaiting(InDelivery& in, const Answer& mail);
+  void RelieveWaiting(Connection& connection);
   void HearAway(InDelivery& in, const Answer& mail);
   void HearAway(InDelivery& in, RemoteCopies& copies, const Answer& mail);
 
@@ -251,6 +254,8 @@ class Shard {
   Answer& AnswerFor(const InDelivery& in);
   void PassAway(InDelivery& in, uint64_t position);
   void TellAway(InDelivery& in, const amqp::Outcome& outcome, bool settled);
+  void SayWaiting(InDelivery& in);
+  void LoseWaiting(InDelivery& in);
   void EndStandIn(InDelivery& in);
   void ForgetStandIn(InDelivery& in);
   void MailReturns(size_t blocks_min);
@@ -292,6 +297,7 @@ class Shard {
   SendOutcome Send(OutDelivery& out, uint64_t& bytes_left);
   void Sent(OutDelivery& out, InDelivery* in);
   void RelieveQueue(OutLink& link);
+  bool HoldsTooMuch(const InLink& link) const;
   void CompactFresh();
 
   const ShardOptions options_;

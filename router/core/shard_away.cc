@@ -101,6 +101,7 @@ void Shard::SendMore(InDelivery& in, Payload&& more) {
                          .payload = Parcel::Pack(std::move(more)),
                          .strip = in.strip,
                          .complete = in.complete});
+  if (in.waiting) RelieveWaiting(*in.link->connection);
 }
 
 // To the other shards that have copies of a multicast.
@@ -113,6 +114,7 @@ void Shard::SendMoreToAll(InDelivery& in, const Payload& more) {
                            .strip = copies.strip,
                            .complete = in.complete});
   }
+  if (in.waiting && in.link != nullptr) RelieveWaiting(*in.link->connection);
 }
 
 // Nothing is left of what `in` has in other shards, whatever they will say about it.
@@ -165,6 +167,7 @@ void Shard::On(ShardId from, Answer&& mail) {
 // `in` may have ended on return.
 void Shard::HearAway(InDelivery& in, const Answer& mail) {
   if (!in.held.empty()) in.held.Clear();  // it will not come back
+  HearWaiting(in, mail);
   Pass(in, mail.passed);
   if (mail.has_outcome) Tell(in, mail.outcome, mail.settled);
   if (!mail.done) return;
@@ -176,6 +179,7 @@ void Shard::HearAway(InDelivery& in, const Answer& mail) {
 
 // Likewise.
 void Shard::HearAway(InDelivery& in, RemoteCopies& copies, const Answer& mail) {
+  HearWaiting(in, mail);
   if (mail.passed > copies.passed) {
     const bool was_slowest = copies.passed == in.passed;
     copies.passed = mail.passed;
@@ -189,6 +193,42 @@ void Shard::HearAway(InDelivery& in, RemoteCopies& copies, const Answer& mail) {
   --in.open;
   if (copies.passed == in.passed && --in.slowest == 0) PassSlowest(in);
   EndIfDone(in);
+}
+
+void Shard::HearWaiting(InDelivery& in, const Answer& mail) {
+  in.waiting = mail.waiting;
+  if (in.waiting && in.link != nullptr) RelieveWaiting(*in.link->connection);
+}
+
+// As RelieveQueue, of what waits in other shards.
+void Shard::RelieveWaiting(Connection& connection) {
+  if (connection.unreleased < PressureMark(connection)) return;
+  for (InLink* link = connection.in_links.front(); link != nullptr;
+       link = decltype(connection.in_links)::Next(*link)) {
+    for (InDelivery* in = link->deliveries.front(); in != nullptr;
+         in = decltype(link->deliveries)::Next(*in)) {
+      if (!in->waiting || in->released == in->received) continue;
+      if (HoldsTooMuch(*link)) {
+        LoseAway(*in);
+      } else {
+        ReleaseEarly(*in);
+      }
+    }
+  }
+}
+
+// The other shard knows whether it still waits.
+void Shard::LoseAway(InDelivery& in) {
+  in.waiting = false;
+  const auto lose = [&](ShardId shard, bool strip) {
+    MailTo(shard).emplace_back(
+        More{.in = in_deliveries_.HandleOf(in), .payload = {}, .strip = strip, .lose = true});
+  };
+  if (in.crossing == Crossing::kAway) lose(in.copy.shard, in.strip);
+  if (in.fan_out == InDelivery::kNoFanOut) return;
+  for (const RemoteCopies& copies : fan_outs_[in.fan_out].remote) {
+    if (copies.open) lose(copies.shard, copies.strip);
+  }
 }
 
 }  // namespace trunkline::core

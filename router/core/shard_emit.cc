@@ -8,10 +8,6 @@
 namespace trunkline::core {
 namespace {
 
-// Of what waits behind a delivery that is still arriving, a link may hold this many budgets before
-// some of it is released to its producer.
-constexpr uint64_t kReliefBudgets = 16;
-
 // Blocks of another shard that are worth waking it up. Fewer go with other mail.
 constexpr size_t kReturnedBlocks = 16;
 
@@ -151,10 +147,15 @@ void Shard::RelieveQueue(OutLink& link) {
     OutDelivery& out = *next;
     next = decltype(link.queue)::Next(out);
     InDelivery* in = out.in;
-    if (in == nullptr || in->link == nullptr || in->released == in->received) continue;
+    if (in == nullptr) continue;
+    if (in->crossing == Crossing::kStandIn) {
+      SayWaiting(*in);
+      continue;
+    }
+    if (in->link == nullptr || in->released == in->received) continue;
     const Connection& connection = *in->link->connection;
     if (connection.unreleased < PressureMark(connection)) continue;
-    if (in->link->held > kReliefBudgets * options_.link_budget_bytes) {
+    if (HoldsTooMuch(*in->link)) {
       Lose(out, ReleasedOutcome());
     } else {
       ReleaseEarly(*in);

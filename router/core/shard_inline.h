@@ -22,6 +22,13 @@ inline uint64_t PressureMark(const Connection& connection) {
   return connection.info.session_window_bytes / 2;
 }
 
+// Of what waits behind a delivery that is still arriving, a link may hold this many budgets before
+// some of it is released to its producer.
+inline bool Shard::HoldsTooMuch(const InLink& link) const {
+  constexpr uint64_t kReliefBudgets = 16;
+  return link.held > kReliefBudgets * options_.link_budget_bytes;
+}
+
 // The copies of `in` in this shard that are left. `visit` may end the one it is given, not `in`.
 template <typename Visit>
 void Shard::ForEachCopy(InDelivery& in, Visit visit) {

@@ -99,7 +99,7 @@ InDelivery* Shard::FindStandIn(ShardId from, Handle<InDelivery> origin, bool str
 void Shard::On(ShardId from, More&& mail) {
   InDelivery* in = FindStandIn(from, mail.in, mail.strip);
   if (in == nullptr) {
-    if (mail.aborted) return;
+    if (mail.aborted || mail.lose) return;
     MailTo(from).emplace_back(Bounced{.in = mail.in, .payload = std::move(mail.payload)});
     return;
   }
@@ -107,6 +107,7 @@ void Shard::On(ShardId from, More&& mail) {
     ForgetStandIn(*in);  // nobody wants to hear of it any more
     return Abort(*in);
   }
+  if (mail.lose) return LoseWaiting(*in);
   Payload more = Unpack(from, mail.payload);
   in->received += more.bytes();
   in->complete = mail.complete;
@@ -157,6 +158,23 @@ void Shard::TellAway(InDelivery& in, const amqp::Outcome& outcome, bool settled)
   answer->outcome = outcome;
   answer->has_outcome = true;
   answer->settled = settled;
+}
+
+void Shard::SayWaiting(InDelivery& in) {
+  if (std::exchange(in.waiting, true)) return;
+  AnswerFor(in).waiting = true;
+}
+
+// `in` may have ended on return.
+void Shard::LoseWaiting(InDelivery& in) {
+  in.waiting = false;
+  ++in.open;
+  ForEachCopy(in, [&](OutDelivery& out) {
+    const OutLink& link = *out.link;
+    if (out.queued && link.starved && link.queue.front() != &out) Lose(out, ReleasedOutcome());
+  });
+  --in.open;
+  EndIfDone(in);
 }
 
 void Shard::EndStandIn(InDelivery& in) {
