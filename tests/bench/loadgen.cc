@@ -79,17 +79,20 @@ class Lane {
     ended_ = &ended;
     common_.latency.Clear();
     const uint64_t received = common_.received;
+    const uint64_t sent = common_.sent;
     const CpuTime before = ThreadCpu();
     const uint64_t start = NowNs();
     Drive(options_.seconds, options_.messages / static_cast<uint64_t>(options_.threads));
     messages_ = common_.received - received;
+    sent_ = common_.sent - sent;
     const auto wall = static_cast<double>(NowNs() - start);
     const CpuTime after = ThreadCpu();
     cores_ = static_cast<double>(after.used - before.used) / wall;
     waited_ = static_cast<double>(after.waited - before.waited) / wall;
   }
 
-  uint64_t messages() const { return messages_; }
+  uint64_t messages() const { return messages_; }  // received
+  uint64_t sent() const { return sent_; }
   double cores() const { return cores_; }
   double waited() const { return waited_; }
   const Histogram& latency() const { return common_.latency; }
@@ -179,6 +182,7 @@ class Lane {
   std::vector<std::unique_ptr<Sender>> senders_;
   const std::atomic<bool>* ended_ = nullptr;
   uint64_t messages_ = 0;
+  uint64_t sent_ = 0;
   double cores_ = 0;
   double waited_ = 0;  // share of the time that it had no processor but wanted one
 };
@@ -237,23 +241,26 @@ class Run {
 
   void Print() const {
     double messages = 0;
+    double sent = 0;
     double cores = 0;
     double waited = 0;
     Histogram latency;
     for (const auto& lane : lanes_) {
       messages += static_cast<double>(lane->messages());
+      sent += static_cast<double>(lane->sent());
       cores = std::max(cores, lane->cores());
       waited = std::max(waited, lane->waited());
       latency.Add(lane->latency());
     }
     const auto cpu = static_cast<double>(router_cpu_.used);
     std::printf(
-        "messages=%.0f seconds=%.3f per_second=%.0f cpu_us=%.4f router_cores=%.3f "
+        "messages=%.0f sent=%.0f seconds=%.3f per_second=%.0f cpu_us=%.4f router_cores=%.3f "
         "router_waited=%.3f generator_cores=%.3f generator_waited=%.3f p50_us=%.1f p99_us=%.1f "
         "p999_us=%.1f rss_mib=%.1f\n",
-        messages, wall_ / 1e9, messages / wall_ * 1e9, messages > 0 ? cpu / messages / 1e3 : 0,
-        cpu / wall_, static_cast<double>(router_cpu_.waited) / wall_, cores, waited,
-        latency.Microseconds(0.5), latency.Microseconds(0.99), latency.Microseconds(0.999),
+        messages, sent, wall_ / 1e9, messages / wall_ * 1e9,
+        messages > 0 ? cpu / messages / 1e3 : 0, cpu / wall_,
+        static_cast<double>(router_cpu_.waited) / wall_, cores, waited, latency.Microseconds(0.5),
+        latency.Microseconds(0.99), latency.Microseconds(0.999),
         options_.pid != 0 ? static_cast<double>(ProcessRssBytes(options_.pid)) / (1 << 20) : 0);
   }
 

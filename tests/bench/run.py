@@ -15,6 +15,7 @@ import harness
 from harness import GENERATOR_LIMIT
 
 RELAY_LIMIT_US = 0.08
+LOSS_TOLD = 0.01  # share of what was sent from which on it is told
 
 
 @dataclasses.dataclass
@@ -95,6 +96,8 @@ def notes_of(options, case, row, single):
     if single:
         notes.append(f"one worker {harness.median(single, 'per_second'):.0f}/s "
                      f"at {harness.median(single, 'router_cores'):.2f} cores")
+    if row["messages"] < row["sent"] * (1 - LOSS_TOLD):
+        notes.append(f"{1 - row['messages'] / row['sent']:.1%} dropped or still under way")
     return notes + harness.doubts(row)
 
 
