@@ -98,9 +98,9 @@ fast_tier() {
     --relay "$BUILD/tests/bench/bench_relay" --rounds 1 --seconds 0.2
   check "bench smoke: mixed" python3 tests/bench/mixed.py "${bench[@]}" \
     --crowd "$BUILD/tests/bench/bench_crowd" --rounds 1 --warmup 0.1 --rate 1000 --connects 50 \
-    --stream-mib 4
+    --stream-mib 4 --workers 2 --shift 1
   check "bench smoke: stalled" python3 tests/bench/stalled.py "${bench[@]}" \
-    --stalled "$BUILD/tests/bench/bench_stalled" --links 3 --seconds 0.1
+    --stalled "$BUILD/tests/bench/bench_stalled" --links 3 --seconds 0.1 --workers 2
   note "fuzz smoke"
   if build_tree fuzzer fuzzers; then
     for fuzzer in "$BUILD"/tests/fuzz/*_fuzz; do

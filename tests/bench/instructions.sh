@@ -17,7 +17,7 @@ instructions() {
   shift
   port=$(free_port)
   cat > "$work/trunkline.yaml" <<YAML
-router: {id: bench}
+router: {id: bench, workers: 1}
 log: {levels: {default: warning}}
 listeners: [{name: plain, host: 127.0.0.1, port: $port}]
 YAML
