@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <memory>
 #include <vector>
 
 namespace trunkline::core {
@@ -140,6 +141,99 @@ TEST_F(ForwardTest, ComparesAllWhenTheTwoAreFullOrGone) {
   for (int i = 0; i < 50; ++i) EXPECT_EQ(Balanced(), free);
   links_.Erase(targets_.back().link);
   EXPECT_EQ(Balanced(), -1);
+}
+
+// --- among the targets of all shards
+
+// Chooses in shard 1.
+class AnywhereTest : public testing::Test {
+ protected:
+  // A consumer's link in `shard`, after all that were added before.
+  void Add(ShardId shard, uint32_t outstanding, uint32_t capacity = 250) {
+    OutLink& link = links_.Emplace();
+    link.unsettled = outstanding;
+    auto load = std::make_shared<LinkLoad>();
+    load->Add(static_cast<int32_t>(outstanding));
+    if (route_.local.size() <= shard) route_.local.resize(shard + size_t{1});
+    route_.local[shard].targets.push_back(
+        {.link = links_.HandleOf(link), .load = load, .capacity = capacity});
+    targets_.push_back(route_.local[shard].targets.back());
+    ++route_.local_count;
+  }
+  int Choose(Treatment treatment) {
+    route_.treatment = treatment;
+    const Choice choice = ChooseAnywhere(route_, 1, links_, cursor_, random_);
+    if (choice.target == nullptr) return -1;
+    EXPECT_EQ(choice.link != nullptr, choice.shard == 1);
+    for (size_t i = 0; i < targets_.size(); ++i) {
+      if (targets_[i].link == choice.target->link) return static_cast<int>(i);
+    }
+    return -2;
+  }
+  int Closest() { return Choose(Treatment::kClosest); }
+  int Balanced() { return Choose(Treatment::kBalanced); }
+
+  SlotMap<OutLink> links_;
+  Route route_;
+  std::vector<LocalTarget> targets_;
+  uint32_t cursor_ = 0;
+  Random random_{1};
+};
+
+TEST_F(AnywhereTest, FindsNobodyAmongNone) {
+  EXPECT_EQ(Closest(), -1);
+  Add(1, 0);
+  links_.Erase(targets_[0].link);
+  EXPECT_EQ(Closest(), -1);
+  EXPECT_EQ(Balanced(), -1);
+}
+
+TEST_F(AnywhereTest, ClosestTakesTurnsOverAllShards) {
+  Add(0, 9);
+  Add(1, 0);
+  Add(1, 5);
+  Add(4, 0);
+  EXPECT_THAT((std::vector<int>{Closest(), Closest(), Closest(), Closest(), Closest()}),
+              ElementsAre(0, 1, 2, 3, 0));
+  links_.Erase(targets_[1].link);
+  EXPECT_THAT((std::vector<int>{Closest(), Closest(), Closest()}), ElementsAre(2, 3, 0));
+  cursor_ = 1000;
+  EXPECT_EQ(Closest(), 0);
+}
+
+TEST_F(AnywhereTest, BalancedTakesTheLeastOutstandingOfAllShards) {
+  Add(0, 6);
+  Add(1, 5);
+  Add(3, 4);
+  EXPECT_EQ(Balanced(), 2);
+  targets_[2].load->AddMailed(2);
+  EXPECT_EQ(Balanced(), 1);
+  links_.Erase(targets_[1].link);
+  EXPECT_EQ(Balanced(), 0);
+}
+
+TEST_F(AnywhereTest, BalancedRotatesOverIdleOnes) {
+  Add(0, 0);
+  Add(1, 0);
+  Add(2, 0);
+  EXPECT_THAT((std::vector<int>{Balanced(), Balanced(), Balanced(), Balanced()}),
+              ElementsAre(0, 1, 2, 0));
+}
+
+TEST_F(AnywhereTest, BalancedPrefersThoseBelowTheirCapacity) {
+  Add(0, 10, 10);
+  Add(2, 20);
+  EXPECT_EQ(Balanced(), 1);
+}
+
+TEST_F(AnywhereTest, ComparesAllUpToTheLimitAndTwoBeyond) {
+  for (size_t i = 0; i < kBalancedExactMax; ++i) Add(static_cast<ShardId>(i / 30), i == 40 ? 1 : 9);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Balanced(), 40);
+  Add(3, 9);
+  std::map<int, int> chosen;
+  for (int i = 0; i < 300; ++i) ++chosen[Balanced()];
+  EXPECT_GT(chosen.size(), 20u) << "by chance";
+  EXPECT_LT(chosen[40], 60) << "not always the best";
 }
 
 }  // namespace

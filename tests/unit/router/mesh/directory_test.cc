@@ -180,5 +180,39 @@ TEST(Directory, NamesTheLinksOfAddressesThatBecomeUnavailable) {
   EXPECT_EQ(directory.addresses(), 1u);
 }
 
+// Of each shard that has had consumers of the only address that changed.
+std::vector<uint64_t> Departures(Directory& directory) {
+  std::vector<uint64_t> departures;
+  directory.VisitChanged([&](const Directory::Address& address) {
+    for (const auto& links : address.local) departures.push_back(links.last_departure);
+  });
+  return departures;
+}
+
+TEST(Directory, NumbersDeparturesByShard) {
+  Directory directory(Settings());
+  ASSERT_TRUE(directory.Up(Up("M0a", Link(0, 1))));
+  ASSERT_TRUE(directory.Up(Up("M0a", Link(1, 2))));
+  ASSERT_TRUE(directory.Up(Up("M0a", Link(1, 3))));
+  EXPECT_THAT(Departures(directory), ElementsAre(0, 0));
+  directory.Down({Link(1, 2), "M0a"});
+  EXPECT_THAT(Departures(directory), ElementsAre(0, 1));
+  ASSERT_TRUE(directory.Up(Up("M0a", Link(2, 4))));
+  EXPECT_THAT(Departures(directory), ElementsAre(0, 1, 0)) << "who comes changes nothing";
+  directory.Down({Link(0, 1), "M0a"});
+  EXPECT_THAT(Departures(directory), ElementsAre(2, 1, 0));
+}
+
+TEST(Directory, ShowsThatAnAddressWasGoneInBetween) {
+  Directory directory(Settings());
+  ASSERT_TRUE(directory.Up(Up("M0a", Link(0, 1))));
+  EXPECT_THAT(Departures(directory), ElementsAre(0));
+  directory.Down({Link(0, 1), "M0a"});
+  Changed(directory);
+  EXPECT_EQ(directory.addresses(), 0u);
+  ASSERT_TRUE(directory.Up(Up("M0a", Link(0, 2))));
+  EXPECT_THAT(Departures(directory), ElementsAre(1));
+}
+
 }  // namespace
 }  // namespace trunkline::mesh

@@ -179,5 +179,24 @@ TEST(TableBuilder, AgreesWithTheDirectoryUnderRandomChanges) {
   }
 }
 
+TEST(TableBuilder, TellsRoutesWhatOtherShardsHaveToKnow) {
+  Tables tables;
+  tables.Up("M0a", Link(0, 1));
+  tables.Up("M0a", Link(1, 1));
+  tables.Down(Link(1, 1));
+  const auto load = std::make_shared<core::LinkLoad>();
+  EXPECT_TRUE(tables.directory.Up(
+      {.link = Link(1, 2), .key = "M0a", .load = load, .capacity = 7, .strip_outbound = true}));
+  EXPECT_TRUE(tables.builder.Update(tables.directory));
+  const Route* route = tables.Find("M0a");
+  ASSERT_THAT(route->local[1].targets, SizeIs(1));
+  const core::LocalTarget& target = route->local[1].targets[0];
+  EXPECT_EQ(target.load, load);
+  EXPECT_EQ(target.capacity, 7u);
+  EXPECT_TRUE(target.strip);
+  EXPECT_EQ(route->local[0].last_departure, 0u);
+  EXPECT_EQ(route->local[1].last_departure, 1u);
+}
+
 }  // namespace
 }  // namespace trunkline::mesh
