@@ -77,12 +77,13 @@ unit() {
   count "$work/count" "unit ($mode)"
 }
 
-# integration MODE: real clients against the trunkd that unit built.
+# integration MODE WORKERS: real clients against the trunkd that unit built.
 integration() {
-  note "integration ($1)"
-  /usr/bin/python3 tests/integration/run.py --trunkd "$BUILD/control/trunkd" \
+  local name="integration ($1, workers: $2)"
+  note "$name"
+  /usr/bin/python3 tests/integration/run.py --trunkd "$BUILD/control/trunkd" --workers "$2" \
     --clients "$BUILD/tests/integration" > "$work/integration" 2>&1
-  count "$work/integration" "integration ($1)"
+  count "$work/integration" "$name"
 }
 
 fast_tier() {
@@ -91,7 +92,8 @@ fast_tier() {
   check "layers" python3 tests/tools/check_layers.py
   check "sizes" python3 tests/tools/check_sizes.py
   unit release || return
-  integration release
+  integration release 1
+  integration release 2
   note "bench smoke"
   local bench=(--trunkd "$BUILD/control/trunkd" --loadgen "$BUILD/tests/bench/bench_loadgen")
   check "bench smoke" python3 tests/bench/run.py "${bench[@]}" \
@@ -117,10 +119,8 @@ fast_tier() {
 }
 
 sanitize_tier() {
-  local mode
-  for mode in address thread; do
-    unit $mode && integration $mode
-  done
+  unit address && integration address 1
+  unit thread && integration thread 2
 }
 
 install_packages "${PACKAGES[@]}" || { echo "cannot install packages"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
