@@ -139,7 +139,11 @@ void Shard::GoOn(InLink& link) {
     InDelivery& in = in_deliveries_.Get(handle);
     in.crossing = Crossing::kNone;
     in.look_at = 0;
-    if (IsReady(in)) Forward(in, {});
+    if (IsReady(in)) {
+      Forward(in, {});
+    } else {
+      Assemble(in);
+    }
   }
 }
 
