@@ -1,5 +1,7 @@
 #include "tests/sim/ledger.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 
 namespace trunkline::sim {
@@ -35,6 +37,39 @@ Message& Ledger::AddMessage(ProducerLink& producer) {
   message.producer = producer.id;
   message.sequence = producer.next_sequence++;
   return message;
+}
+
+void Ledger::AddDeparture(core::AddressKey key, core::ShardId shard, uint64_t version) {
+  departures_.push_back(
+      {.key = std::move(key), .shard = shard, .version = version, .adopted_at = {}});
+}
+
+void Ledger::Adopted(core::ShardId shard, uint64_t version) {
+  const uint64_t now = Tick();
+  for (Departure& departure : departures_) {
+    if (departure.version > version) continue;
+    if (departure.adopted_at.size() <= shard) departure.adopted_at.resize(shard + 1);
+    if (departure.adopted_at[shard] == 0) departure.adopted_at[shard] = now;
+  }
+}
+
+bool Ledger::MayComeBack(const std::string& address, core::ShardId shard, uint64_t moment) const {
+  const core::LocalIdentity me{.router_id = "R"};
+  const core::AddressKey normal = core::MakeKey(address, '0', me);
+  const core::AddressKey fallback = core::MakeKey(address, 'F', me);
+  size_t known = 0;
+  for (const Departure& departure : departures_) {
+    if (departure.shard == shard) continue;
+    if (departure.key != normal && departure.key != fallback) continue;
+    ++known;
+    const bool adopted = shard < departure.adopted_at.size() && departure.adopted_at[shard] != 0;
+    if (!adopted || departure.adopted_at[shard] >= moment) return true;
+  }
+  size_t gone = 0;
+  for (const ConsumerLink& consumer : consumers_) {
+    gone += !consumer.alive && consumer.address == address && consumer.shard != shard;
+  }
+  return gone > known;
 }
 
 std::string Describe(const Message& message) {

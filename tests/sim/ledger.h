@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "router/amqp/types.h"
+#include "router/core/address.h"
 #include "router/core/ids.h"
 
 namespace trunkline::sim {
@@ -32,6 +33,7 @@ struct Message {
   bool presettled = false;
   bool settled_early = false;  // by its producer, before it was told
   bool started = false;        // part of it is on the wire
+  uint64_t started_at = 0;     // by Ledger::Tick
   bool complete = false;       // all of it
   bool aborted = false;
   amqp::OutcomeKind told = amqp::OutcomeKind::kNone;  // by the router: the first terminal outcome
@@ -42,6 +44,7 @@ struct Message {
 // A link of a client on which it sends.
 struct ProducerLink {
   uint32_t id = 0;
+  core::ShardId shard = 0;
   std::string address;    // empty: anonymous
   uint32_t capacity = 0;  // credit that the router may give
   uint32_t next_sequence = 0;
@@ -57,6 +60,14 @@ struct ConsumerLink {
   bool settled_mode = false;  // asked for settled deliveries only
   bool attached = false;      // the router has answered
   bool alive = true;          // as above
+};
+
+// A consumer that left, as the pilot and the workers learned it.
+struct Departure {
+  core::AddressKey key;
+  core::ShardId shard = 0;
+  uint64_t version = 0;              // of the first View without it
+  std::vector<uint64_t> adopted_at;  // by shard, by Ledger::Tick; 0: not yet
 };
 
 // How an address of the simulation is treated.
@@ -76,6 +87,16 @@ class Ledger {
   ConsumerLink& AddConsumer();
   Message& AddMessage(ProducerLink& producer);
 
+  // The next moment: who comes first, whatever the clock says.
+  uint64_t Tick() { return ++ticks_; }
+
+  void AddDeparture(core::AddressKey key, core::ShardId shard, uint64_t version);
+  // `shard` goes by `version` from here on.
+  void Adopted(core::ShardId shard, uint64_t version);
+  // Whether what `shard` sent to consumers of `address` in other shards may have come back to it
+  // after `moment`: somebody left them, and it did not know that before.
+  bool MayComeBack(const std::string& address, core::ShardId shard, uint64_t moment) const;
+
   Message* FindMessage(uint32_t id) { return id < messages_.size() ? &messages_[id] : nullptr; }
   ProducerLink& producer(uint32_t id) { return producers_[id]; }
   ConsumerLink& consumer(uint32_t id) { return consumers_[id]; }
@@ -89,6 +110,8 @@ class Ledger {
   std::deque<Message> messages_;
   std::deque<ProducerLink> producers_;
   std::deque<ConsumerLink> consumers_;
+  std::vector<Departure> departures_;
+  uint64_t ticks_ = 0;
 };
 
 // For violations: "message 12 (producer 3, number 4, to fan.0)".

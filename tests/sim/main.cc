@@ -3,8 +3,7 @@
 //   trunkline_sim --seeds 1..300 --shards 1,2,8
 //   trunkline_sim --seed 17 --shards 2 --trace
 //
-// Prints what was violated and the command that replays it; the exit status is the number of runs
-// that failed, at most 1.
+// Prints what was violated and the command that replays it; the exit status is 1 if any run failed.
 
 #include <algorithm>
 #include <chrono>

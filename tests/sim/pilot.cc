@@ -56,7 +56,10 @@ void Pilot::Step(bool all) {
 }
 
 void Pilot::Take(core::ShardId shard, const core::Notice& notice) {
-  if (const auto* down = std::get_if<core::ConsumerDown>(&notice)) return directory_.Down(*down);
+  if (const auto* down = std::get_if<core::ConsumerDown>(&notice)) {
+    context_.ledger.AddDeparture(down->key, shard, publication_.newest() + 1);
+    return directory_.Down(*down);
+  }
   const auto& up = std::get<core::ConsumerUp>(notice);
   if (up.link.shard != shard) context_.verdict.Fail("pilot", "a notice of another shard's link");
   if (directory_.Up(up)) {

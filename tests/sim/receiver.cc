@@ -136,6 +136,10 @@ void Receiver::OnDetached(const amqp::Event& event) {
 }
 
 void Receiver::OnLost() {
+  if (link_.alive) {
+    context_.journal.Note(context_.now.ns,
+                          [&] { return absl::StrCat("consumer ", link_.id, " gone"); });
+  }
   link_.alive = false;
   over_ = true;
   open_.clear();
@@ -197,6 +201,10 @@ bool Receiver::SettleOne(Open& open, Mood mood) {
     kind = kOthers[context_.random.Below(3)];
   }
   if (reception != nullptr) reception->said = kind;
+  context_.journal.Note(context_.now.ns, [&] {
+    return absl::StrCat("consumer ", link_.id, " says ", static_cast<int>(kind),
+                        first ? " settled to " : " to ", open.message);
+  });
   engine_.Dispose(index_, open.delivery, {.kind = kind, .raw = {}}, first);
   open.told = true;
   return first;

@@ -27,7 +27,10 @@ class RandomRun {
     world_.Rest();
     if (context_.verdict.ok()) world_.CheckAtRest();
     if (context_.verdict.ok()) Probe();
-    if (context_.verdict.ok()) Leave();
+    if (!context_.verdict.ok()) return;
+    // The router may also be stopped while clients are there.
+    if (context_.Chance(80)) Leave();
+    world_.End();
   }
 
   World& world() { return world_; }
@@ -139,6 +142,7 @@ void RandomRun::AddSender(Peer& peer) {
       amqp::SenderSettleMode::kUnsettled, amqp::SenderSettleMode::kSettled};
   SenderPlan plan;
   if (!context_.Chance(25)) plan.address = Addresses()[context_.random.Below(Addresses().size())];
+  plan.shard = peer.plan.client.shard;
   plan.messages = context_.Between(5, 60);
   plan.capacity = peer.plan.client.link_capacity;
   plan.mode = kModes[context_.random.Below(4)];

@@ -29,6 +29,7 @@ Sender::Sender(Context& context, amqp::Engine& engine, uint16_t session, uint64_
       plan_(std::move(plan)),
       link_(context.ledger.AddProducer()) {
   link_.address = plan_.address;
+  link_.shard = plan_.shard;
   link_.capacity = plan_.capacity;
   amqp::Attach attach;
   attach.name = absl::StrCat("sender", link_.id);
@@ -158,6 +159,7 @@ bool Sender::Continue(Mood mood) {
   const amqp::SendResult result = engine_.Send(index_, outgoing_);
   if (outgoing_.started && !was_started) {
     message.started = true;
+    message.started_at = context_.ledger.Tick();
     if (!message.presettled) open_.push_back({&message, outgoing_.delivery, false});
     context_.journal.Note(context_.now.ns, [&] {
       return absl::StrCat("producer ", link_.id, " begins ", Describe(message),

@@ -9,7 +9,8 @@
 namespace trunkline::sim {
 
 struct SenderPlan {
-  std::string address;    // empty: anonymous, each message says where it goes
+  std::string address;  // empty: anonymous, each message says where it goes
+  core::ShardId shard = 0;
   uint32_t messages = 0;  // that it sends in all, probes not counted
   uint32_t capacity = 0;  // credit that the router may give
   amqp::SenderSettleMode mode = amqp::SenderSettleMode::kMixed;

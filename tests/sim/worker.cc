@@ -7,6 +7,7 @@
 #include <cstring>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 
@@ -15,6 +16,31 @@ namespace {
 
 // Bytes that one connection may read in a turn.
 constexpr size_t kReadQuantum = 64 * 1024;
+
+// A piece of mail, for people.
+std::string TextOf(const core::Envelope& mail) {
+  if (const auto* deliver = std::get_if<core::Deliver>(&mail)) {
+    return absl::StrCat("deliver ", deliver->in.index, ".", deliver->in.generation, ", ",
+                        deliver->payload.bytes(), " bytes",
+                        deliver->complete ? "" : ", more to come");
+  }
+  if (const auto* more = std::get_if<core::More>(&mail)) {
+    return absl::StrCat("more of ", more->in.index, ".", more->in.generation, ", ",
+                        more->payload.bytes(), " bytes", more->complete ? ", complete" : "",
+                        more->aborted ? ", aborted" : "");
+  }
+  if (const auto* answer = std::get_if<core::Answer>(&mail)) {
+    return absl::StrCat("answer to ", answer->in.index, ".", answer->in.generation, ", passed ",
+                        answer->passed, ", outcome ", static_cast<int>(answer->outcome.kind),
+                        answer->settled ? ", settled" : "", answer->done ? ", done" : "");
+  }
+  if (const auto* bounced = std::get_if<core::Bounced>(&mail)) {
+    return absl::StrCat("bounced ", bounced->in.index, ".", bounced->in.generation);
+  }
+  constexpr const char* kNames[] = {"nothing", "ready",   "refused", "deliver", "more",   "says",
+                                    "answer",  "bounced", "fence",   "ack",     "returns"};
+  return mail.index() < std::size(kNames) ? kNames[mail.index()] : "?";
+}
 
 }  // namespace
 
@@ -37,7 +63,7 @@ Worker::Worker(Context& context, WorkerPlan plan, Desk& desk, Rings& rings, cons
       {.version = view_->version, .routes = &view_->routes, .settings = view_->settings.get()});
 }
 
-Worker::~Worker() { ports_.clear(); }  // they close at the shard
+void Worker::Stop() { ports_.clear(); }  // they close at the shard
 
 void Worker::Take(Wire& wire, const conn::DriverOptions& options) {
   Port& port = ports_.emplace_back();
@@ -121,6 +147,7 @@ void Worker::Adopt(const Pilot& pilot) {
   shard_.Adopt(
       {.version = view->version, .routes = &view->routes, .settings = view->settings.get()});
   view_ = view;
+  context_.ledger.Adopted(plan_.id, view->version);
   desk_.to_pilot.emplace_back(Desk::Left{.left = left, .adopted = view->version});
 }
 
@@ -146,7 +173,7 @@ void Worker::TakeMail(bool quiet) {
       ring.mail.pop_front();
       ++mails_;
       context_.journal.Note(context_.now.ns, [&] {
-        return absl::StrCat("mail ", mail.index(), " from ", from, " to ", plan_.id);
+        return absl::StrCat("shard ", from, " to ", plan_.id, ": ", TextOf(mail));
       });
       shard_.Accept(from, std::move(mail));
     }
@@ -202,7 +229,6 @@ void Worker::Post() {
       if (!mail.empty()) context_.verdict.Fail("mail", "a shard writes to itself");
       continue;
     }
-    if (pool_.returns(to) > 0) mail.emplace_back(core::Returns{pool_.TakeReturns(to)});
     rings_.Post(plan_.id, to, mail);
   }
 }
@@ -250,6 +276,7 @@ Time Worker::Deadline() const {
 void Worker::Trim() {
   workspace_.arena.Trim();
   shard_.Trim();
+  Post();
 }
 
 }  // namespace trunkline::sim

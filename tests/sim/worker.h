@@ -27,7 +27,6 @@ struct WorkerPlan {
 class Worker {
  public:
   Worker(Context& context, WorkerPlan plan, Desk& desk, Rings& rings, const View* first);
-  ~Worker();
 
   // A connection from a client, over `wire`, which outlives this.
   void Take(Wire& wire, const conn::DriverOptions& options);
@@ -46,8 +45,10 @@ class Worker {
   size_t parked() const;                     // mail that did not fit into its ring
   uint64_t mails() const { return mails_; }  // from other shards, so far
   size_t connections() const;
-  // Memory of a quiet time goes back.
+  // Memory of a quiet time goes back; that of other shards, by mail.
   void Trim();
+  // Hangs up on everybody: the end of its thread.
+  void Stop();
 
  private:
   // A connection as the worker knows it.

@@ -13,7 +13,7 @@ namespace {
 // More rounds than any run needs.
 constexpr int kRoundsMax = 100'000;
 // Virtual time in which everything has to come to rest.
-constexpr Duration kRestTime = Seconds(60);
+constexpr Duration kRestTime = Seconds(10);
 
 size_t TargetsOf(const core::Route& route, size_t shard) {
   return shard < route.local.size() ? route.local[shard].size() : 0;
@@ -43,6 +43,10 @@ Peer& World::Connect(PeerPlan plan) {
   peer.plan = plan;
   peer.wire = std::make_unique<Wire>(plan.wire_bytes);
   peer.client = std::make_unique<Client>(context_, *peer.wire, plan.client);
+  context_.journal.Note(context_.now.ns, [&] {
+    return absl::StrCat("client at shard ", plan.client.shard, ", window ",
+                        plan.session_window_bytes, ", frames ", plan.max_frame_size);
+  });
   conn::DriverOptions options;
   options.router_id = "R";
   options.max_frame_size = plan.max_frame_size;
@@ -186,6 +190,8 @@ void World::CheckTables() {
 }
 
 void World::CheckEmpty() {
+  for (const auto& worker : workers_) worker->Trim();
+  Rest();
   for (const auto& worker : workers_) memory_.AtEnd(*worker);
   if (rings_.mail() > 0) context_.verdict.Fail("leak", absl::StrCat(rings_.mail(), " mails"));
   if (pilot_.live_views() != 1) {
@@ -193,6 +199,36 @@ void World::CheckEmpty() {
   }
   if (pilot_.directory().consumers() != 0) {
     context_.verdict.Fail("leak", absl::StrCat(pilot_.directory().consumers(), " consumers"));
+  }
+}
+
+void World::End() {
+  for (const auto& worker : workers_) worker->Stop();
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    core::Shard& to = workers_[i]->shard();
+    for (size_t k = 0; k < workers_.size(); ++k) {
+      auto& ring =
+          rings_.Between(static_cast<core::ShardId>(k), static_cast<core::ShardId>(i)).mail;
+      for (core::Envelope& mail : ring) to.Drop(std::move(mail));
+      ring.clear();
+      auto& parked = workers_[k]->shard().outbox().to_shard;
+      if (i >= parked.size()) continue;
+      for (core::Envelope& mail : parked[i]) to.Drop(std::move(mail));
+      parked[i].clear();
+    }
+  }
+  for (const auto& worker : workers_) worker->shard().LetGo();
+  for (const auto& from : workers_) {
+    for (const auto& to : workers_) {
+      const std::vector<BlockReturn> returns = from->pool().TakeReturns(to->plan().id);
+      BlockPool::AcceptReturns(returns);
+    }
+  }
+  for (const auto& worker : workers_) {
+    worker->Trim();
+    if (worker->pool().bytes_in_use() == 0) continue;
+    context_.verdict.Fail("leak", absl::StrCat("worker ", worker->plan().id, " ends with ",
+                                               worker->pool().bytes_in_use(), " bytes"));
   }
 }
 

@@ -68,6 +68,9 @@ class World {
   void CheckAtRest();
   // All clients are gone: nothing is left.
   void CheckEmpty();
+  // The router is stopped, whatever it is doing: every worker hangs up, mail that did not arrive is
+  // dropped, memory goes home. Pools check that they got all of it back.
+  void End();
 
   Context& context() { return context_; }
   std::deque<Peer>& peers() { return peers_; }

@@ -16,7 +16,7 @@ namespace trunkline::sim {
 struct Checkers {
   Checkers(const Ledger& ledger, Verdict& the_verdict)
       : conservation(ledger, the_verdict),
-        order(the_verdict),
+        order(ledger, the_verdict),
         settlement(ledger, the_verdict),
         credit(ledger, the_verdict),
         verdict(the_verdict) {}

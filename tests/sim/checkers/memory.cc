@@ -20,13 +20,13 @@ void Memory::OnTurn(Worker& worker, const Allowance& allowance) {
 }
 
 void Memory::AtEnd(Worker& worker) {
-  worker.Trim();
   const core::ShardStats& stats = worker.shard().stats();
   Zero(worker, "incoming links", stats.links_in.Get());
   Zero(worker, "outgoing links", stats.links_out.Get());
   Zero(worker, "undelivered copies", stats.undelivered.Get());
   Zero(worker, "unsettled copies", stats.unsettled.Get());
   Zero(worker, "deliveries", static_cast<int64_t>(worker.shard().unsettled()));
+  Zero(worker, "stand-ins", static_cast<int64_t>(worker.shard().stand_ins()));
   Zero(worker, "connections", static_cast<int64_t>(worker.connections()));
   Zero(worker, "parked mail", static_cast<int64_t>(worker.parked()));
   Zero(worker, "bytes", static_cast<int64_t>(worker.pool().bytes_in_use()));

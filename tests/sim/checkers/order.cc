@@ -5,12 +5,13 @@
 namespace trunkline::sim {
 
 void Order::OnReceived(const ConsumerLink& consumer, const Message& message) {
-  uint32_t& next = next_[{message.producer, consumer.id}];
-  if (message.sequence < next) {
+  Last& last = last_[{message.producer, consumer.id}];
+  const core::ShardId shard = ledger_.producer(message.producer).shard;
+  if (message.sequence >= last.next) {
+    last = {.next = message.sequence + 1, .started_at = message.started_at};
+  } else if (!ledger_.MayComeBack(message.address, shard, last.started_at)) {
     verdict_.Fail("order", absl::StrCat(Describe(message), " came to consumer ", consumer.id,
-                                        " after number ", next - 1));
-  } else {
-    next = message.sequence + 1;
+                                        " after number ", last.next - 1));
   }
   const bool multicast = KindOf(message.address).treatment == core::Treatment::kMulticast;
   if (!multicast && !message.receptions.empty()) {
