@@ -176,6 +176,7 @@ Choice ChooseAnywhere(const Route& route, ShardId here, SlotMap<OutLink>& links,
                       Random& random) {
   if (route.local_count == 0) return {};
   const Walk walk(route, here, links, Start(route, cursor));
+  if (route.local_count == 1) return walk.IsGone(walk.Get()) ? Choice{} : walk.Get();
   if (route.treatment == Treatment::kClosest) return ChooseClosestAnywhere(route, walk, cursor);
   if (route.local_count > kBalancedExactMax) {
     const Choice choice = ChooseOfTwoAnywhere(route, here, links, random);
