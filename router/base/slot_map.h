@@ -112,6 +112,24 @@ class SlotMap {
     }
   }
 
+  // A part of such a walk, for those that may not take long: visits what lives in `slots` slots
+  // from slot `from` on, and returns where to go on; 0: that was all. What is inserted or erased
+  // between two parts may be missed. `visit` may erase the element it is given, and no other, and
+  // not insert.
+  template <typename Visit>
+  uint32_t Walk(uint32_t from, uint32_t slots, Visit visit) {
+    const uint32_t end = std::min(capacity_, from + std::min(slots, capacity_));
+    for (uint32_t i = from; i < end; ++i) {
+      if (chunks_[i >> kChunkBits].slots == nullptr) {
+        i |= kChunk - 1;  // the last of its chunk
+        continue;
+      }
+      Slot& slot = At(i);
+      if (slot.generation & 1) visit(*slot.value());
+    }
+    return end < capacity_ ? end : 0;
+  }
+
   // Gives memory in which no element lives back to the allocator. Walks all free slots: for idle
   // times after a burst.
   void Trim() {

@@ -185,5 +185,43 @@ TEST(SlotMap, IsAMapUnderRandomUse) {
   EXPECT_EQ(visited, live.size());
 }
 
+TEST(SlotMap, WalksInPartsOverAllThatLives) {
+  SlotMap<int> numbers;
+  std::vector<Handle<int>> handles;
+  for (int i = 0; i < 200; ++i) handles.push_back(numbers.Insert(i));
+  for (int i = 0; i < 200; i += 2) numbers.Erase(handles[static_cast<size_t>(i)]);
+  std::vector<int> seen;
+  uint32_t at = 0;
+  int parts = 0;
+  do {
+    size_t in_part = 0;
+    at = numbers.Walk(at, 60, [&](int& number) {
+      seen.push_back(number);
+      ++in_part;
+    });
+    EXPECT_LE(in_part, 60u);
+    ++parts;
+  } while (at != 0);
+  ASSERT_EQ(seen.size(), 100u);
+  for (size_t i = 0; i < seen.size(); ++i) EXPECT_EQ(seen[i], static_cast<int>(2 * i + 1));
+  EXPECT_EQ(parts, 5) << "256 slots";
+}
+
+TEST(SlotMap, WalksOverWhatWasTrimmed) {
+  SlotMap<int> numbers;
+  std::vector<Handle<int>> handles;
+  for (int i = 0; i < 192; ++i) handles.push_back(numbers.Insert(i));
+  for (size_t i = 0; i < 128; ++i) numbers.Erase(handles[i]);
+  numbers.Trim();
+  int count = 0;
+  uint32_t at = 0;
+  do {
+    at = numbers.Walk(at, 50, [&](int&) { ++count; });
+  } while (at != 0);
+  EXPECT_EQ(count, 64);
+  EXPECT_EQ(numbers.Walk(5000, 50, [&](int&) { ++count; }), 0u) << "beyond the end";
+  EXPECT_EQ(count, 64);
+}
+
 }  // namespace
 }  // namespace trunkline
