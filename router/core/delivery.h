@@ -6,6 +6,7 @@
 #include "router/amqp/types.h"
 #include "router/base/payload.h"
 #include "router/base/slot_map.h"
+#include "router/base/time.h"
 #include "router/core/ids.h"
 #include "router/core/list.h"
 
@@ -52,6 +53,7 @@ struct InDelivery {
   Hook<InDelivery> of_link;
   uint32_t delivery = 0;  // the connection's name for it
   uint32_t message_format = 0;
+  Time arrived;  // its first frame: in the turn of this time
 
   // The copies: their names, and how many are left. One copy is named here, more in the shard's
   // fan-out lists.
@@ -90,6 +92,7 @@ struct InDelivery {
   bool told = false;             // the producer knows a terminal outcome
   bool credit_returned = false;  // the credit it took was given back, or is owed
   bool waiting = false;          // Answer::waiting; of a stand-in, that it was said
+  bool stuck = false;            // in ShardStats::stuck
   bool oversize = false;         // larger than the connection allows; read and thrown away
 };
 
@@ -107,6 +110,7 @@ struct OutDelivery {
   Payload payload;           // what has not been sent yet
   uint32_t delivery = 0;     // the connection's name for it, once started
   uint32_t message_format = 0;
+  Time sent;                      // all of it was; only of what is sent and unsettled
   bool queued = true;             // in the link's queue; else sent and unsettled
   bool started = false;           // some of it was sent
   bool complete = false;          // nothing will be added to `payload`

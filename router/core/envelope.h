@@ -7,6 +7,7 @@
 
 #include "router/amqp/types.h"
 #include "router/base/parcel.h"
+#include "router/base/time.h"
 #include "router/core/ids.h"
 #include "router/core/sink.h"
 
@@ -41,6 +42,7 @@ struct Deliver {
   std::unique_ptr<std::vector<Handle<OutLink>>> also_to;  // of a multicast; null: only `to`
   Parcel payload;
   uint64_t received = 0;  // bytes of input up to here, as the ingress counts them
+  Time arrived;           // its first frame
   uint32_t message_format = 0;
   bool strip = false;
   bool presettled = false;

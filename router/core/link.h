@@ -78,6 +78,12 @@ struct InLink {
   uint32_t owed = 0;    // to be granted as soon as it may be
   uint64_t held = 0;    // bytes received and not passed on
 
+  bool blocked = false;      // in ShardStats::links_blocked
+  Time dry_since;            // has had no credit, if it has none
+  uint32_t stuck = 0;        // deliveries in ShardStats::stuck
+  uint64_t delayed_1s = 0;   // as in ShardStats
+  uint64_t delayed_10s = 0;  //
+
   bool stinted = false;   // in Shard::stinted_
   bool anywhere = false;  // in Shard::anywhere_
   uint64_t mailed = 0;    // shards, as bits, that it may have unicasts in the mail to
@@ -120,6 +126,8 @@ struct OutLink {
   bool attached = false;  // answered: deliveries may go
   bool drain = false;     // the consumer wants an answer when there is no more
   bool starved = false;   // the first of `queue` waits for more of its input
+  bool blocked = false;   // in ShardStats::links_blocked
+  Time credit_since;      // has had credit, or has had none
 
   AddressKey key;
   std::string made_address;  // of a dynamic source

@@ -5,6 +5,7 @@
 #include <variant>
 #include <vector>
 
+#include "router/base/time.h"
 #include "router/core/address.h"
 #include "router/core/envelope.h"
 #include "router/core/ids.h"
@@ -26,7 +27,16 @@ struct ConsumerDown {
   OutLinkRef link;
   AddressKey key;
 };
-using Notice = std::variant<ConsumerUp, ConsumerDown>;
+// A producer's link has a delivery that is stuck, and had none. Said again only after all of them
+// have ended.
+struct LinkStuck {
+  InLinkRef link;
+  std::string address;  // empty: it sends anywhere
+  std::string user;     // of the connection; empty: anonymous
+  Time at;
+  Duration age;
+};
+using Notice = std::variant<ConsumerUp, ConsumerDown, LinkStuck>;
 
 // What the turns of a shard leave to be carried away; whoever does it empties it.
 struct Outbox {

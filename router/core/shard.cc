@@ -19,7 +19,9 @@ Shard::Shard(ShardOptions options, BlockPool& pool)
       node_id_(absl::StrCat("0/", options_.identity.router_id)),
       pool_(pool),
       random_(options_.seed),
-      terms_{.held_max = options_.link_budget_bytes} {}
+      terms_{.held_max = options_.link_budget_bytes} {
+  if (options_.watch_interval == Duration{}) watchdog_.due = kNever;
+}
 
 Shard::~Shard() = default;
 
@@ -103,11 +105,6 @@ void Shard::On(ShardId, LinkRefused&& mail) {
   Remove(*link);
 }
 
-Outbox Shard::TakeOutbox() {
-  thread_.Assert();
-  return std::exchange(outbox_, {});
-}
-
 // --- memory and the end
 
 void Shard::SetPressure(bool pressed) {
@@ -164,6 +161,10 @@ void Shard::Trim() {
   }
   fresh_.shrink_to_fit();
   chosen_ = {};
+  groups_.clear();
+  groups_.shrink_to_fit();
+  stinted_.shrink_to_fit();
+  anywhere_.shrink_to_fit();
   prefix_ = {};
 }
 

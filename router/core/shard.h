@@ -12,9 +12,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "router/amqp/sections.h"
 #include "router/base/affine.h"
-#include "router/base/payload.h"
 #include "router/base/random.h"
-#include "router/base/slot_map.h"
 #include "router/core/binding.h"
 #include "router/core/connection.h"
 #include "router/core/credit.h"
@@ -22,6 +20,7 @@
 #include "router/core/outbox.h"
 #include "router/core/route_table.h"
 #include "router/core/stats.h"
+#include "router/core/watchdog.h"
 
 namespace trunkline::core {
 
@@ -50,6 +49,7 @@ struct ShardOptions {
   uint64_t seed = 0;
   uint64_t link_budget_bytes = 4u << 20;    // held per incoming link; above it gives no credit
   uint32_t emit_quantum_bytes = 64 * 1024;  // per link, then round robin
+  Duration watch_interval;                  // between looks for what is stuck; zero: none
 };
 
 // The routing half of one worker: owns its connections' links and deliveries, decides by the
@@ -100,8 +100,11 @@ class Shard {
   // Before anything else: the time by which all of the turn happens.
   void BeginTurn(Time now) {
     now_ = now;
+    late_before_ = now - kDelayed;
     if (!holds_.empty()) [[unlikely]]
       EndHolds();
+    if (now >= watchdog_.due) [[unlikely]]
+      Watch();
   }
   // Goes by other tables from here on; producers whose route appears get the credit they are owed.
   // Of other settings, attached links see the treatment, as it is part of their route. Phases and
@@ -110,15 +113,13 @@ class Shard {
   void Adopt(const Tables& tables);
   // Mail of another shard, or of the pilot (kFromPilot).
   void Accept(ShardId from, Envelope&& mail);
-  void Accept(Envelope&& mail) { Accept(kFromPilot, std::move(mail)); }
   // Sends from runnable links while credit, windows and quanta last. True if something is left that
-  // can go on in the next turn.
+  // can go on in the next turn. `now`: not earlier than that of BeginTurn; to measure by.
   bool Emit(Time now);
-  Outbox TakeOutbox();
   // What is to be carried to the pilot and to other shards. To be emptied each turn, after Emit.
   Outbox& outbox() { return outbox_; }
   // When a turn is due although nothing happens: kNever if at no time.
-  Time NextDeadline() const { return holds_.empty() ? kNever : holds_.front().first; }
+  Time NextDeadline() const;
   // The process holds more memory than it may: nobody is granted credit until that is over.
   void SetPressure(bool pressed);
 
@@ -286,7 +287,7 @@ class Shard {
   void HearProducer(InDelivery& in, const amqp::Outcome& outcome, bool settled);
   void SettleByProducer(InDelivery& in, const amqp::Outcome& outcome);
   void SettleCopy(InDelivery& in, OutDelivery& out, const amqp::Outcome& outcome);
-  void Lose(OutDelivery& out, const amqp::Outcome& outcome);
+  void Lose(OutDelivery& out, const amqp::Outcome& outcome, DropReason reason = DropReason::kOther);
   void EndCopy(OutDelivery& out, InDelivery* in);
   void Dequeue(OutDelivery& out);
 
@@ -300,6 +301,22 @@ class Shard {
   bool HoldsTooMuch(const InLink& link) const;
   void CompactFresh();
 
+  // watchdog.cc: what takes too long, and how long things take
+  bool HasToWatch() const;
+  void Watch();
+  void WatchDelivery(InDelivery& in);
+  void WatchProducer(InLink& link);
+  void WatchConsumer(OutLink& link);
+  void Unblock(InLink& link);
+  void Unblock(OutLink& link);
+  void NoteDry(InLink& link);
+  void NoteDelay(const InDelivery& in);
+  void NoteStarted(const OutDelivery& out, const OutLink& link);
+  void NoteWaited(const InDelivery& in, const OutLink& link);
+  void NoteLeft();
+  void NoteSettled(const OutDelivery& out, amqp::OutcomeKind kind);
+  void NoteCredit(OutLink& link, uint32_t credit);
+
   const ShardOptions options_;
   const std::string node_id_;  // in ingress and trace annotations
   BlockPool& pool_;
@@ -312,6 +329,10 @@ class Shard {
   Tables tables_;
   uint64_t adoption_ = 0;  // counts Adopt
   Time now_;               // of the turn
+  Time leaving_;           // of its Emit
+  Time late_before_;       // what came before is delayed
+  Watchdog watchdog_;
+  uint64_t leaving_at_once_ = 0;  // copies whose first frames came and left in this turn
 
   SlotMap<Connection> connections_;
   SlotMap<InLink> in_links_;

@@ -35,6 +35,7 @@ Handle<InLink> Shard::AttachIn(Handle<Connection> handle, const AttachRequest& r
   stats_.links_in.Add(1);
   connection->sink->Attached(link.token, {.refused = {}, .address = binding.made});
   IssueCredit(link);
+  if (link.credit == 0) NoteDry(link);
   return in_links_.HandleOf(link);
 }
 
@@ -55,6 +56,7 @@ Handle<OutLink> Shard::AttachOut(Handle<Connection> handle, const AttachRequest&
   link.key = std::move(binding.key);
   link.made_address = std::move(binding.made).value_or(std::string());
   link.load = std::make_shared<LinkLoad>();
+  link.credit_since = now_;
   connection->out_links.PushBack(link);
   stats_.links_out.Add(1);
   outbox_.to_pilot.push_back(
@@ -113,15 +115,18 @@ void Shard::Remove(InLink& link) {
   Unregister(link.by_key, link.key);
   Unregister(link.by_fallback_key, link.fallback_key);
   connection.in_links.Remove(link);
+  Unblock(link);
   stats_.links_in.Add(-1);
   in_links_.Erase(link);
 }
 
 void Shard::Remove(OutLink& link) {
-  while (OutDelivery* out = link.sent.front()) Lose(*out, ModifiedFailedOutcome());
+  constexpr DropReason kReason = DropReason::kLinkLost;
+  while (OutDelivery* out = link.sent.front()) Lose(*out, ModifiedFailedOutcome(), kReason);
   while (OutDelivery* out = link.queue.front()) {
-    Lose(*out, out->started ? ModifiedFailedOutcome() : ReleasedOutcome());
+    Lose(*out, out->started ? ModifiedFailedOutcome() : ReleasedOutcome(), kReason);
   }
+  Unblock(link);
   StopRunning(link);
   outbox_.to_pilot.push_back(ConsumerDown{
       .link = {.shard = options_.id, .link = out_links_.HandleOf(link)}, .key = link.key});

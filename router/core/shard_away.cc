@@ -31,6 +31,7 @@ core::Deliver Shard::Envelop(const InDelivery& in, bool strip, Payload&& payload
   mail.in = in_deliveries_.HandleOf(in);
   mail.payload = Parcel::Pack(std::move(payload));
   mail.received = in.received;
+  mail.arrived = in.arrived;
   mail.message_format = in.message_format;
   mail.strip = strip;
   mail.presettled = in.presettled;

@@ -17,7 +17,7 @@ void Shard::OnFlow(Handle<OutLink> handle, uint32_t credit, bool drain) {
   thread_.Assert();
   OutLink* link = out_links_.Find(handle);
   if (link == nullptr) return;
-  link->credit = credit;
+  NoteCredit(*link, credit);
   link->drain = drain;
   MakeRunnable(*link);
 }
@@ -42,8 +42,9 @@ void Shard::StopRunning(OutLink& link) {
   link.run = RunState::kIdle;
 }
 
-bool Shard::Emit(Time) {
+bool Shard::Emit(Time now) {
   thread_.Assert();
+  leaving_ = now;
   for (uint32_t turns = runnable_count_; turns > 0; --turns) {
     OutLink& link = *runnable_.PopFront();
     --runnable_count_;
@@ -51,6 +52,7 @@ bool Shard::Emit(Time) {
     EmitLink(link);
   }
   CompactFresh();
+  NoteLeft();
   MailReturns(kReturnedBlocks);
   const bool stinted = !terms_.pressed && !stinted_.empty();
   if (stinted) PayStinted();
@@ -75,14 +77,14 @@ void Shard::EmitLink(OutLink& link) {
         link.run = RunState::kBlocked;
         return link.connection->blocked.PushBack(link);
       case SendOutcome::kNoCredit:
-        link.credit = 0;
+        NoteCredit(link, 0);
         if (out->started) return;
         break;
     }
   }
   if (!link.drain) return;
   link.drain = false;
-  link.credit = 0;
+  NoteCredit(link, 0);
   link.connection->sink->Drained(link.token);
 }
 
@@ -104,7 +106,8 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline SendOutcome Shard::Send(OutDelivery& out,
   if (request.started && !out.started) {
     out.started = true;
     out.delivery = request.delivery;
-    if (link.credit > 0) --link.credit;
+    NoteStarted(out, link);
+    if (link.credit > 0 && --link.credit == 0) link.credit_since = now_;
     stats_.deliveries_out.Add();
   }
   const uint64_t sent = before - out.payload.bytes();
@@ -133,6 +136,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::Sent(OutDelivery& out, InDeliver
   }
   Dequeue(out);
   out.queued = false;
+  out.sent = leaving_;
   link.sent.PushBack(out);
   ++link.unsettled;
   stats_.unsettled.Add(1);

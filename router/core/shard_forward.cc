@@ -310,7 +310,7 @@ void Shard::DropPresettled(OutLink& link) {
   while (next != nullptr) {
     OutDelivery& out = *next;
     next = decltype(link.presettled)::Next(out);
-    if (&out != link.queue.front()) Lose(out, ReleasedOutcome());
+    if (&out != link.queue.front()) Lose(out, ReleasedOutcome(), DropReason::kNoCredit);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "absl/base/attributes.h"
 #include "router/core/shard.h"
+#include "router/core/watchdog.h"
 
 // Private to shard_*.cc: the small steps that every message takes. What is inlined by force was
 // seen to cost a quarter of a message's instructions as calls.
@@ -49,6 +50,8 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::IssueCredit(InLink& link) {
     return NoteStinted(link);
   link.owed -= credit;
   link.credit += credit;
+  if (link.blocked) [[unlikely]]
+    Unblock(link);
   link.connection->sink->Grant(link.token, credit);
 }
 
@@ -116,6 +119,8 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::Tell(InDelivery& in, const amqp:
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::End(InDelivery& in) {
   Pass(in, in.received);
   ReturnCredit(in);
+  if (in.arrived < late_before_) [[unlikely]]
+    NoteDelay(in);
   if (in.fan_out != InDelivery::kNoFanOut) {
     fan_outs_[in.fan_out].local.clear();
     fan_outs_[in.fan_out].remote.clear();
@@ -134,6 +139,37 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::EndIfDone(InDelivery& in) {
 }
 
 // --- the consumer's side
+
+// A copy's first frame leaves.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::NoteStarted(const OutDelivery& out,
+                                                            const OutLink& link) {
+  if (out.in == nullptr) return;
+  // What came from another shard may have come later than this turn began.
+  if (out.in->arrived >= now_) [[likely]] {
+    ++leaving_at_once_;
+  } else {
+    NoteWaited(*out.in, link);
+  }
+}
+
+// The consumer gave an outcome, or something else.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::NoteSettled(const OutDelivery& out,
+                                                            amqp::OutcomeKind kind) {
+  if (!IsSampled(out.delivery) || out.queued || out.decided) [[likely]]
+    return;
+  const size_t i = static_cast<size_t>(kind) - static_cast<size_t>(amqp::OutcomeKind::kAccepted);
+  if (i >= stats_.settle_duration.size()) return;
+  stats_.settle_duration[i].Note(static_cast<uint64_t>((now_ - out.sent).ns));
+}
+
+// The consumer's credit is another one.
+inline void Shard::NoteCredit(OutLink& link, uint32_t credit) {
+  if ((link.credit == 0) != (credit == 0)) {
+    link.credit_since = now_;
+    if (link.blocked) Unblock(link);
+  }
+  link.credit = credit;
+}
 
 inline bool HasWork(const OutLink& link) {
   const OutDelivery* head = link.queue.front();

@@ -14,6 +14,7 @@ void Shard::OnConsumerDisposition(uint64_t out_user, const Outcome& outcome, boo
   OutDelivery* out = out_deliveries_.Find(Handle<OutDelivery>::Unpack(out_user));
   if (out == nullptr || !out->started || out->presettled || out->consumer_settled) return;
   InDelivery* in = out->in;
+  NoteSettled(*out, outcome.kind);
   if (in != nullptr) Report(*in, *out, outcome, settled);
   if (!settled) return;
   if (out->queued) {
@@ -103,8 +104,8 @@ void Shard::SettleCopy(InDelivery& in, OutDelivery& out, const Outcome& outcome)
 
 // A copy that does not reach its consumer, or whose consumer is gone. `outcome` counts unless the
 // consumer gave one before.
-void Shard::Lose(OutDelivery& out, const Outcome& outcome) {
-  if (out.presettled) stats_.dropped_presettled.Add();
+void Shard::Lose(OutDelivery& out, const Outcome& outcome, DropReason reason) {
+  if (out.presettled) stats_.Drop(reason);
   InDelivery* in = out.in;
   if (in != nullptr && !out.consumer_settled) {
     Report(*in, out, out.decided ? Outcome{} : outcome, true);

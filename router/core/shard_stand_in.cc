@@ -42,7 +42,7 @@ void Shard::FanOutStandIn(ShardId from, core::Deliver&& mail) {
     }
   }
   if (chosen_.empty()) {
-    if (mail.presettled) stats_.dropped_presettled.Add();
+    if (mail.presettled) stats_.Drop(DropReason::kNoConsumer);
     MailTo(from).emplace_back(Answer{.in = mail.in,
                                      .outcome = ReleasedOutcome(),
                                      .strip = mail.strip,
@@ -72,6 +72,7 @@ InDelivery& Shard::MakeStandIn(ShardId from, const core::Deliver& mail) {
   in.eager = mail.eager;
   in.message_format = mail.message_format;
   in.received = mail.received;
+  in.arrived = mail.arrived;
   in.presettled = mail.presettled;
   in.settled = mail.presettled;
   in.complete = mail.complete;

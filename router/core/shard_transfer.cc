@@ -36,10 +36,11 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline InDelivery& Shard::Begin(InLink& link,
   in.link = &link;
   in.delivery = transfer.delivery;
   in.message_format = transfer.message_format;
+  in.arrived = now_;
   in.presettled = transfer.settled || link.presettled;
   in.settled = in.presettled;
   link.deliveries.PushBack(in);
-  if (link.credit > 0) --link.credit;
+  if (link.credit > 0 && --link.credit == 0) NoteDry(link);
   stats_.deliveries_in.Add();
   if (in.presettled) stats_.presettled.Add();
   return in;
@@ -55,6 +56,8 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::Take(InDelivery& in, IncomingTra
   connection.unreleased += bytes;
   if (transfer.aborted) return Abort(in);
   in.complete = !transfer.more;
+  if (in.complete && IsSampled(in.delivery)) [[unlikely]]
+    stats_.message_size.Note(in.received);
   if (transfer.settled && !in.settled) SettleByProducer(in, {});
   const uint64_t size_max = connection.info.max_message_size;
   if (size_max != 0 && in.received > size_max && !in.oversize) RefuseOversize(in);
@@ -135,6 +138,7 @@ void Shard::AbortCopy(OutDelivery& out) {
 // Copies on their way are aborted, the rest is read and thrown away; once all has come, the
 // producer is told, and its connection goes (spec routing section 3).
 void Shard::RefuseOversize(InDelivery& in) {
+  if (in.presettled) stats_.Drop(DropReason::kMaxSize);
   AbortCopies(in);
   LeaveAssembly(in);
   in.held.Clear();
@@ -163,7 +167,8 @@ void Shard::Discard(InDelivery& in, const amqp::Outcome& outcome) {
   in.held.Clear();
   in.forwarded = true;
   if (in.presettled) {
-    stats_.dropped_presettled.Add();
+    const bool nobody = outcome.kind == amqp::OutcomeKind::kReleased;
+    stats_.Drop(nobody ? DropReason::kNoConsumer : DropReason::kOther);
     ReturnCredit(in);
   } else {
     Tell(in, outcome, true);
@@ -222,6 +227,7 @@ void Shard::OnProducerFlow(Handle<InLink> handle, uint32_t credit) {
   if (link == nullptr || credit >= link->credit) return;
   link->owed += link->credit - credit;
   link->credit = credit;
+  if (credit == 0) NoteDry(*link);
   IssueCredit(*link);
 }
 

@@ -24,7 +24,8 @@ void Publisher::Take(ShardNotices&& notices) {
                                  Refuse(up.link);
                                }
                              },
-                             [this](const core::ConsumerDown& down) { directory_.Down(down); }};
+                             [this](const core::ConsumerDown& down) { directory_.Down(down); },
+                             [this](const core::LinkStuck& stuck) { stuck_log_.Take(stuck); }};
   for (const core::Notice& notice : notices.notices) std::visit(take, notice);
 }
 

@@ -12,6 +12,7 @@
 #include "router/mesh/table_builder.h"
 #include "router/net/mail.h"
 #include "router/net/mailbox.h"
+#include "router/net/stuck_log.h"
 #include "router/net/view.h"
 
 namespace trunkline::net {
@@ -61,6 +62,7 @@ class Publisher {
   TlsProfiles tls_;
   bool changed_ = false;  // settings or certificates
   std::vector<core::OutLinkRef> ready_;
+  StuckLog stuck_log_;
   std::map<uint64_t, std::unique_ptr<const View>> views_;
 };
 

@@ -59,6 +59,7 @@ Worker::Worker(WorkerOptions options, const View* first)
   shard.id = options_.id;
   shard.identity = options_.identity;
   shard.seed = options_.seed;
+  shard.watch_interval = core::kWatchInterval;
   shard_.emplace(std::move(shard), pool_);
 }
 
@@ -134,9 +135,9 @@ void Worker::Turn(absl::Span<const epoll_event> events, Time now) {
   Parse(now);
   TakeMail(now);
   timers_.Advance(now, [this, now](uint64_t cookie) { Expire(cookie, now); });
-  work_left_ |= shard_->Emit(now);
-  PostMail(kReturnsQuantum);  // before the writes: the others begin while this thread writes
   now_ = Now();
+  work_left_ |= shard_->Emit(now_);
+  PostMail(kReturnsQuantum);  // before the writes: the others begin while this thread writes
   Flush(now_);
   PostMail(SIZE_MAX);
   Tell();
@@ -205,12 +206,13 @@ void Worker::Parse(Time now) {
 }
 
 void Worker::TakeMail(Time now) {
-  const auto take = Overload{[](std::monostate) {},
-                             [&](core::Envelope&& mail) { shard_->Accept(std::move(mail)); },
-                             [&](NewConnection&& mail) { Take(std::move(mail), now); },
-                             [&](CloseConnection&& mail) { Take(mail, now); },
-                             [&](CloseAll&& mail) { Take(mail, now); },
-                             [&](Quiesce&&) { TakeQuiesce(); }};
+  const auto take =
+      Overload{[](std::monostate) {},
+               [&](core::Envelope&& mail) { shard_->Accept(core::kFromPilot, std::move(mail)); },
+               [&](NewConnection&& mail) { Take(std::move(mail), now); },
+               [&](CloseConnection&& mail) { Take(mail, now); },
+               [&](CloseAll&& mail) { Take(mail, now); },
+               [&](Quiesce&&) { TakeQuiesce(); }};
   const Mailbox::Drained drained = mailbox_.Drain(
       kMailQuantum, [&](Mail&& mail) { std::visit(take, std::move(mail)); },
       [&](core::ShardId from, core::Envelope&& mail) { shard_->Accept(from, std::move(mail)); });

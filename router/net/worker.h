@@ -103,7 +103,7 @@ class Worker {
   void Turn(absl::Span<const epoll_event> events, Time now);
   Duration Patience() const;
 
-  // Steps of a turn. `now` of Flush is later than that of the others.
+  // Steps of a turn. `now` of Flush, as of Shard::Emit, is later than that of the others.
   void Read(absl::Span<const epoll_event> events);
   void AdoptNewestView();
   void Parse(Time now);

@@ -186,6 +186,7 @@ World::World(WorldOptions world_options)
   options.identity.router_id = "A";
   options.seed = world_options.seed;
   options.link_budget_bytes = world_options.link_budget_bytes;
+  options.watch_interval = world_options.watch_interval;
   settings_ =
       *AddressSettings::Build(std::move(world_options.settings), world_options.default_treatment);
   for (size_t i = parts.size(); i-- > 0;) {
@@ -258,6 +259,7 @@ void World::Close(Peer& peer) {
 void World::Apply(const Notice& notice, RouteTable::Builder& builder) {
   const ConsumerUp* up = std::get_if<ConsumerUp>(&notice);
   const ConsumerDown* down = std::get_if<ConsumerDown>(&notice);
+  if (up == nullptr && down == nullptr) return;
   const AddressKey& key = up != nullptr ? up->key : down->key;
   const auto found = routes_.find(key);
   std::shared_ptr<Route> route =

@@ -138,6 +138,7 @@ struct WorldOptions {
   uint64_t seed = 1;
   uint64_t link_budget_bytes = 4u << 20;
   size_t shards = 1;
+  Duration watch_interval;
 };
 
 // The shards, their pools, their peers and their pilot.
