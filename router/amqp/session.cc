@@ -165,6 +165,7 @@ void Session::FreeLink(Link& link) {
     outgoing_handles_.pop_back();
   }
   held_bytes_ -= link.held_bytes;
+  if (incoming_window_ <= window_low_) MarkDue();  // others may have waited for that room
   const LinkIndex index = link.index;
   context_.links_free.push_back(index);
   context_.links[index].reset();

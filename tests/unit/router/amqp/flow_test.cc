@@ -360,5 +360,26 @@ TEST(Flow, ForgetsBytesHeldForALinkThatIsGone) {
   }
 }
 
+TEST(Flow, OpensTheWindowWhenTheLinkThatFilledItIsGone) {
+  EngineOptions small = ServerOptions();
+  small.session_window_bytes = 16 * 1024;
+  Pair pair(5, ClientOptions(), small);
+  pair.piece_max = 10000;
+  pair.server.react = [&](const Event& event) {
+    if (event.kind != EventKind::kTransfer) pair.server.Answer(event);
+  };
+  const Pair::Ends full = pair.Attach(SenderAttach("full"));
+  const Pair::Ends other = pair.Attach(SenderAttach("other"));
+  pair.server.engine.Grant(full.server, 1000);
+  pair.server.engine.Grant(other.server, 1000);
+  pair.Run();
+  const std::string text(16000, 'x');
+  while (SendUntilBlocked(pair, full, text) > 0) pair.Run();
+  ASSERT_EQ(SendUntilBlocked(pair, other, text), 0);
+  pair.client.engine.Detach(full.client, true);
+  pair.Run();
+  EXPECT_GT(SendUntilBlocked(pair, other, text), 0);
+}
+
 }  // namespace
 }  // namespace trunkline::amqp::testing
