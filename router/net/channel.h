@@ -26,7 +26,7 @@ namespace trunkline::net {
 template <typename T>
 class Channel {
  public:
-  static constexpr size_t kRing = 256;
+  static constexpr size_t kRing = 1024;
 
   Channel() = default;
   Channel(const Channel&) = delete;

@@ -58,14 +58,14 @@ Mailbox::Posted Mailbox::Forward(core::ShardId from) {
 // --- owner's side
 
 Mailbox::Drained Mailbox::Drain(
-    size_t max, absl::FunctionRef<void(Mail&&)> accept,
+    size_t pilot_max, size_t worker_max, absl::FunctionRef<void(Mail&&)> accept,
     absl::FunctionRef<void(core::ShardId, core::Envelope&&)> accept_shard) {
   Drained sum;
   uint64_t bits = std::exchange(left_, 0);
   if (dirty_.load(std::memory_order_relaxed) != 0) bits |= dirty_.exchange(0);
   if (bits == 0) return sum;
   if ((bits & kPilotBit) != 0) {
-    const auto drained = pilot_.Drain(max, accept);
+    const auto drained = pilot_.Drain(pilot_max, accept);
     sum.room_wanted = drained.room_wanted;
     if (drained.left) left_ |= kPilotBit;
   }
@@ -75,7 +75,7 @@ Mailbox::Drained Mailbox::Drain(
       const auto from = static_cast<core::ShardId>((first_ + i) % workers_);
       if ((bits >> from & 1) == 0) continue;
       const auto drained = shards_[from].Drain(
-          max, [&](core::Envelope&& mail) { accept_shard(from, std::move(mail)); });
+          worker_max, [&](core::Envelope&& mail) { accept_shard(from, std::move(mail)); });
       sum.count += drained.count;
       if (drained.room_wanted) sum.tell_room |= 1u << from;
       if (drained.left) left_ |= uint64_t{1} << from;

@@ -70,8 +70,9 @@ class Mailbox {
     uint32_t tell_room = 0;    // workers to be told of room, by bit
     uint32_t room_at = 0;      // workers that have room for what is parked here, by bit
   };
-  // At most `max` of each sender. Whose comes first changes from call to call.
-  Drained Drain(size_t max, absl::FunctionRef<void(Mail&&)> accept,
+  // At most so many of the pilot, and of each worker. Which of those comes first changes from call
+  // to call.
+  Drained Drain(size_t pilot_max, size_t worker_max, absl::FunctionRef<void(Mail&&)> accept,
                 absl::FunctionRef<void(core::ShardId, core::Envelope&&)> accept_shard);
   // The newest View that was not taken before, or null.
   const View* TakeView();

@@ -10,7 +10,8 @@
 namespace trunkline::net {
 namespace {
 
-// Marks the eventfd among the events.
+// Marks the eventfd among the events. It is edge-triggered: each write wakes once, and nobody reads
+// what has added up.
 constexpr uint64_t kWakeUp = 0;
 // Longest single wait: epoll counts milliseconds in an int.
 constexpr Duration kPatienceMax = kMinute;
@@ -20,7 +21,8 @@ constexpr Duration kPatienceMax = kMinute;
 Poller::Poller()
     : epoll_(epoll_create1(EPOLL_CLOEXEC)), event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   TL_CHECK(epoll_ && event_) << "no descriptors for a poller, errno " << errno;
-  TL_CHECK(Add(event_.get(), EPOLLIN, kWakeUp)) << "cannot watch the eventfd, errno " << errno;
+  TL_CHECK(Add(event_.get(), EPOLLIN | EPOLLET, kWakeUp))
+      << "cannot watch the eventfd, errno " << errno;
 }
 
 bool Poller::Add(int fd, uint32_t events, uint64_t data) {
@@ -51,8 +53,6 @@ int Poller::Poll(absl::Span<epoll_event> events, Duration patience) {
 int Poller::WithoutWakeUp(absl::Span<epoll_event> events, int n) {
   for (int i = 0; i < n; ++i) {
     if (events[i].data.u64 != kWakeUp) continue;
-    uint64_t count;
-    [[maybe_unused]] const ssize_t size = read(event_.get(), &count, sizeof count);
     events[i] = events[n - 1];
     return n - 1;
   }

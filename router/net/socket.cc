@@ -34,9 +34,9 @@ void Socket::Start(const conn::DriverOptions& options, core::Shard& shard,
   driver_.emplace(options, shard, workspace);
 }
 
-size_t Socket::Read(bool failed) {
+size_t Socket::Read(size_t quantum, bool failed) {
   size_t total = 0;
-  while (total < kReadQuantum && !input_ended_ && (driver_->WantsInput() || failed)) {
+  while (total < quantum && !input_ended_ && (driver_->WantsInput() || failed)) {
     const absl::Span<uint8_t> room = driver_->Room();
     const ssize_t n = recv(fd_.get(), room.data(), room.size(), 0);
     if (n < 0 && IsTemporary(errno)) break;

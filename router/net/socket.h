@@ -25,8 +25,6 @@ namespace trunkline::net {
 // Owned by its Worker, in a SlotMap. Thread: the worker's.
 class Socket {
  public:
-  // Read in one turn, so that one busy peer does not starve the others.
-  static constexpr size_t kReadQuantum = 256 * 1024;
   // Entries of one write.
   static constexpr int kGatherMax = 64;
 
@@ -36,9 +34,10 @@ class Socket {
 
   void Start(const conn::DriverOptions& options, core::Shard& shard, conn::Workspace& workspace);
 
-  // Reads until the stream is empty, the quantum is used up or the driver has had enough; returns
-  // how many bytes came. `failed`: epoll says that the stream is broken or ended on both sides.
-  size_t Read(bool failed);
+  // Reads until the stream is empty, `quantum` bytes have come (the last read may exceed it) or the
+  // driver has had enough; returns how many bytes came. `failed`: epoll says that the stream is
+  // broken or ended on both sides.
+  size_t Read(size_t quantum, bool failed);
   struct Flushed {
     size_t bytes = 0;
     bool made_room = false;  // for links that waited, so the shard has to emit again

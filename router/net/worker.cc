@@ -150,6 +150,8 @@ void Worker::Turn(absl::Span<const epoll_event> events, Time now) {
 // --- 1. bytes only, no parsing
 
 void Worker::Read(absl::Span<const epoll_event> events) {
+  const size_t quantum = std::clamp(kReadPerTurn / std::max<size_t>(events.size(), 1),
+                                    kReadQuantumMin, kReadQuantumMax);
   for (const epoll_event& event : events) {
     const auto handle = Handle<Socket>::Unpack(event.data.u64);
     Socket* socket = sockets_.Find(handle);
@@ -165,7 +167,7 @@ void Worker::Read(absl::Span<const epoll_event> events) {
       Enlist(handle, *socket);
     }
     if ((event.events & EPOLLIN) == 0 && !failed) continue;
-    const size_t bytes = socket->Read(failed);
+    const size_t bytes = socket->Read(quantum, failed);
     bytes_read_ += bytes;
     counters_.bytes_read.Add(bytes);
     if (!std::exchange(socket->notes.in_parse, true)) parse_.push_back(handle);
@@ -214,7 +216,7 @@ void Worker::TakeMail(Time now) {
                [&](CloseAll&& mail) { Take(mail, now); },
                [&](Quiesce&&) { TakeQuiesce(); }};
   const Mailbox::Drained drained = mailbox_.Drain(
-      kMailQuantum, [&](Mail&& mail) { std::visit(take, std::move(mail)); },
+      kPilotMailQuantum, kMailQuantum, [&](Mail&& mail) { std::visit(take, std::move(mail)); },
       [&](core::ShardId from, core::Envelope&& mail) { shard_->Accept(from, std::move(mail)); });
   work_left_ |= drained.left;
   if (drained.room_wanted) reports_.push_back(MailboxHasRoom{options_.id});

@@ -86,7 +86,13 @@ class Worker {
  private:
   // What one turn does at most; the rest is done in the next, without sleeping.
   static constexpr size_t kSocketQuantum = 64;
-  static constexpr size_t kMailQuantum = 1024;  // of each sender
+  // Bytes read, shared out to the sockets that have any: one busy peer does not starve the others,
+  // and many do not make the turn long.
+  static constexpr size_t kReadPerTurn = 1 << 20;
+  static constexpr size_t kReadQuantumMin = 16 * 1024;
+  static constexpr size_t kReadQuantumMax = 256 * 1024;
+  static constexpr size_t kMailQuantum = 1024;     // of each worker
+  static constexpr size_t kPilotMailQuantum = 64;  // may be connections to be set up
   // Blocks of another worker that are worth mail of their own; fewer go with the next mail, or in
   // the next quiet second.
   static constexpr size_t kReturnsQuantum = 16;

@@ -23,7 +23,7 @@ const auto kNoPilotMail = [](Mail&&) { FAIL(); };
 std::vector<uint64_t> DrainIds(Mailbox& mailbox, size_t max, bool* room_wanted = nullptr) {
   std::vector<uint64_t> ids;
   const auto drained = mailbox.Drain(
-      max, [&](Mail&& mail) { ids.push_back(IdOf(mail)); }, kNoShardMail);
+      max, max, [&](Mail&& mail) { ids.push_back(IdOf(mail)); }, kNoShardMail);
   EXPECT_EQ(drained.left, mailbox.HasMail());
   if (room_wanted != nullptr) *room_wanted = drained.room_wanted;
   return ids;
@@ -55,7 +55,7 @@ using Taken = std::vector<std::pair<core::ShardId, uint32_t>>;
 Taken Take(Mailbox& mailbox, size_t max, Mailbox::Drained* drained = nullptr) {
   Taken taken;
   const auto result = mailbox.Drain(
-      max, kNoPilotMail,
+      max, max, kNoPilotMail,
       [&](core::ShardId from, core::Envelope&& mail) { taken.emplace_back(from, NumberOf(mail)); });
   EXPECT_EQ(result.count, taken.size());
   EXPECT_EQ(result.left, mailbox.HasMail());
@@ -228,11 +228,11 @@ TEST(Mailbox, PassesEverythingBothWaysThroughFullRings) {
       const bool work = left || (posted < kMails && other.mailbox.parked(me) < 1000);
       mine.poller.Wait(absl::MakeSpan(events), work ? Duration{} : Seconds(30),
                        [&] { return mine.mailbox.HasMail(); });
-      const auto drained =
-          mine.mailbox.Drain(100, kNoPilotMail, [&](core::ShardId from, core::Envelope&& mail) {
-            ASSERT_EQ(from, peer);
-            ASSERT_EQ(NumberOf(mail), ++taken);
-          });
+      const auto drained = mine.mailbox.Drain(100, 100, kNoPilotMail,
+                                              [&](core::ShardId from, core::Envelope&& mail) {
+                                                ASSERT_EQ(from, peer);
+                                                ASSERT_EQ(NumberOf(mail), ++taken);
+                                              });
       left = drained.left;
       if (drained.tell_room != 0) other.mailbox.TellRoom(me);
       if (drained.room_at != 0) other.mailbox.Forward(me);
@@ -282,7 +282,7 @@ TEST(Mailbox, NobodySleepsThroughMail) {
   std::array<epoll_event, 1> events;
   for (uint32_t expected = 0; expected < rounds;) {
     poller.Wait(absl::MakeSpan(events), Seconds(60), [&] { return mailbox.HasMail(); });
-    mailbox.Drain(1024, kNoPilotMail, [&](core::ShardId, core::Envelope&& mail) {
+    mailbox.Drain(1024, 1024, kNoPilotMail, [&](core::ShardId, core::Envelope&& mail) {
       ASSERT_EQ(NumberOf(mail), ++expected);
     });
     taken.store(expected, std::memory_order_release);
@@ -320,7 +320,7 @@ TEST(Mailbox, PassesEverythingBetweenThreads) {
   for (uint64_t expected = 0; expected < kMails;) {
     worker_poller.Wait(absl::MakeSpan(events), Seconds(30), [&] { return mailbox.HasMail(); });
     const auto drained = mailbox.Drain(
-        100, [&](Mail&& mail) { ASSERT_EQ(IdOf(mail), ++expected); }, kNoShardMail);
+        100, 100, [&](Mail&& mail) { ASSERT_EQ(IdOf(mail), ++expected); }, kNoShardMail);
     if (drained.room_wanted) {
       requests.fetch_add(1);
       pilot_poller.Wake();
