@@ -65,6 +65,12 @@ struct RouterCounters {
   uint64_t rejected = 0;
   uint64_t released = 0;
   uint64_t modified = 0;
+  uint64_t deliveries_delayed_1s = 0;   // they took so long, but not 10 s
+  uint64_t deliveries_delayed_10s = 0;  //
+  uint64_t deliveries_stuck = 0;        // older than 10 s, as last looked for
+  uint64_t links_blocked = 0;           // without credit for 10 s, likewise
+  uint64_t frames_in = 0;
+  uint64_t frames_out = 0;
   uint64_t bytes_read = 0;  // of sockets, with TLS
   uint64_t bytes_written = 0;
   uint64_t mails_sent = 0;      // between workers

@@ -109,6 +109,7 @@ void Engine::OnSilence() {
     gave_up_ = true;
     return;
   }
+  silent_ = true;
   context_.Fail(condition::kResourceLimitExceeded, "local-idle-timeout expired");
   WriteClose(context_.failure);
 }

@@ -156,6 +156,12 @@ class Engine {
   }
 
   void Flush(Time now);
+  // Frames since the engine was made.
+  uint64_t frames_in() const { return frames_in_; }
+  uint64_t frames_out() const { return context_.frames.count(); }
+  // The connection failed since nothing came for too long.
+  bool PeerFellSilent() const { return silent_; }
+
   Output& output() { return context_.frames.output(); }
 
  private:
@@ -233,12 +239,14 @@ class Engine {
   bool failed_ = false;   // kFailed is due or was reported
   bool gave_up_ = false;  // the peer's close is not waited for
   bool started_ = false;  // a time is known
+  bool silent_ = false;
 
   Duration idle_timeout_;        // the peer's silence; zero: none
   Duration heartbeat_interval_;  // our own; zero: none
   Time last_input_;
   Time last_output_;
   uint64_t frames_at_last_output_ = 0;
+  uint64_t frames_in_ = 0;
 };
 
 }  // namespace trunkline::amqp

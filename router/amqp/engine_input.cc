@@ -83,6 +83,7 @@ inline bool Engine::NextUsual(Event& event) {
     return false;
   }
   at_ += size;
+  ++frames_in_;
   return true;
 }
 
@@ -113,6 +114,7 @@ inline bool Engine::ReadFrame(Frame& frame) {
   frame.channel = static_cast<uint16_t>(header);
   frame.body = {reinterpret_cast<const char*>(start) + body, size - body};
   at_ += size;
+  ++frames_in_;
   needs_ = kFrameHeaderBytes;
   return true;
 }

@@ -27,7 +27,8 @@ Driver::Impl::Impl(const DriverOptions& options, core::Shard& shard, Workspace& 
     : workspace_(workspace),
       bridge_(shard, workspace, options.tag),
       early_(std::make_unique<Early>(options)),
-      max_frame_size_(options.max_frame_size) {
+      max_frame_size_(options.max_frame_size),
+      inbound_(options.inbound) {
   bridge_.Touch();
   if (options.tls == nullptr) {
     StartHandshake();
@@ -41,7 +42,7 @@ Driver::Impl::Impl(const DriverOptions& options, core::Shard& shard, Workspace& 
 void Driver::Impl::Flush(Time now) {
   if (const std::unique_ptr<amqp::Condition> reason = bridge_.TakeCloseRequest()) {
     if (phase_ < Phase::kClosing) error_ = Describe(*reason);
-    Close(*reason);
+    Close(*reason, EndReason::kLimit);
   }
   if (engine_) {
     // What the shard commanded may have consequences that only Next tells: credit that came before
@@ -49,6 +50,7 @@ void Driver::Impl::Flush(Time now) {
     resumed_ |= OnEvents();
     resumed_ |= bridge_.SettleSent();
     engine_->Flush(now);
+    CountFrames();
     CheckEngineClosed();
   }
   TickClosing(now);
@@ -141,19 +143,23 @@ uint64_t Driver::Impl::PlainBytes() const {
 void Driver::Impl::SetPhase(Phase phase) { phase_ = std::max(phase_, phase); }
 
 void Driver::Impl::OnClosed(const amqp::Condition& error) {
+  const bool silent = engine_->PeerFellSilent();
+  CountEnd(peer_closed_ ? EndReason::kPeer : silent ? EndReason::kIdleTimeout : EndReason::kError);
   bridge_.Close();
   if (error_.empty() && phase_ < Phase::kClosing) error_ = Describe(error);
   SetPhase(Phase::kClosing);
 }
 
 void Driver::Impl::Fail(std::string error) {
+  CountEnd(EndReason::kError);
   if (error_.empty() && phase_ < Phase::kClosing) error_ = std::move(error);
   bridge_.Close();
   SetPhase(Phase::kClosed);
 }
 
-void Driver::Impl::Close(const amqp::Condition& error) {
+void Driver::Impl::Close(const amqp::Condition& error, EndReason reason) {
   if (phase_ >= Phase::kClosing) return;
+  CountEnd(reason);
   bridge_.Touch();
   bridge_.Close();
   if (!spoken_) return SetPhase(Phase::kClosed);
@@ -191,7 +197,7 @@ Time Driver::Impl::TickHandshake(Time now) {
   if (now < early_->deadline) return early_->deadline;
   constexpr std::string_view kText = "Timeout waiting for initial handshake";
   error_ = kText;
-  Close({std::string(amqp::condition::kNotAllowed), std::string(kText), {}});
+  Close({std::string(amqp::condition::kNotAllowed), std::string(kText), {}}, EndReason::kError);
   return kNever;
 }
 
@@ -227,7 +233,7 @@ int Driver::Gather(struct iovec* out, int max) { return impl_->Gather(out, max);
 bool Driver::Wrote(size_t n) { return impl_->Wrote(n); }
 bool Driver::HasOutput() const { return impl_->HasOutput(); }
 Time Driver::Tick(Time now) { return impl_->Tick(now); }
-void Driver::Close(const amqp::Condition& error) { impl_->Close(error); }
+void Driver::Close(const amqp::Condition& error, EndReason reason) { impl_->Close(error, reason); }
 void Driver::Quiesce() { impl_->Quiesce(); }
 Phase Driver::phase() const { return impl_->phase(); }
 bool Driver::WasOpen() const { return impl_->WasOpen(); }

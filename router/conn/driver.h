@@ -85,8 +85,8 @@ class Driver {
   // after Close, when the phase changed, and at the deadline.
   Time Tick(Time now);
 
-  // AMQP close with `error`; kClosed once the peer answered or is given up (5 s).
-  void Close(const amqp::Condition& error);
+  // AMQP close with `error`; kClosed once the peer answered or is given up (5 s). `reason` counts.
+  void Close(const amqp::Condition& error, EndReason reason = EndReason::kAdmin);
   // No more credit to producers; see Router::Drain.
   void Quiesce();
 

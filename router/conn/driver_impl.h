@@ -38,7 +38,7 @@ class Driver::Impl {
   bool HasOutput() const;
 
   Time Tick(Time now);
-  void Close(const amqp::Condition& error);
+  void Close(const amqp::Condition& error, EndReason reason);
   void Quiesce() { bridge_.Quiesce(); }
 
   Phase phase() const { return phase_; }
@@ -82,6 +82,14 @@ class Driver::Impl {
   uint64_t PlainBytes() const;
   uint64_t OutputBytes() const { return PlainBytes() + (tls_ ? tls_->output().bytes() : 0); }
 
+  // --- counters
+  void CountFrames();
+  void CountHandshake();
+  void CountTls(tls::HandshakeResult result);
+  // Of all reasons for the end of a connection the first counts.
+  void CountEnd(EndReason reason);
+  Stage ReachedStage() const;
+
   // --- life
   void SetPhase(Phase phase);
   // Ends a connection that has failed below AMQP.
@@ -110,6 +118,10 @@ class Driver::Impl {
   bool peer_closed_ = false;
   bool input_ended_ = false;
   bool given_up_ = false;  // what is left to write is dropped
+  bool end_counted_ = false;
+  bool inbound_;
+  uint64_t frames_in_ = 0;  // of the engine, as counted last
+  uint64_t frames_out_ = 0;
   std::string error_;
   std::string container_id_;
   std::string user_;

@@ -63,6 +63,8 @@ void Driver::Impl::ParseTls(Time now) {
     if (early_ && !early_->started) StartHandshake();
     ParsePlain(now);
   }
+  const bool begun = early_ && !early_->started;
+  if (tls_->IsFailed() && begun && phase_ != Phase::kClosed) CountTls(tls_->failure());
   if (tls_->IsFailed()) Fail(absl::StrCat("TLS: ", tls_->error()));
   if (tls_->PeerClosed()) input_ended_ = true;
 }
@@ -78,6 +80,7 @@ void Driver::Impl::ParsePlain(Time now) {
 void Driver::Impl::StartHandshake() {
   early_->started = true;
   if (tls_) {
+    CountTls(tls::HandshakeResult::kOk);
     const tls::PeerInfo peer = tls_->peer();
     early_->handshake.Start(&peer);
   } else {
@@ -90,6 +93,7 @@ void Driver::Impl::PushHandshake() {
   Handshake& handshake = early_->handshake;
   plain_.Consume(static_cast<uint32_t>(handshake.Push(plain_.bytes().view())));
   greeting_ += handshake.TakeOutput();
+  if (handshake.state() != Handshake::State::kNegotiating) CountHandshake();
   if (handshake.state() == Handshake::State::kFailed) return Fail(handshake.error());
   if (handshake.state() == Handshake::State::kDone) {
     user_ = handshake.user();
@@ -153,6 +157,7 @@ void Driver::Impl::OnConnectionEvent(const amqp::Event& event) {
 void Driver::Impl::OnOpened(const amqp::Open& open) {
   if (phase_ != Phase::kHandshake) return;  // given up meanwhile
   was_open_ = true;
+  workspace_.stats.opened[inbound_].Add();
   container_id_ = open.container_id;
   SetPhase(Phase::kOpen);
   core::ConnectionInfo info = std::move(early_->options.info);
@@ -166,6 +171,7 @@ void Driver::Impl::OnInputEnded() {
   if (!engine_) return Fail("the peer hung up during the handshake");
   engine_->InputEnded();
   OnEvents();
+  CountEnd(EndReason::kError);
   bridge_.Close();
   SetPhase(Phase::kClosed);
 }

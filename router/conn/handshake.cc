@@ -54,6 +54,7 @@ void Handshake::Start(const tls::PeerInfo* peer) {
     peer_verified_ = !external_identity_.empty();
   }
   if (options_.inbound) return;
+  sasl_ = true;
   client_.emplace(amqp::SaslClientOptions{.mechanisms = UsableMechanisms(options_),
                                           .hostname = options_.hostname,
                                           .authorization = {}});
@@ -89,6 +90,7 @@ size_t Handshake::ReadHeader(std::string_view bytes) {
 }
 
 void Handshake::StartServer() {
+  sasl_ = true;
   std::vector<std::string> mechanisms = OfferedMechanisms(options_, peer_verified_);
   if (mechanisms.empty()) {
     output_.append(amqp::kSaslHeader);

@@ -46,6 +46,13 @@ class Handshake {
   State state() const { return state_; }
   // Who the peer is, when done; empty: anonymous.
   const std::string& user() const { return user_; }
+  // SASL is spoken.
+  bool IsSasl() const { return sasl_; }
+  // Its mechanism; empty: there is none yet.
+  std::string_view mechanism() const {
+    if (server_) return server_->mechanism();
+    return client_ ? std::string_view(client_->mechanism()) : std::string_view();
+  }
   // Of kFailed: why, for the log.
   const std::string& error() const { return error_; }
 
@@ -58,6 +65,7 @@ class Handshake {
 
   const DriverOptions& options_;
   State state_ = State::kNegotiating;
+  bool sasl_ = false;
   bool peer_verified_ = false;
   std::string external_identity_;
   std::optional<amqp::SaslServer> server_;

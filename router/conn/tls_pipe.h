@@ -53,6 +53,7 @@ class TlsPipe {
   bool IsFailed() const { return stage_->state() == State::kFailed; }
   bool PeerClosed() const { return stage_->state() == State::kPeerClosed; }
   const std::string& error() const { return stage_->error(); }
+  tls::HandshakeResult failure() const { return stage_->failure(); }
   tls::PeerInfo peer() const { return stage_->peer(); }
 
  private:

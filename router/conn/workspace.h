@@ -6,6 +6,7 @@
 
 #include "router/base/payload.h"
 #include "router/conn/read_buffer.h"
+#include "router/conn/stats.h"
 
 namespace trunkline::conn {
 
@@ -25,6 +26,7 @@ struct Workspace {
   std::vector<uint64_t> touched;
   // Gathers small frames into one TLS record.
   std::array<uint8_t, 16 * 1024> record;
+  ConnStats stats;
 };
 
 }  // namespace trunkline::conn

@@ -183,6 +183,12 @@ RouterCounters Pilot::Impl::Counters() const {
     sum.rejected += shard.rejected.Get();
     sum.released += shard.released.Get();
     sum.modified += shard.modified.Get();
+    sum.deliveries_delayed_1s += shard.delayed_1s.Get();
+    sum.deliveries_delayed_10s += shard.delayed_10s.Get();
+    sum.deliveries_stuck += static_cast<uint64_t>(shard.stuck.Get());
+    sum.links_blocked += static_cast<uint64_t>(shard.links_blocked.Get());
+    sum.frames_in += worker->conn_stats().frames_in.Get();
+    sum.frames_out += worker->conn_stats().frames_out.Get();
     sum.bytes_read += net.bytes_read.Get();
     sum.bytes_written += net.bytes_written.Get();
     sum.mails_sent += net.mails_sent.Get();

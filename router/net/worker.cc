@@ -144,7 +144,10 @@ void Worker::Turn(absl::Span<const epoll_event> events, Time now) {
   ChargeBudget();
   work_left_ |= !parse_.empty() || !flush_.empty() || !workspace_.touched.empty();
   counters_.turns.Add();
-  counters_.longest_turn.Note(Now() - now);
+  const Duration took = Now() - now;
+  counters_.longest_turn.Note(took);
+  counters_.busy_ns.Add(static_cast<uint64_t>(took.ns));
+  counters_.turn_duration.Note(static_cast<uint64_t>(took.ns));
 }
 
 // --- 1. bytes only, no parsing
@@ -311,7 +314,7 @@ void Worker::TakeQuiesce() {
 void Worker::CloseSocket(Handle<Socket> handle, Socket& socket, const amqp::Condition& error,
                          Time now) {
   if (socket.lingering()) return;
-  socket.driver().Close(error);
+  socket.driver().Close(error, closing_ ? conn::EndReason::kDrain : conn::EndReason::kAdmin);
   Arm(handle, socket, socket.driver().Tick(now));
   Enlist(handle, socket);
 }

@@ -49,6 +49,8 @@ struct WorkerCounters {
   Counter wakes;           // times that mail woke another worker
   Counter turns;
   Longest longest_turn;
+  Counter busy_ns;                              // of all turns
+  Histogram<core::ForwardScale> turn_duration;  // for so long others wait
 };
 
 // A thread with its sockets, their drivers and its shard: the data plane. Everything that happens,
@@ -82,6 +84,7 @@ class Worker {
   const WorkerCounters& counters() const { return counters_; }
   void RestartLongestTurn() { counters_.longest_turn.Restart(); }
   const core::ShardStats& shard_stats() const { return shard_->stats(); }
+  const conn::ConnStats& conn_stats() const { return workspace_.stats; }
 
  private:
   // What one turn does at most; the rest is done in the next, without sleeping.

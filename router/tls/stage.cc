@@ -49,6 +49,22 @@ std::string ErrorText() {
   return TakeError();
 }
 
+// `code`: an X509_V_ERR.
+HandshakeResult ResultOf(int code) {
+  switch (code) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+      return HandshakeResult::kExpired;
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+      return HandshakeResult::kUnknownCa;
+    default:
+      return HandshakeResult::kOther;
+  }
+}
+
 }  // namespace
 
 // The OpenSSL session and the memory that its BIO reads from and writes to.
@@ -71,8 +87,9 @@ struct TlsStage::Session {
   // First bytes from the peer, to tell plaintext from broken TLS.
   char first[kPlaintextAmqp.size()] = {};
   size_t first_size = 0;
-  std::string wanted_name;   // client: the name that the certificate must have
-  std::string verify_error;  // why the peer's certificate was refused
+  std::string wanted_name;      // client: the name that the certificate must have
+  std::string verify_error;     // why the peer's certificate was refused
+  int verify_code = X509_V_OK;  // likewise
 
   Owned<SSL> ssl;  // last, so that its BIO goes before what the BIO points to
 
@@ -184,6 +201,7 @@ int TlsStage::Session::OnVerify(int ok, X509_STORE_CTX* store_context) {
   std::string subject;
   if (certificate != nullptr) subject = NameText(X509_get_subject_name(certificate));
   if (subject.size() > kSubjectShown) subject.resize(kSubjectShown);
+  session->verify_code = error;
   session->verify_error =
       absl::StrCat("certificate of the peer: ", X509_verify_cert_error_string(error), " at depth ",
                    X509_STORE_CTX_get_error_depth(store_context), " (subject: ", subject, ")");
@@ -275,9 +293,10 @@ bool TlsStage::SetServerName(const ClientOptions& options) {
   return ok == 1;
 }
 
-void TlsStage::Fail(std::string text) {
+void TlsStage::Fail(std::string text, HandshakeResult failure) {
   ERR_clear_error();
   state_ = State::kFailed;
+  failure_ = failure;
   error_ = std::move(text);
 }
 
@@ -291,11 +310,13 @@ void TlsStage::Judge(int result) {
     Fail("the peer makes us answer without end");
   } else if (state_ == State::kHandshake && session_->StartedAsPlaintext()) {
     Fail(session_->server ? "plaintext AMQP on a TLS port"
-                          : "the peer speaks plaintext AMQP, not TLS");
+                          : "the peer speaks plaintext AMQP, not TLS",
+         HandshakeResult::kProtocol);
   } else if (!session_->verify_error.empty()) {
-    Fail(session_->verify_error);
+    Fail(session_->verify_error, ResultOf(session_->verify_code));
   } else {
-    Fail(ErrorText());
+    const bool bare = ERR_GET_REASON(ERR_peek_error()) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE;
+    Fail(ErrorText(), bare ? HandshakeResult::kNoClientCertificate : HandshakeResult::kProtocol);
   }
 }
 

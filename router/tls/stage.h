@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -34,6 +35,17 @@ struct PeerInfo {
   std::string user_id;                // by ContextOptions::uid_format; empty if none
   bool certificate_verified = false;  // there is one, and it was checked; without this no user_id
 };
+
+// How a handshake ended.
+enum class HandshakeResult : uint8_t {
+  kOk,
+  kNoClientCertificate,
+  kUnknownCa,
+  kExpired,  // the peer's certificate
+  kProtocol,
+  kOther,
+};
+inline constexpr size_t kHandshakeResults = 6;
 
 // One TLS session over memory: OpenSSL never sees a socket. Ciphertext goes in by Read and comes
 // out by Write; neither keeps a reference to the spans it is given.
@@ -84,6 +96,8 @@ class TlsStage {
   PeerInfo peer() const;
   // Of kFailed: what happened, for the log. Holds no secrets.
   const std::string& error() const { return error_; }
+  // Likewise, for counters: what a handshake failed of.
+  HandshakeResult failure() const { return failure_; }
 
  private:
   struct Session;
@@ -93,13 +107,14 @@ class TlsStage {
   bool SetServerName(const ClientOptions& options);
   void Handshake();
   void Judge(int result);
-  void Fail(std::string text);
+  void Fail(std::string text, HandshakeResult failure = HandshakeResult::kOther);
   static size_t NextRecord(size_t left, size_t room, bool first);
   bool WriteRecord(absl::Span<const uint8_t> plaintext);
 
   std::unique_ptr<Session> session_;
   std::shared_ptr<const Context> context_;
   State state_ = State::kHandshake;
+  HandshakeResult failure_ = HandshakeResult::kOk;
   std::string error_;
 };
 

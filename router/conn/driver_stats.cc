@@ -1,0 +1,44 @@
+#include <string_view>
+#include <utility>
+
+#include "router/conn/driver_impl.h"
+
+// What a driver adds to the counters of its worker.
+namespace trunkline::conn {
+
+void Driver::Impl::CountFrames() {
+  const uint64_t in = engine_->frames_in();
+  const uint64_t out = engine_->frames_out();
+  workspace_.stats.frames_in.Add(in - std::exchange(frames_in_, in));
+  workspace_.stats.frames_out.Add(out - std::exchange(frames_out_, out));
+}
+
+void Driver::Impl::CountTls(tls::HandshakeResult result) {
+  ConnStats::Count(workspace_.stats.tls_handshakes[inbound_], result);
+}
+
+void Driver::Impl::CountHandshake() {
+  if (!early_->handshake.IsSasl()) return;
+  const std::string_view name = early_->handshake.mechanism();
+  Mechanism mechanism = Mechanism::kOther;
+  if (name == "ANONYMOUS") mechanism = Mechanism::kAnonymous;
+  if (name == "EXTERNAL") mechanism = Mechanism::kExternal;
+  const bool ok = early_->handshake.state() == Handshake::State::kDone;
+  ConnStats::Count(ok ? workspace_.stats.sasl_ok : workspace_.stats.sasl_failed, mechanism);
+}
+
+void Driver::Impl::CountEnd(EndReason reason) {
+  if (std::exchange(end_counted_, true)) return;
+  if (was_open_) return ConnStats::Count(workspace_.stats.ended, reason);
+  if (reason == EndReason::kAdmin || reason == EndReason::kDrain) return;
+  ConnStats::Count(workspace_.stats.failed, ReachedStage());
+}
+
+// REQUIRES: it was never open.
+Stage Driver::Impl::ReachedStage() const {
+  if (engine_) return Stage::kOpen;
+  if (!early_->started) return Stage::kTls;
+  return early_->handshake.IsSasl() ? Stage::kSasl : Stage::kProtocol;
+}
+
+}  // namespace trunkline::conn

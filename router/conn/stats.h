@@ -1,0 +1,53 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "router/base/counter.h"
+#include "router/tls/stage.h"
+
+namespace trunkline::conn {
+
+// What an attempt did not get past.
+enum class Stage : uint8_t {
+  kTls,
+  kSasl,
+  kProtocol,  // what came is not AMQP, or nothing came
+  kOpen,
+};
+inline constexpr size_t kStages = 4;
+
+// Why a connection that was open is not.
+enum class EndReason : uint8_t {
+  kPeer,  // said close
+  kIdleTimeout,
+  kError,  // of the stream, TLS or AMQP
+  kAdmin,  // an order, or a changed configuration
+  kDrain,  // the router stops
+  kLimit,  // a message larger than allowed
+};
+inline constexpr size_t kEndReasons = 6;
+
+enum class Mechanism : uint8_t { kAnonymous, kExternal, kOther };  // or none in common
+inline constexpr size_t kMechanisms = 3;
+
+// What happened to the connections of one worker since start, by their drivers. Written by the
+// worker, read by anyone.
+struct ConnStats {
+  Counter frames_in;  // of AMQP; those of SASL and protocol headers are not in it
+  Counter frames_out;
+  std::array<Counter, 2> opened;           // by whether the peer came to us
+  std::array<Counter, kEndReasons> ended;  // of those that were open
+  std::array<Counter, kStages> failed;     // attempts that were not, unless we gave them up
+  std::array<std::array<Counter, tls::kHandshakeResults>, 2> tls_handshakes;  // [inbound][result]
+  std::array<Counter, kMechanisms> sasl_ok;
+  std::array<Counter, kMechanisms> sasl_failed;
+
+  template <size_t kSize, typename Kind>
+  static void Count(std::array<Counter, kSize>& counters, Kind kind) {
+    counters[static_cast<size_t>(kind)].Add();
+  }
+};
+
+}  // namespace trunkline::conn
