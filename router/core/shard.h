@@ -234,6 +234,7 @@ class Shard {
   void SendAway(InDelivery& in, const amqp::Sections& sections, const Route& route,
                 RemoteGroup& group);
   void SendMore(InDelivery& in, Payload&& more);
+  void MailMore(InDelivery& in, Payload&& more);
   void SendMoreToAll(InDelivery& in, const Payload& more);
   void AbortAway(InDelivery& in);
   void SayAway(const InDelivery& in, const amqp::Outcome& outcome, bool settled);
@@ -275,6 +276,7 @@ class Shard {
   void AddLate(const InDelivery& in, const Payload& more);
   void GoOn(InLink& link);
   void SendLate(InLink& link);
+  void EndHold(InLink& link);
   void EndHolds();
   void GiveUp(InLink& link);
 

@@ -97,7 +97,7 @@ void Shard::Unregister(KeyHook& hook, const AddressKey& key) {
 // What is complete goes on without its producer; the rest ends here, and so does all accounting.
 void Shard::Remove(InLink& link) {
   Connection& connection = *link.connection;
-  if (link.hold != nullptr) SendLate(link);
+  if (link.hold != nullptr) EndHold(link);
   uint64_t bytes = 0;
   while (InDelivery* in = link.deliveries.front()) {
     bytes += in->received - in->released;

@@ -97,12 +97,16 @@ void Shard::SendAway(InDelivery& in, const amqp::Sections& sections, const Route
 void Shard::SendMore(InDelivery& in, Payload&& more) {
   // What was sent so far may be on its way back.
   if (in.link->hold != nullptr) return AddLate(in, more);
+  MailMore(in, std::move(more));
+  if (in.waiting) RelieveWaiting(*in.link->connection);
+}
+
+void Shard::MailMore(InDelivery& in, Payload&& more) {
   MailTo(in.copy.shard)
       .emplace_back(More{.in = in_deliveries_.HandleOf(in),
                          .payload = Parcel::Pack(std::move(more)),
                          .strip = in.strip,
                          .complete = in.complete});
-  if (in.waiting) RelieveWaiting(*in.link->connection);
 }
 
 // To the other shards that have copies of a multicast.

@@ -161,6 +161,15 @@ void Shard::SendLate(InLink& link) {
   }
 }
 
+// The producer is gone, and with it all accounting: only what is elsewhere has to get its end.
+void Shard::EndHold(InLink& link) {
+  const std::unique_ptr<Hold> hold = std::move(link.hold);
+  for (auto& [handle, more] : hold->late) {
+    InDelivery* in = in_deliveries_.Find(handle);
+    if (in != nullptr && in->crossing == Crossing::kAway) MailMore(*in, std::move(more));
+  }
+}
+
 // Links that have waited too long go on without what has not come back.
 void Shard::EndHolds() {
   while (!holds_.empty() && holds_.front().first <= now_) {

@@ -191,6 +191,24 @@ TEST_F(BounceTest, HoldsAStreamThatSomebodyTookUntilTheFenceIsBack) {
   taker.AcceptAll();
 }
 
+TEST_F(BounceTest, SaysNothingToAConnectionThatClosesWhileItsLinkIsHeld) {
+  producer_.Send(Body(std::string(150'000, 'h')), {.more = true});
+  world_.Turn();
+  Peer& narrow = world_.Connect({.session_window_bytes = 64 * 1024});
+  Producer producer = world_.Sender(narrow, "orders");
+  producer.Send(Body(std::string(150'000, 'b')), {.more = true});
+  world_.Turn();
+  EXPECT_GT(producer.record().released, 150'000u) << "it waits behind the other";
+  Consumer second = world_.Receiver(far_, "orders");
+  world_.Between(1, 0).late = true;
+  second.Detach();
+  world_.Turn();
+  producer.More(std::string(100'000, 'b'), {.more = true});
+  const uint64_t released = producer.record().released;
+  world_.Close(narrow);
+  EXPECT_EQ(producer.record().released, released);
+}
+
 TEST_F(BounceTest, GivesAnnotationsBackAsTheyWere) {
   Peer& router = world_.Connect({.strip_outbound_annotations = false}, 1);
   Consumer first = world_.Receiver(router, "bare");
