@@ -72,6 +72,13 @@ bool Ledger::MayComeBack(const std::string& address, core::ShardId shard, uint64
   return gone > known;
 }
 
+bool Ledger::HasConsumer(const std::string& address) const {
+  for (const ConsumerLink& consumer : consumers_) {
+    if (consumer.alive && consumer.address == address) return true;
+  }
+  return false;
+}
+
 std::string Describe(const Message& message) {
   return absl::StrCat("message ", message.id, " (producer ", message.producer, ", number ",
                       message.sequence, ", ", message.bytes.size(), " bytes, to ", message.address,

@@ -97,6 +97,7 @@ class Ledger {
   // after `moment`: somebody left them, and it did not know that before.
   bool MayComeBack(const std::string& address, core::ShardId shard, uint64_t moment) const;
 
+  bool HasConsumer(const std::string& address) const;
   Message* FindMessage(uint32_t id) { return id < messages_.size() ? &messages_[id] : nullptr; }
   ProducerLink& producer(uint32_t id) { return producers_[id]; }
   ConsumerLink& consumer(uint32_t id) { return consumers_[id]; }

@@ -33,6 +33,12 @@ Receiver::Receiver(Context& context, amqp::Engine& engine, uint16_t session, uin
   if (plan_.fallback) attach.source.capabilities = {"qd.fallback"};
   index_ = engine_.StartLink(session, std::move(attach));
   engine_.SetUser(index_, user);
+  context.journal.Note(context.now.ns, [&] {
+    return absl::StrCat("consumer ", link_.id, " of ", link_.address, " at shard ", link_.shard,
+                        ", session ", session, ", window ", plan_.window,
+                        link_.fallback ? ", fallback" : "", plan_.second ? ", second" : "",
+                        link_.settled_mode ? ", settled" : "");
+  });
   if (context.Chance(50)) GrantSome(Mood::kWild);  // before it is answered
 }
 
@@ -156,6 +162,8 @@ bool Receiver::Act(Mood mood) {
   }
   acted |= SettleSome(mood);
   if (!draining_ && credit_ > 0 && mood == Mood::kWild && context_.Chance(plan_.drain_percent)) {
+    context_.journal.Note(context_.now.ns,
+                          [&] { return absl::StrCat("consumer ", link_.id, " drains"); });
     draining_ = true;
     engine_.Drain(index_);
     return true;
@@ -165,10 +173,12 @@ bool Receiver::Act(Mood mood) {
 
 bool Receiver::GrantSome(Mood mood) {
   const uint32_t window = mood == Mood::kCalm ? std::max(plan_.window, 50u) : plan_.window;
-  if (draining_ || window == 0 || credit_ > window / 2) return false;
+  if (draining_ || pulling_ || window == 0 || credit_ > window / 2) return false;
   if (mood == Mood::kWild && !context_.Chance(50)) return false;
   engine_.Grant(index_, window - credit_);
   credit_ = window;
+  context_.journal.Note(context_.now.ns,
+                        [&] { return absl::StrCat("consumer ", link_.id, " grants ", window); });
   return true;
 }
 
@@ -177,7 +187,7 @@ bool Receiver::SettleSome(Mood mood) {
   size_t kept = 0;
   for (size_t i = 0; i < open_.size(); ++i) {
     Open open = open_[i];
-    const bool settled = open.complete &&
+    const bool settled = open.complete && !WaitsFor(open) &&
                          (mood == Mood::kCalm || context_.Chance(plan_.settle_percent)) &&
                          SettleOne(open, mood);
     acted |= settled || open.told != open_[i].told;
@@ -208,6 +218,29 @@ bool Receiver::SettleOne(Open& open, Mood mood) {
   engine_.Dispose(index_, open.delivery, {.kind = kind, .raw = {}}, first);
   open.told = true;
   return first;
+}
+
+// Some consumers leave the settling of what their producer has settled early to the router.
+bool Receiver::WaitsFor(const Open& open) const {
+  if (open.message < 0 || open.told || link_.id % 2 == 0) return false;
+  const Message& message = *context_.ledger.FindMessage(static_cast<uint32_t>(open.message));
+  return message.settled_early && context_.ledger.producer(message.producer).alive;
+}
+
+bool Receiver::waits() const {
+  return std::any_of(open_.begin(), open_.end(), [&](const Open& one) { return WaitsFor(one); });
+}
+
+void Receiver::Pull(uint32_t credit) {
+  pulling_ = true;
+  if (detaching_ || over_ || draining_) return;
+  if (credit > credit_) {
+    engine_.Grant(index_, credit - credit_);
+    credit_ = credit;
+  }
+  if (credit_ == 0) return;
+  draining_ = true;
+  engine_.Drain(index_);
 }
 
 void Receiver::Detach(bool closed) {

@@ -40,12 +40,17 @@ class Receiver {
   // Grants, settles, drains something. True if anything was done.
   bool Act(Mood mood);
   void Detach(bool closed);
+  // Asks for so many deliveries, or those that are there, and grants nothing until Resume.
+  void Pull(uint32_t credit);
+  void Resume() { pulling_ = false; }
 
   ConsumerLink& link() { return link_; }
   bool attached() const { return link_.attached; }
   bool over() const { return over_; }
   // It asked for its credit and has neither got all of it used nor back.
   bool draining() const { return draining_; }
+  // It has deliveries that it waits to be told of, as their producers have settled them.
+  bool waits() const;
 
  private:
   struct Open {
@@ -58,6 +63,7 @@ class Receiver {
   void Identify();
   void Complete(const amqp::Event& event);
   Reception* ReceptionOf(int64_t message);
+  bool WaitsFor(const Open& open) const;
   bool SettleSome(Mood mood);
   bool SettleOne(Open& open, Mood mood);
   bool GrantSome(Mood mood);
@@ -72,6 +78,7 @@ class Receiver {
   bool detaching_ = false;
   bool over_ = false;
   bool draining_ = false;
+  bool pulling_ = false;
 
   // The delivery that is arriving.
   bool arriving_ = false;

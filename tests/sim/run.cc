@@ -11,6 +11,8 @@ namespace trunkline::sim {
 namespace {
 
 constexpr size_t kPeersMax = 12;
+// Credit of a consumer that takes what is there: more than all probes.
+constexpr uint32_t kPulled = 1000;
 
 class RandomRun {
  public:
@@ -47,7 +49,8 @@ class RandomRun {
   Peer* AnyPeer();
 
   void Probe();
-  bool HasConsumer(const std::string& address) const;
+  void Pull(uint32_t credit);
+  void PullProbes(size_t first);
   void CheckProbe(const Message& message);
   uint64_t DroppedPresettled();
   void Leave();
@@ -174,6 +177,8 @@ void RandomRun::AddReceiver(Peer& peer) {
 void RandomRun::Probe() {
   const size_t first = context_.ledger.messages().size();
   const uint64_t dropped = DroppedPresettled();
+  const bool pulled = context_.Chance(50);
+  if (pulled) Pull(0);
   for (Peer& peer : world_.peers()) {
     for (Sender& sender : peer.client->senders()) {
       if (sender.over()) continue;
@@ -185,6 +190,7 @@ void RandomRun::Probe() {
     }
   }
   world_.Rest();
+  if (pulled) PullProbes(first);
   world_.CheckAtRest();
   for (size_t id = first; id < context_.ledger.messages().size(); ++id) {
     CheckProbe(context_.ledger.messages()[id]);
@@ -199,25 +205,42 @@ void RandomRun::Probe() {
     for (Sender& sender : peer.client->senders()) {
       if (sender.over() || sender.probes_left() == 0) continue;
       const std::string& address = sender.plan().address;
-      if (!address.empty() && !HasConsumer(address)) continue;
+      if (!address.empty() && !context_.ledger.HasConsumer(address)) continue;
       context_.verdict.Fail("convergence", absl::StrCat("producer ", sender.link().id, " to ",
                                                         address, " got no credit"));
     }
   }
 }
 
-bool RandomRun::HasConsumer(const std::string& address) const {
-  for (const ConsumerLink& consumer : context_.ledger.consumers()) {
-    if (consumer.alive && consumer.address == address) return true;
+void RandomRun::Pull(uint32_t credit) {
+  for (Peer& peer : world_.peers()) {
+    for (Receiver& receiver : peer.client->receivers()) receiver.Pull(credit);
   }
-  return false;
+  world_.Rest();
+}
+
+// What waits for consumers without credit comes when they ask for it, before they are told that
+// there is no more.
+void RandomRun::PullProbes(size_t first) {
+  const size_t end = context_.ledger.messages().size();
+  Pull(kPulled);
+  for (size_t id = first; id < end; ++id) {
+    const Message& message = context_.ledger.messages()[id];
+    if (!message.started || message.presettled || !message.receptions.empty()) continue;
+    if (!context_.ledger.HasConsumer(message.address)) continue;
+    context_.verdict.Fail("drain", absl::StrCat(Describe(message), " was left behind"));
+  }
+  for (Peer& peer : world_.peers()) {
+    for (Receiver& receiver : peer.client->receivers()) receiver.Resume();
+  }
+  world_.Rest();
 }
 
 void RandomRun::CheckProbe(const Message& message) {
   if (!message.started) {
     return context_.verdict.Fail("convergence", absl::StrCat(Describe(message), " was not sent"));
   }
-  const bool reachable = HasConsumer(message.address);
+  const bool reachable = context_.ledger.HasConsumer(message.address);
   const bool arrived = !message.receptions.empty() && message.receptions[0].complete;
   if (message.presettled && !arrived) {
     ++lost_presettled_;

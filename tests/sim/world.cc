@@ -82,6 +82,10 @@ bool World::RunUntil(const std::function<bool()>& done, Mood mood) {
   for (int rounds = 0; rounds < kRoundsMax; ++rounds) {
     if (done()) return true;
     if (Round(mood)) continue;
+    if (waited_at_.has_value() && *waited_at_ != Progress()) {
+      context_.verdict.Fail("rest", "deliveries waited until a deadline for what did not come");
+    }
+    waited_at_.reset();
     if (!SkipTime(limit)) return done();
   }
   context_.verdict.Fail("rest", "it never comes to rest");
@@ -120,7 +124,22 @@ bool World::SkipTime(Time limit) {
     return false;
   }
   context_.now = std::max(context_.now, next);
+  waited_at_ = Progress();
   return true;
+}
+
+// Changes with every delivery that begins, leaves or gets its outcome.
+uint64_t World::Progress() const {
+  uint64_t progress = 0;
+  for (const auto& worker : workers_) {
+    const core::ShardStats& stats = worker->shard().stats();
+    for (const Counter* counter :
+         {&stats.deliveries_in, &stats.deliveries_out, &stats.accepted, &stats.rejected,
+          &stats.released, &stats.modified, &stats.dropped_presettled}) {
+      progress += counter->Get();
+    }
+  }
+  return progress;
 }
 
 // --- checks
@@ -142,11 +161,18 @@ void World::CheckAtRest() {
   context_.checkers.settlement.AtRest();
   for (Peer& peer : peers_) {
     for (Sender& sender : peer.client->senders()) {
-      if (!sender.over()) context_.checkers.credit.AtRest(sender.link(), sender.credit());
+      if (sender.over()) continue;
+      const ProducerLink& link = sender.link();
+      const bool reachable = link.address.empty() || context_.ledger.HasConsumer(link.address);
+      context_.checkers.credit.AtRest(link, sender.credit(), reachable);
     }
     for (Receiver& receiver : peer.client->receivers()) {
       if (!receiver.over() && receiver.draining()) {
         context_.verdict.Fail("drain", absl::StrCat("consumer ", receiver.link().id, " drains"));
+      }
+      if (!receiver.over() && receiver.waits()) {
+        context_.verdict.Fail("settlement", absl::StrCat("consumer ", receiver.link().id,
+                                                         " is not told that a producer settled"));
       }
     }
   }

@@ -3,6 +3,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "tests/sim/checkers/memory.h"
@@ -82,6 +83,7 @@ class World {
  private:
   bool Round(Mood mood);
   bool SkipTime(Time limit);
+  uint64_t Progress() const;
   void CheckMemory(Worker& worker);
   void CheckTables();
 
@@ -93,6 +95,8 @@ class World {
   std::deque<Peer> peers_;  // before the workers: their drivers write to the wires
   std::vector<std::unique_ptr<Worker>> workers_;
   Memory memory_{context_.verdict};
+  // While it comes to rest: Progress when it last waited for a deadline.
+  std::optional<uint64_t> waited_at_;
 };
 
 }  // namespace trunkline::sim

@@ -10,12 +10,16 @@ void Credit::OnGranted(const ProducerLink& producer, uint32_t credit) {
                                        ", its capacity is ", producer.capacity));
 }
 
-void Credit::AtRest(const ProducerLink& producer, uint32_t credit) {
+void Credit::AtRest(const ProducerLink& producer, uint32_t credit, bool reachable) {
   uint32_t unsettled = 0;
   for (const Message& message : ledger_.messages()) {
     unsettled += message.producer == producer.id && message.started && !message.finished;
   }
   OnGranted(producer, credit + unsettled);
+  if (!reachable || credit + unsettled >= producer.capacity) return;
+  verdict_.Fail("credit",
+                absl::StrCat("producer ", producer.id, " has credit for ", credit, " and ",
+                             unsettled, " unsettled, its capacity is ", producer.capacity));
 }
 
 }  // namespace trunkline::sim

@@ -17,8 +17,9 @@ class Credit {
   // The credit that the producer has right now. Dispositions of the same flush come later, so what
   // they settle cannot be counted.
   void OnGranted(const ProducerLink& producer, uint32_t credit);
-  // At rest, nothing is under way: what it may send and what is not settled.
-  void AtRest(const ProducerLink& producer, uint32_t credit);
+  // At rest, nothing is under way: what it may send and what is not settled. `reachable`: there is
+  // somebody for what it sends, so it has all of that.
+  void AtRest(const ProducerLink& producer, uint32_t credit, bool reachable);
 
  private:
   const Ledger& ledger_;
