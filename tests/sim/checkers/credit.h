@@ -18,7 +18,7 @@ class Credit {
   // they settle cannot be counted.
   void OnGranted(const ProducerLink& producer, uint32_t credit);
   // At rest, nothing is under way: what it may send and what is not settled. `reachable`: there is
-  // somebody for what it sends, so it has all of that.
+  // somebody for what it sends, so it has more than half of that.
   void AtRest(const ProducerLink& producer, uint32_t credit, bool reachable);
 
  private:
