@@ -91,6 +91,7 @@ fast_tier() {
   check "format" bash tests/tools/format.sh --check
   check "layers" python3 tests/tools/check_layers.py
   check "sizes" python3 tests/tools/check_sizes.py
+  check "mutations" python3 tests/sim/mutants.py --check
   unit release || return
   integration release 1
   integration release 2
