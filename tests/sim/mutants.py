@@ -71,8 +71,7 @@ def copy_tree(tree):
 
 def configure(tree, build):
     result = run("cmake", "-S", tree, "-B", build, "-G", "Ninja",
-                 "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache",
-                 "-DCMAKE_CXX_FLAGS=-Wno-error")
+                 "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache")
     if result.returncode != 0:
         sys.exit(result.stdout + result.stderr)
 

@@ -132,7 +132,7 @@ MUTATIONS = [
     Mutation("slowest_ignores_others", "a multicast passes on what other shards still need",
              TRANSFER,
              "      if (copies.open) see(copies.passed);\n",
-             ""),
+             "      if (copies.open && in.open == 0) see(copies.passed);\n"),
     # --- credit
     Mutation("credit_twice", "the credit of a delivery is given back at each occasion",
              INLINE,
