@@ -87,8 +87,7 @@ void Peer::Resume() { shard().Resume(connection); }
 
 // --- Producer
 
-uint32_t Producer::Send(std::string_view bytes, SendOptions options) {
-  World& world = *peer->world;
+uint32_t Producer::Transfer(Slice bytes, const SendOptions& options) {
   const uint32_t delivery = peer->next_delivery++;
   if (record().credit > 0) --record().credit;
   user = peer->shard().OnTransfer(link, {.first = true,
@@ -96,9 +95,18 @@ uint32_t Producer::Send(std::string_view bytes, SendOptions options) {
                                          .settled = options.settled,
                                          .delivery = delivery,
                                          .message_format = options.format,
-                                         .payload = world.Memory(bytes, peer->home)});
-  world.Carry();
+                                         .payload = std::move(bytes)});
+  peer->world->Carry();
   return delivery;
+}
+
+uint32_t Producer::Send(std::string_view bytes, SendOptions options) {
+  return Transfer(peer->world->Memory(bytes, peer->home), options);
+}
+
+void Producer::SendMany(int count, std::string_view bytes, SendOptions options) {
+  const Slice memory = peer->world->Memory(bytes, peer->home);
+  for (int i = 0; i < count; ++i) Transfer(memory, options);
 }
 
 void Producer::More(std::string_view bytes, SendOptions options) {

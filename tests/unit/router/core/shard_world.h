@@ -108,11 +108,16 @@ struct Producer {
   LinkRecord& record() const { return peer->sink.links[token]; }
   // One delivery of these bytes, or the beginning of it; returns its name.
   uint32_t Send(std::string_view bytes, SendOptions options = {});
+  // So many deliveries of these bytes, which share their memory.
+  void SendMany(int count, std::string_view bytes, SendOptions options = {});
   void More(std::string_view bytes, SendOptions options = {});
   void Abort(std::string_view bytes = "");
   void Settle(uint64_t in_user, amqp::OutcomeKind kind = amqp::OutcomeKind::kNone);
   void Detach();
   std::vector<amqp::OutcomeKind> Outcomes() const;  // settled ones, in order
+
+ private:
+  uint32_t Transfer(Slice bytes, const SendOptions& options);
 };
 
 // A client's receiving link.
