@@ -1,9 +1,11 @@
 #include "tests/sim/run.h"
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "tests/sim/crowd.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/world.h"
 
@@ -23,6 +25,9 @@ class RandomRun {
   }
 
   void Play() {
+    if (world_.shards() > 1 && context_.Chance(10)) {
+      crowd_.emplace(world_, static_cast<core::ShardId>(context_.random.Below(world_.shards())));
+    }
     for (uint32_t n = context_.Between(2, 6); n > 0; --n) Connect();
     for (uint32_t step = 0; step < steps_ && context_.verdict.ok(); ++step) Step();
     faults_.Heal();
@@ -42,6 +47,7 @@ class RandomRun {
 
   void Step();
   void Churn();
+  void Jostle();
   void Connect();
   void AddLink(Peer& peer);
   void AddSender(Peer& peer);
@@ -58,6 +64,7 @@ class RandomRun {
   World world_;
   Context& context_;
   Faults faults_;
+  std::optional<Crowd> crowd_;
   uint32_t fault_percent_;
   uint32_t steps_;
   uint64_t lost_presettled_ = 0;  // probes
@@ -100,6 +107,7 @@ Peer* RandomRun::AnyPeer() {
 }
 
 void RandomRun::Churn() {
+  if (crowd_.has_value() && context_.Chance(60)) return Jostle();
   if (context_.Chance(20) && world_.peers().size() < kPeersMax) return Connect();
   Peer* peer = AnyPeer();
   if (peer == nullptr || peer->client->over() || peer->client->closing()) return;
@@ -112,6 +120,22 @@ void RandomRun::Churn() {
     senders[context_.random.Below(senders.size())].Detach(context_.Chance(80));
   } else if (!receivers.empty()) {
     receivers[context_.random.Below(receivers.size())].Detach(context_.Chance(80));
+  }
+}
+
+// Consumers of the crowded shard leave, and others come at once.
+void RandomRun::Jostle() {
+  crowd_->Step();
+  for (uint32_t n = context_.Between(1, 8); n > 0; --n) {
+    Peer* peer = AnyPeer();
+    if (peer == nullptr || peer->plan.client.shard != crowd_->shard()) continue;
+    if (peer->client->over() || peer->client->closing()) continue;
+    auto& receivers = peer->client->receivers();
+    if (receivers.empty()) continue;
+    Receiver& receiver = receivers[context_.random.Below(receivers.size())];
+    if (!receiver.link().alive) continue;
+    receiver.Detach(true);
+    AddReceiver(*peer);
   }
 }
 
