@@ -159,6 +159,11 @@ MUTATIONS = [
              "  }\n"
              "  uint64_t bytes_left = options_.emit_quantum_bytes;\n",
              shards=(1, 2, 8)),
+    Mutation("stinted_forgotten", "who got no credit as memory was short does not get it later",
+             "router/core/shard.cc",
+             "  stinted_.push_back(in_links_.HandleOf(link));\n",
+             "",
+             shards=(1, 2, 8)),
     # --- publication and rings
     Mutation("view_freed_early", "a View goes while one worker still reads it",
              "router/mesh/publication.cc",

@@ -75,11 +75,13 @@ WorldPlan RandomRun::WorldPlanOf(const RunPlan& plan) {
   Random random(plan.seed * 7919 + plan.shards);
   constexpr uint64_t kBudgets[] = {16 * 1024, 256 * 1024, 4 << 20};
   constexpr uint32_t kQuanta[] = {1024, 16 * 1024, 64 * 1024};
+  constexpr uint64_t kMemory[] = {0, 0, 512 * 1024, 4 << 20};
   return {.seed = random.Next(),
           .shards = plan.shards,
           .ring_capacity = 1 + random.Below(random.Below(2) == 0 ? 8 : 256),
           .link_budget_bytes = kBudgets[random.Below(3)],
           .emit_quantum_bytes = kQuanta[random.Below(3)],
+          .memory_budget_bytes = kMemory[random.Below(4)],
           .trace = plan.trace};
 }
 

@@ -81,6 +81,7 @@ void Worker::Turn(const Pilot& pilot, bool quiet) {
   const Time now = context_.now;
   context_.journal.Mix(plan_.id);
   shard_.BeginTurn(now);
+  FollowBudget();
   std::vector<size_t> parse;
   for (size_t i = 0; i < ports_.size(); ++i) {
     Port& port = ports_[i];
@@ -108,6 +109,7 @@ void Worker::Turn(const Pilot& pilot, bool quiet) {
     if (std::exchange(port.in_flush, false) && port.driver) Flush(port);
   }
   Post();
+  ChargeBudget();
 }
 
 bool Worker::IsReadable(const Port& port) const {
@@ -233,6 +235,19 @@ void Worker::Post() {
   }
 }
 
+// --- the budget of the process
+
+void Worker::FollowBudget() {
+  if (plan_.budget->pressed() == pressed_) return;
+  pressed_ = !pressed_;
+  shard_.SetPressure(pressed_);
+}
+
+void Worker::ChargeBudget() {
+  const uint64_t held = pool_.bytes_in_use();
+  plan_.budget->Add(static_cast<int64_t>(held - std::exchange(charged_, held)));
+}
+
 size_t Worker::parked() const {
   size_t n = 0;
   for (const auto& mail : const_cast<core::Shard&>(shard_).outbox().to_shard) n += mail.size();
@@ -250,6 +265,7 @@ size_t Worker::connections() const {
 bool Worker::HasReason() const {
   if (work_left_ || desk_.slot != nullptr || !desk_.to_worker.empty()) return true;
   if (!workspace_.touched.empty() || Deadline() <= context_.now) return true;
+  if (plan_.budget->pressed() != pressed_) return true;  // whoever noticed wakes all
   for (size_t i = 0; i < rings_.shards(); ++i) {
     const auto other = static_cast<core::ShardId>(i);
     const Ring& ring = rings_.Between(other, plan_.id);

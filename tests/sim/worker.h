@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "router/base/memory_budget.h"
 #include "router/conn/driver.h"
 #include "router/conn/workspace.h"
 #include "router/core/shard.h"
@@ -19,6 +20,7 @@ struct WorkerPlan {
   uint64_t seed = 0;
   uint64_t link_budget_bytes = 4u << 20;
   uint32_t emit_quantum_bytes = 64 * 1024;
+  MemoryBudget* budget = nullptr;  // of the process; outlives the worker
 };
 
 // What a worker of the router is, without its thread, sockets and clock: the production shard, pool
@@ -69,6 +71,8 @@ class Worker {
   void TakeMail(bool quiet);
   void Flush(Port& port);
   void Post();
+  void FollowBudget();
+  void ChargeBudget();
 
   Context& context_;
   const WorkerPlan plan_;
@@ -81,6 +85,8 @@ class Worker {
   const View* view_;
   uint64_t mails_ = 0;
   bool work_left_ = false;
+  bool pressed_ = false;  // as the shard was told
+  uint64_t charged_ = 0;  // to the budget
 };
 
 }  // namespace trunkline::sim

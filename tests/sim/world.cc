@@ -26,6 +26,7 @@ World::World(WorldPlan plan)
       plan_(plan),
       desks_(plan.shards),
       rings_(plan.shards, plan.ring_capacity),
+      budget_(plan.memory_budget_bytes),
       pilot_(context_, desks_, plan.seed) {
   for (size_t i = 0; i < plan.shards; ++i) {
     workers_.push_back(
@@ -33,7 +34,8 @@ World::World(WorldPlan plan)
                                  WorkerPlan{.id = static_cast<core::ShardId>(i),
                                             .seed = context_.random.Next(),
                                             .link_budget_bytes = plan.link_budget_bytes,
-                                            .emit_quantum_bytes = plan.emit_quantum_bytes},
+                                            .emit_quantum_bytes = plan.emit_quantum_bytes,
+                                            .budget = &budget_},
                                  desks_[i], rings_, pilot_.first()));
   }
 }
@@ -81,7 +83,7 @@ bool World::RunUntil(const std::function<bool()>& done, Mood mood) {
   const Time limit = context_.now + kRestTime;
   for (int rounds = 0; rounds < kRoundsMax; ++rounds) {
     if (done()) return true;
-    if (Round(mood)) continue;
+    if (Round(mood) || TidyUp()) continue;
     if (waited_at_.has_value() && *waited_at_ != Progress()) {
       context_.verdict.Fail("rest", "deliveries waited until a deadline for what did not come");
     }
@@ -112,6 +114,18 @@ bool World::Round(Mood mood) {
     }
   }
   return acted;
+}
+
+// What workers do when it is quiet, where that may help: memory that they keep goes back. True if
+// it did.
+bool World::TidyUp() {
+  if (!budget_.pressed()) return false;
+  const uint64_t used = budget_.used();
+  for (const auto& worker : workers_) worker->Trim();
+  for (size_t i = 0; i < 2 * workers_.size(); ++i) {
+    TurnWorker(static_cast<core::ShardId>(i % workers_.size()), true);
+  }
+  return budget_.used() < used;
 }
 
 // On to the next deadline; false if there is none before `limit`.
@@ -157,6 +171,9 @@ void World::CheckMemory(Worker& worker) {
 }
 
 void World::CheckAtRest() {
+  if (budget_.pressed()) {
+    context_.verdict.Fail("memory", absl::StrCat("the process keeps ", budget_.used(), " bytes"));
+  }
   context_.checkers.conservation.AtRest();
   context_.checkers.settlement.AtRest();
   for (Peer& peer : peers_) {

@@ -22,6 +22,7 @@ struct WorldPlan {
   size_t ring_capacity = 16;
   uint64_t link_budget_bytes = 4u << 20;
   uint32_t emit_quantum_bytes = 64 * 1024;
+  uint64_t memory_budget_bytes = 0;  // of all workers together; 0: no limit
   bool trace = false;
 };
 
@@ -82,6 +83,7 @@ class World {
 
  private:
   bool Round(Mood mood);
+  bool TidyUp();
   bool SkipTime(Time limit);
   uint64_t Progress() const;
   void CheckMemory(Worker& worker);
@@ -91,6 +93,7 @@ class World {
   const WorldPlan plan_;
   std::vector<Desk> desks_;
   Rings rings_;
+  MemoryBudget budget_;
   Pilot pilot_;
   std::deque<Peer> peers_;  // before the workers: their drivers write to the wires
   std::vector<std::unique_ptr<Worker>> workers_;
