@@ -7,8 +7,7 @@
 namespace trunkline::sim {
 
 AddressKind KindOf(const std::string& address) {
-  if (address.starts_with("near")) return {.treatment = core::Treatment::kClosest};
-  if (address.starts_with("fan")) return {.treatment = core::Treatment::kMulticast};
+  if (address.starts_with("fan")) return {.multicast = true};
   if (address.starts_with("safe")) return {.fallback = true};
   return {};
 }

@@ -70,9 +70,9 @@ struct Departure {
   std::vector<uint64_t> adopted_at;  // by shard, by Ledger::Tick; 0: not yet
 };
 
-// How an address of the simulation is treated.
+// How an address of the simulation is treated, at any time.
 struct AddressKind {
-  core::Treatment treatment = core::Treatment::kBalanced;
+  bool multicast = false;
   bool fallback = false;
 };
 AddressKind KindOf(const std::string& address);

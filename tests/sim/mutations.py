@@ -170,6 +170,11 @@ MUTATIONS = [
              "held->second > 0 || version == newest_",
              "held->second > 1 || version == newest_",
              shards=(1, 2, 8)),
+    Mutation("settings_not_followed", "consumers keep the treatment that settings had before",
+             "router/mesh/directory.cc",
+             "    address.treatment = treatment;\n    MarkChanged(address);\n",
+             "    address.treatment = treatment;\n",
+             shards=(1, 2, 8)),
     # The rings of the simulation are its own: these say what it sees of bugs in others.
     Mutation("parked_forgotten", "mail that a full ring does not take is dropped",
              "tests/sim/rings.h",

@@ -7,9 +7,11 @@
 namespace trunkline::sim {
 namespace {
 
-std::shared_ptr<const core::AddressSettings> Settings() {
+// `near` and `work`: the treatments of these addresses.
+std::shared_ptr<const core::AddressSettings> Settings(core::Treatment near, core::Treatment work) {
   return *core::AddressSettings::Build(
-      {{.pattern = "near.#", .treatment = core::Treatment::kClosest},
+      {{.pattern = "near.#", .treatment = near},
+       {.pattern = "work.#", .treatment = work},
        {.pattern = "fan.#", .treatment = core::Treatment::kMulticast},
        {.pattern = "safe.#", .fallback = true}},
       core::Treatment::kBalanced);
@@ -20,7 +22,7 @@ std::shared_ptr<const core::AddressSettings> Settings() {
 Pilot::Pilot(Context& context, std::vector<Desk>& desks, uint64_t hash_seed)
     : context_(context),
       desks_(desks),
-      settings_(Settings()),
+      settings_(Settings(core::Treatment::kClosest, core::Treatment::kBalanced)),
       directory_(settings_),
       builder_(hash_seed),
       publication_(desks.size()) {
@@ -30,7 +32,20 @@ Pilot::Pilot(Context& context, std::vector<Desk>& desks, uint64_t hash_seed)
   }
 }
 
+void Pilot::ChangeSettings() {
+  const auto any = [this] {
+    return context_.Chance(50) ? core::Treatment::kClosest : core::Treatment::kBalanced;
+  };
+  const core::Treatment near = any();
+  settings_ = Settings(near, any());
+  settings_changed_ = true;
+  if (!directory_.SetSettings(settings_).empty()) {
+    context_.verdict.Fail("pilot", "links are refused though no address became unavailable");
+  }
+}
+
 bool Pilot::HasWork() const {
+  if (settings_changed_) return true;
   for (const Desk& desk : desks_) {
     if (!desk.to_pilot.empty()) return true;
   }
@@ -71,7 +86,8 @@ void Pilot::Take(core::ShardId shard, const core::Notice& notice) {
 }
 
 void Pilot::Publish() {
-  if (builder_.Update(directory_)) {
+  const bool tables_changed = builder_.Update(directory_);
+  if (std::exchange(settings_changed_, false) || tables_changed) {
     MakeView();
     for (size_t i = 0; i < desks_.size(); ++i) {
       const View* unread = std::exchange(desks_[i].slot, views_.rbegin()->second.get());

@@ -48,6 +48,9 @@ class Pilot {
   bool HasWork() const;
   // Takes some of what lies on the desks (all of it, if `all`), then publishes.
   void Step(bool all);
+  // Other settings are in force from its next step on. Addresses keep what clients rely on: those
+  // with one consumer per message change between kClosest and kBalanced.
+  void ChangeSettings();
 
   // Whether a worker may read this version.
   bool IsLive(uint64_t version) const { return views_.contains(version); }
@@ -55,6 +58,7 @@ class Pilot {
   size_t live_views() const { return views_.size(); }
   const mesh::Directory& directory() const { return directory_; }
   const core::RouteTable& table() const { return builder_.table(); }
+  const core::AddressSettings& settings() const { return *settings_; }
 
  private:
   void Take(core::ShardId shard, const core::Notice& notice);
@@ -65,6 +69,7 @@ class Pilot {
   Context& context_;
   std::vector<Desk>& desks_;
   std::shared_ptr<const core::AddressSettings> settings_;
+  bool settings_changed_ = false;
   mesh::Directory directory_;
   mesh::TableBuilder builder_;
   mesh::Publication publication_;

@@ -109,6 +109,7 @@ Peer* RandomRun::AnyPeer() {
 }
 
 void RandomRun::Churn() {
+  if (context_.Chance(3)) return world_.pilot().ChangeSettings();
   if (crowd_.has_value() && context_.Chance(60)) return Jostle();
   if (context_.Chance(20) && world_.peers().size() < kPeersMax) return Connect();
   Peer* peer = AnyPeer();

@@ -219,6 +219,9 @@ void World::CheckTables() {
       context_.verdict.Fail("tables", absl::StrCat("no route for ", key));
       continue;
     }
+    if (route->treatment != pilot_.settings().ForKey(key)->treatment) {
+      context_.verdict.Fail("tables", absl::StrCat(key, " has another treatment than it should"));
+    }
     for (size_t i = 0; i < counts.size(); ++i) {
       const size_t have = TargetsOf(*route, i);
       if (have == counts[i]) continue;

@@ -13,8 +13,7 @@ void Order::OnReceived(const ConsumerLink& consumer, const Message& message) {
     verdict_.Fail("order", absl::StrCat(Describe(message), " came to consumer ", consumer.id,
                                         " after number ", last.next - 1));
   }
-  const bool multicast = KindOf(message.address).treatment == core::Treatment::kMulticast;
-  if (!multicast && !message.receptions.empty()) {
+  if (!KindOf(message.address).multicast && !message.receptions.empty()) {
     verdict_.Fail("order", absl::StrCat(Describe(message), " came to consumers ",
                                         message.receptions[0].consumer, " and ", consumer.id));
   }

@@ -47,7 +47,7 @@ void Settlement::OnTold(Message& message, OutcomeKind kind, bool settled) {
 void Settlement::AtRest() {
   for (const Message& message : ledger_.messages()) {
     if (message.told == OutcomeKind::kNone) continue;
-    if (KindOf(message.address).treatment == core::Treatment::kMulticast) {
+    if (KindOf(message.address).multicast) {
       CheckMulticast(message);
     } else {
       CheckUnicast(message);
