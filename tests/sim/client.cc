@@ -163,12 +163,21 @@ void Client::OnEvent(const amqp::Event& event) {
       return;
     case amqp::EventKind::kClosed:
     case amqp::EventKind::kFailed:
-      if (!closing_) context_.checkers.Unexpected("end of a connection", *event.error);
-      closing_ = true;
-      return LoseLinks();
+      return OnClosed(event);
     default:
       return;
   }
+}
+
+// Who sends what is too large has to go.
+void Client::OnClosed(const amqp::Event& event) {
+  const bool to_blame = std::any_of(senders_.begin(), senders_.end(),
+                                    [](const Sender& sender) { return sender.sent_oversize(); });
+  if (!closing_ && !to_blame) {
+    context_.checkers.Unexpected("end of a connection", *event.error);
+  }
+  closing_ = true;
+  LoseLinks();
 }
 
 }  // namespace trunkline::sim

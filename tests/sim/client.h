@@ -20,8 +20,9 @@ struct ClientPlan {
   uint32_t max_frame_size = 16384;
   uint32_t session_window_bytes = 1u << 20;
   uint32_t sessions = 1;
-  uint32_t link_capacity = 250;  // as the router was told for this connection
-  core::ShardId shard = 0;       // that serves it
+  uint32_t link_capacity = 250;   // as the router was told for this connection
+  uint64_t max_message_size = 0;  // likewise; 0: no limit
+  core::ShardId shard = 0;        // that serves it
 };
 
 // A client: one connection with sessions and links, each link with habits of its own. Made of the
@@ -51,6 +52,7 @@ class Client {
   bool Write();
   void Parse();
   void OnEvent(const amqp::Event& event);
+  void OnClosed(const amqp::Event& event);
   void LoseLinks();
   uint16_t AnySession();
   Sender* SenderOf(const amqp::Event& event);

@@ -31,6 +31,7 @@ struct Message {
   std::string bytes;
   size_t bare = 0;  // where in `bytes` that begins which may not change
   bool presettled = false;
+  bool oversize = false;       // larger than the router takes
   bool settled_early = false;  // by its producer, before it was told
   bool started = false;        // part of it is on the wire
   uint64_t started_at = 0;     // by Ledger::Tick

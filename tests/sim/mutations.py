@@ -133,6 +133,17 @@ MUTATIONS = [
              TRANSFER,
              "      if (copies.open) see(copies.passed);\n",
              "      if (copies.open && in.open == 0) see(copies.passed);\n"),
+    # --- limits
+    Mutation("oversize_passes", "a message above the limit of its connection goes on",
+             TRANSFER,
+             "  if (size_max != 0 && in.received > size_max && !in.oversize) RefuseOversize(in);\n",
+             "  if (size_max != 0 && in.received > UINT64_MAX - 1) RefuseOversize(in);\n",
+             shards=(1, 2, 8)),
+    Mutation("oversize_stays", "who sends a message above the limit keeps the connection",
+             TRANSFER,
+             "  sink.Detach(link.token, {});\n  Remove(link);\n  sink.Close(",
+             "  sink.Detach(link.token, {});\n  Remove(link);\n  if (false) sink.Close(",
+             shards=(1, 2, 8)),
     # --- credit
     Mutation("credit_twice", "the credit of a delivery is given back at each occasion",
              INLINE,

@@ -151,6 +151,7 @@ void RandomRun::Connect() {
                  .session_window_bytes = kWindows[context_.random.Below(3)],
                  .sessions = context_.Between(1, 3),
                  .link_capacity = context_.Chance(30) ? 250 : context_.Between(1, 20),
+                 .max_message_size = context_.Chance(20) ? context_.Between(1'000, 100'000) : 0,
                  .shard = static_cast<core::ShardId>(context_.random.Below(world_.shards()))};
   plan.wire_bytes = context_.Chance(50) ? 8 * 1024 : 256 * 1024;
   plan.max_frame_size = kFrames[context_.random.Below(4)];
@@ -180,6 +181,8 @@ void RandomRun::AddSender(Peer& peer) {
   plan.settled_early = context_.Chance(70) ? 0 : context_.Between(1, 200);
   plan.streamed = context_.Between(0, 60);
   plan.aborted = context_.Chance(60) ? 0 : context_.Between(0, 30);
+  plan.max_message_size = peer.plan.client.max_message_size;
+  plan.oversize = 2;
   peer.client->AddSender(std::move(plan));
 }
 

@@ -74,7 +74,7 @@ void Sender::OnDisposition(const amqp::Event& event) {
 void Sender::OnDetached(const amqp::Event& event) {
   if (!detaching_) {
     link_.alive = false;
-    context_.checkers.Unexpected("detach of a producer", *event.error);
+    if (!sent_oversize_) context_.checkers.Unexpected("detach of a producer", *event.error);
     if (!event.implied) engine_.Detach(index_, event.closed);
   }
   OnLost();
@@ -120,7 +120,8 @@ bool Sender::Start(Mood mood) {
 void Sender::Begin(std::string address, bool probe) {
   Message& message = context_.ledger.AddMessage(link_);
   MessageShape shape{.id = message.id, .producer = link_.id, .sequence = message.sequence};
-  shape.body_bytes = probe ? 100 : SomeSize(context_);
+  const bool oversize = !probe && plan_.max_message_size > 0 && context_.Chance(plan_.oversize);
+  shape.body_bytes = probe ? 100 : SizeOf(oversize);
   if (plan_.address.empty()) shape.to = address;
   shape.header = context_.Chance(20);
   shape.annotations = context_.Chance(20);
@@ -128,6 +129,7 @@ void Sender::Begin(std::string address, bool probe) {
   message.address = std::move(address);
   message.bytes = std::move(encoded.bytes);
   message.bare = encoded.bare;
+  message.oversize = oversize;
   const bool must = plan_.mode == amqp::SenderSettleMode::kSettled;
   const bool may = plan_.mode == amqp::SenderSettleMode::kMixed;
   message.presettled = must || (may && !probe && context_.Chance(plan_.presettled));
@@ -137,6 +139,15 @@ void Sender::Begin(std::string address, bool probe) {
   streamed_ = !probe && context_.Chance(plan_.streamed);
   will_abort_ = !probe && context_.Chance(plan_.aborted);
   outgoing_ = {.user = uint64_t{message.id} + 1, .settled = message.presettled};
+}
+
+// Bytes of a body. What goes with it is small.
+uint32_t Sender::SizeOf(bool oversize) {
+  constexpr uint32_t kBesides = 200;
+  const uint32_t size = SomeSize(context_);
+  if (plan_.max_message_size == 0) return size;
+  const auto limit = static_cast<uint32_t>(plan_.max_message_size);
+  return oversize ? limit + size : std::min(size, limit - kBesides);
 }
 
 // Sends as much of the current delivery as its plan, credit and window let it.
@@ -181,6 +192,7 @@ void Sender::Finish() {
   Message& message = *std::exchange(current_, nullptr);
   message.aborted = outgoing_.aborted;
   message.complete = !message.aborted;
+  sent_oversize_ |= message.complete && message.oversize;
   if (message.aborted || message.presettled) Settled(message);
 }
 

@@ -19,6 +19,8 @@ struct SenderPlan {
   uint32_t settled_early = 0;
   uint32_t streamed = 0;  // of parts, with pauses
   uint32_t aborted = 0;
+  uint32_t oversize = 0;          // where there is a limit
+  uint64_t max_message_size = 0;  // that the router takes; 0: any
 };
 
 // A link of a client on which it sends. Owned by its Client.
@@ -47,10 +49,13 @@ class Sender {
   // Of the probes it was told to send.
   size_t probes_left() const { return probes_.size(); }
   const SenderPlan& plan() const { return plan_; }
+  // All of a message that is larger than the router takes: this ends the connection.
+  bool sent_oversize() const { return sent_oversize_; }
 
  private:
   bool Start(Mood mood);
   void Begin(std::string address, bool probe);
+  uint32_t SizeOf(bool oversize);
   bool Continue(Mood mood);
   void Finish();
   bool SettleSome(Mood mood);
@@ -65,6 +70,7 @@ class Sender {
   bool attached_ = false;
   bool detaching_ = false;
   bool over_ = false;
+  bool sent_oversize_ = false;
   bool drain_ = false;  // the router wants its credit back
   std::vector<std::string> probes_;
 

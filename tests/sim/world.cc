@@ -54,6 +54,7 @@ Peer& World::Connect(PeerPlan plan) {
   options.max_frame_size = plan.max_frame_size;
   options.session_window_bytes = plan.session_window_bytes;
   options.info.link_capacity = plan.client.link_capacity;
+  options.info.max_message_size = plan.client.max_message_size;
   options.info.session_window_bytes = plan.session_window_bytes;
   options.info.strip_inbound_annotations = plan.strip_in;
   options.info.strip_outbound_annotations = plan.strip_out;
@@ -178,6 +179,10 @@ void World::CheckAtRest() {
   context_.checkers.settlement.AtRest();
   for (Peer& peer : peers_) {
     for (Sender& sender : peer.client->senders()) {
+      if (sender.sent_oversize() && !peer.client->over()) {
+        context_.verdict.Fail("limits", absl::StrCat("producer ", sender.link().id,
+                                                     " sent too much, its client is still there"));
+      }
       if (sender.over()) continue;
       const ProducerLink& link = sender.link();
       const bool reachable = link.address.empty() || context_.ledger.HasConsumer(link.address);

@@ -19,6 +19,9 @@ void Conservation::OnReceived(const ConsumerLink& consumer, const Message* messa
   if (message->address != consumer.address) {
     verdict_.Fail("conservation", absl::StrCat(what, " has another address"));
   }
+  if (arrival.complete && message->oversize) {
+    verdict_.Fail("conservation", absl::StrCat(what, " is larger than the router takes"));
+  }
   if (arrival.complete && message->aborted) {
     verdict_.Fail("conservation", absl::StrCat(what, " was aborted by its producer"));
   }

@@ -46,13 +46,18 @@ void Settlement::OnTold(Message& message, OutcomeKind kind, bool settled) {
 
 void Settlement::AtRest() {
   for (const Message& message : ledger_.messages()) {
-    if (message.told == OutcomeKind::kNone) continue;
+    if (message.told == OutcomeKind::kNone || IsRefused(message)) continue;
     if (KindOf(message.address).multicast) {
       CheckMulticast(message);
     } else {
       CheckUnicast(message);
     }
   }
+}
+
+// By the router, whoever got the beginning of it.
+bool Settlement::IsRefused(const Message& message) {
+  return message.oversize && message.told == OutcomeKind::kRejected;
 }
 
 void Settlement::CheckUnicast(const Message& message) {

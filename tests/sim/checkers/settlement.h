@@ -19,6 +19,7 @@ class Settlement {
   void AtRest();
 
  private:
+  static bool IsRefused(const Message& message);
   void CheckUnicast(const Message& message);
   void CheckMulticast(const Message& message);
   bool MayBeOfTheRouter(const Message& message) const;
