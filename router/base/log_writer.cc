@@ -39,7 +39,7 @@ LogWriter::Options Complete(LogWriter::Options options) {
 
 // A record with its texts. Made in place, because it refers to itself.
 struct LogWriter::Cell {
-  Cell(const LogRecord& record, int64_t now_ns);
+  Cell(const LogRecord& record, int64_t now_ns, uint64_t place);
   Cell(const Cell&) = delete;
   Cell& operator=(const Cell&) = delete;
 
@@ -49,6 +49,7 @@ struct LogWriter::Cell {
   }
 
   int64_t unix_ns;
+  uint64_t place;  // among the records of all threads
   LogLevel level;
   LogModule module;
   uint16_t field_count = 0;
@@ -58,8 +59,12 @@ struct LogWriter::Cell {
   std::array<char, 600> text;
 };
 
-LogWriter::Cell::Cell(const LogRecord& record, int64_t now_ns)
-    : unix_ns(now_ns), level(record.level), module(record.module), phrase(record.phrase) {
+LogWriter::Cell::Cell(const LogRecord& record, int64_t now_ns, uint64_t where)
+    : unix_ns(now_ns),
+      place(where),
+      level(record.level),
+      module(record.module),
+      phrase(record.phrase) {
   for (const LogField& field : record.fields.subspan(0, kLogFieldsMax)) {
     LogField& copy = fields[field_count++];
     copy = field;
@@ -95,7 +100,6 @@ struct LogWriter::Ring {
   std::atomic<bool> thread_gone{false};
   std::atomic<bool> writer_gone{false};
   uint64_t dropped_told = 0;   // the writer's
-  size_t taken = 0;            // the writer's: in the present pass
   Ring* next = nullptr;        // in new_rings_
   std::shared_ptr<Ring> self;  // keeps it alive while it is there
 };
@@ -133,7 +137,8 @@ LogWriter::~LogWriter() {
 
 void LogWriter::Write(const LogRecord& record) {
   Ring& ring = RingOfThisThread();
-  if (!ring.cells.TryEmplace(record, options_.clock())) ring.dropped.Add();
+  const int64_t now_ns = options_.clock();
+  if (!ring.cells.TryEmplace(record, now_ns, places_.fetch_add(1))) ring.dropped.Add();
   if (sleeping_.exchange(false)) Wake();
 }
 
@@ -192,14 +197,14 @@ void LogWriter::AdoptNewRings() {
   std::reverse(rings_.begin() + before, rings_.end());  // the list has the newest first
 }
 
-// Takes what is in the rings now, oldest record first, and not more than a ringful from each: what
-// comes meanwhile is for the next pass. False: there may be more.
+// Takes what is in the rings now, oldest record first. What comes meanwhile is for the next pass:
+// records that come before it may be in rings that were looked at already. False: there is more.
 bool LogWriter::Drain() {
+  const uint64_t end = places_.load();
   AdoptNewRings();
   for (const std::shared_ptr<Ring>& ring : rings_) {
     // Before the last look into it: what a thread logged comes before its end.
     const bool thread_gone = ring->thread_gone.load(std::memory_order_acquire);
-    ring->taken = 0;
     if (thread_gone && ring->cells.Front() == nullptr) {
       TellDropped(*ring);
       ring->writer_gone.store(true);
@@ -212,9 +217,9 @@ bool LogWriter::Drain() {
     for (const std::shared_ptr<Ring>& ring : rings_) {
       Cell* front = ring->cells.Front();
       if (front == nullptr) continue;
-      if (ring->taken == ring->cells.capacity()) {
+      if (front->place >= end) {
         all = false;
-      } else if (oldest == nullptr || front->unix_ns < oldest->cells.Front()->unix_ns) {
+      } else if (oldest == nullptr || front->place < oldest->cells.Front()->place) {
         oldest = ring.get();
       }
     }
@@ -230,7 +235,6 @@ void LogWriter::Take(Ring& ring) {
   const Cell& cell = *ring.cells.Front();
   if (Allows(cell)) AppendLogLine(options_.format, cell.unix_ns, cell.record(), out_);
   ring.cells.Pop();
-  ++ring.taken;
   if (out_.size() >= kBatchBytes) WriteOut();
 }
 

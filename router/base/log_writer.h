@@ -18,7 +18,7 @@
 namespace trunkline {
 
 // The log of the process: every thread puts its records into a ring of its own, one thread writes
-// them to a file descriptor, in order of time.
+// them to a file descriptor, in the order in which they were logged.
 //
 // Never blocks who logs. A record that finds its thread's ring full is dropped and counted; the
 // count becomes a record once there is room. A phrase (info and above) that comes more often than
@@ -84,7 +84,8 @@ class LogWriter final : public LogSink {
   std::atomic<int> fd_;
   int wake_fd_ = -1;
   std::atomic<Ring*> new_rings_{
-      nullptr};  // a list; pushed by any thread, taken whole by the writer
+      nullptr};                      // a list; pushed by any thread, taken whole by the writer
+  std::atomic<uint64_t> places_{0};  // given to records so far
   std::atomic<bool> sleeping_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<uint64_t> flushes_wanted_{0};
