@@ -137,7 +137,7 @@ void Client::OnEvent(const amqp::Event& event) {
   switch (event.kind) {
     case amqp::EventKind::kAttached:
       if (Sender* sender = SenderOf(event)) sender->OnAttached();
-      if (Receiver* receiver = ReceiverOf(event)) receiver->OnAttached();
+      if (Receiver* receiver = ReceiverOf(event)) receiver->OnAttached(event);
       return;
     case amqp::EventKind::kDetached:
       if (closing_) return;

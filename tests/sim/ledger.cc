@@ -78,6 +78,17 @@ bool Ledger::HasConsumer(const std::string& address) const {
   return false;
 }
 
+std::string Ledger::SomeAddress(Random& random) const {
+  if (random.Below(100) < 10) {
+    std::vector<const ConsumerLink*> made;
+    for (const ConsumerLink& consumer : consumers_) {
+      if (consumer.dynamic && consumer.attached && consumer.alive) made.push_back(&consumer);
+    }
+    if (!made.empty()) return made[random.Below(made.size())]->address;
+  }
+  return Addresses()[random.Below(Addresses().size())];
+}
+
 std::string Describe(const Message& message) {
   return absl::StrCat("message ", message.id, " (producer ", message.producer, ", number ",
                       message.sequence, ", ", message.bytes.size(), " bytes, to ", message.address,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "router/amqp/types.h"
+#include "router/base/random.h"
 #include "router/core/address.h"
 #include "router/core/ids.h"
 
@@ -55,9 +56,10 @@ struct ProducerLink {
 // A link of a client on which it receives.
 struct ConsumerLink {
   uint32_t id = 0;
-  std::string address;
+  std::string address;  // of one that the router makes: empty until it is attached
   core::ShardId shard = 0;
   bool fallback = false;
+  bool dynamic = false;       // the router made its address
   bool settled_mode = false;  // asked for settled deliveries only
   bool attached = false;      // the router has answered
   bool alive = true;          // as above
@@ -77,7 +79,7 @@ struct AddressKind {
   bool fallback = false;
 };
 AddressKind KindOf(const std::string& address);
-// All addresses that clients of a run use.
+// All addresses that clients of a run use, besides those that the router makes.
 const std::vector<std::string>& Addresses();
 
 // What was really sent and received, and what everybody said about it: the truth that checkers
@@ -99,6 +101,8 @@ class Ledger {
   bool MayComeBack(const std::string& address, core::ShardId shard, uint64_t moment) const;
 
   bool HasConsumer(const std::string& address) const;
+  // To send to: one of Addresses(), at times one that the router made for a consumer.
+  std::string SomeAddress(Random& random) const;
   Message* FindMessage(uint32_t id) { return id < messages_.size() ? &messages_[id] : nullptr; }
   ProducerLink& producer(uint32_t id) { return producers_[id]; }
   ConsumerLink& consumer(uint32_t id) { return consumers_[id]; }

@@ -19,6 +19,7 @@ Receiver::Receiver(Context& context, amqp::Engine& engine, uint16_t session, uin
   link_.address = plan_.address;
   link_.shard = plan_.shard;
   link_.fallback = plan_.fallback;
+  link_.dynamic = plan_.address.empty();
   link_.settled_mode = plan_.settled_mode;
   amqp::Attach attach;
   attach.name = absl::StrCat("receiver", link_.id);
@@ -29,7 +30,8 @@ Receiver::Receiver(Context& context, amqp::Engine& engine, uint16_t session, uin
       plan_.second ? amqp::ReceiverSettleMode::kSecond : amqp::ReceiverSettleMode::kFirst;
   attach.target.present = true;
   attach.source.present = true;
-  attach.source.address = plan_.address;
+  attach.source.dynamic = plan_.address.empty();
+  if (!plan_.address.empty()) attach.source.address = plan_.address;
   if (plan_.fallback) attach.source.capabilities = {"qd.fallback"};
   index_ = engine_.StartLink(session, std::move(attach));
   engine_.SetUser(index_, user);
@@ -44,7 +46,14 @@ Receiver::Receiver(Context& context, amqp::Engine& engine, uint16_t session, uin
 
 // --- events
 
-void Receiver::OnAttached() { link_.attached = true; }
+void Receiver::OnAttached(const amqp::Event& event) {
+  link_.attached = true;
+  if (!plan_.address.empty()) return;
+  link_.address = event.attach->source.address.value_or(std::string());
+  context_.journal.Note(context_.now.ns, [&] {
+    return absl::StrCat("consumer ", link_.id, " is at ", link_.address);
+  });
+}
 
 void Receiver::OnTransfer(const amqp::Event& event) {
   if (event.first) {

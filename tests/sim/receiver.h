@@ -10,7 +10,7 @@
 namespace trunkline::sim {
 
 struct ReceiverPlan {
-  std::string address;
+  std::string address;  // empty: the router makes one
   core::ShardId shard = 0;
   bool fallback = false;
   uint32_t window = 10;          // credit it keeps up; 0: gives none while it is wild
@@ -29,7 +29,7 @@ class Receiver {
            ReceiverPlan plan);
 
   // --- events of its link
-  void OnAttached();
+  void OnAttached(const amqp::Event& event);
   void OnTransfer(const amqp::Event& event);
   void OnFlow(const amqp::Event& event);
   void OnDisposition(const amqp::Event& event);

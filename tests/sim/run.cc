@@ -172,7 +172,7 @@ void RandomRun::AddSender(Peer& peer) {
       amqp::SenderSettleMode::kMixed, amqp::SenderSettleMode::kMixed,
       amqp::SenderSettleMode::kUnsettled, amqp::SenderSettleMode::kSettled};
   SenderPlan plan;
-  if (!context_.Chance(25)) plan.address = Addresses()[context_.random.Below(Addresses().size())];
+  if (!context_.Chance(25)) plan.address = context_.ledger.SomeAddress(context_.random);
   plan.shard = peer.plan.client.shard;
   plan.messages = context_.Between(5, 60);
   plan.capacity = peer.plan.client.link_capacity;
@@ -188,7 +188,9 @@ void RandomRun::AddSender(Peer& peer) {
 
 void RandomRun::AddReceiver(Peer& peer) {
   ReceiverPlan plan;
-  plan.address = Addresses()[context_.random.Below(Addresses().size())];
+  if (!context_.Chance(5)) {
+    plan.address = Addresses()[context_.random.Below(Addresses().size())];
+  }
   plan.shard = peer.plan.client.shard;
   plan.fallback = KindOf(plan.address).fallback && context_.Chance(50);
   plan.window = context_.Chance(10) ? 0 : context_.Between(1, context_.Chance(50) ? 5 : 200);

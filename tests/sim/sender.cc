@@ -112,8 +112,8 @@ bool Sender::Start(Mood mood) {
   }
   if (mood == Mood::kCalm || sent_ == plan_.messages || !context_.Chance(60)) return false;
   ++sent_;
-  const std::vector<std::string>& all = Addresses();
-  Begin(plan_.address.empty() ? all[context_.random.Below(all.size())] : plan_.address, false);
+  Begin(plan_.address.empty() ? context_.ledger.SomeAddress(context_.random) : plan_.address,
+        false);
   return true;
 }
 

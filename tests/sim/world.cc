@@ -224,7 +224,8 @@ void World::CheckTables() {
       context_.verdict.Fail("tables", absl::StrCat("no route for ", key));
       continue;
     }
-    if (route->treatment != pilot_.settings().ForKey(key)->treatment) {
+    const core::AddressSetting* setting = pilot_.settings().ForKey(key);
+    if (setting != nullptr && route->treatment != setting->treatment) {
       context_.verdict.Fail("tables", absl::StrCat(key, " has another treatment than it should"));
     }
     for (size_t i = 0; i < counts.size(); ++i) {

@@ -130,6 +130,14 @@ TEST_F(ConservationTest, SeesThatWhatWasAbortedIsComplete) {
   ExpectOne("conservation", "was aborted by its producer");
 }
 
+TEST_F(ConservationTest, SeesThatWhatIsTooLargeIsComplete) {
+  message_.oversize = true;
+  conservation_.OnReceived(consumer_, &message_, {.bare = BareOf(message_), .complete = false});
+  ExpectNothing();
+  conservation_.OnReceived(consumer_, &message_, {.bare = BareOf(message_), .complete = true});
+  ExpectOne("conservation", "is larger than the router takes");
+}
+
 TEST_F(ConservationTest, SeesAMessageThatIsLost) {
   conservation_.AtRest();
   ExpectOne("conservation", "has no end");

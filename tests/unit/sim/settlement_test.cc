@@ -141,6 +141,17 @@ TEST_F(SettlementTest, LetsTheRouterAcceptForThoseWhoWantSettledDeliveries) {
   ExpectNothing();
 }
 
+TEST_F(SettlementTest, LetsTheRouterRejectOnlyWhatIsTooLarge) {
+  SendTo("work.0");
+  message_.oversize = true;
+  Tell(OutcomeKind::kRejected);
+  settlement_.AtRest();
+  ExpectNothing();
+  message_.oversize = false;
+  settlement_.AtRest();
+  ExpectOne("but nobody received it");
+}
+
 // --- what the consumers of a multicast said
 
 TEST_F(SettlementTest, TellsTheStrongestOfAMulticast) {
