@@ -71,9 +71,10 @@ struct InDelivery {
   uint64_t received = 0;
   uint64_t passed = 0;
   uint64_t released = 0;
-  uint64_t assembling = 0;  // not released, not forwarded: counted in Connection::assembling
-  uint64_t look_at = 0;     // bytes held from which on an incomplete prefix is looked into again
-  Payload held;             // until it is forwarded; if it may bounce, until it is answered
+  uint32_t assembling = 0;     // not released, not forwarded: counted in Connection::assembling
+  uint32_t look_at = 0;        // bytes held from which on an incomplete prefix is looked into again
+  Hook<InDelivery> of_relief;  // in Connection::waiting, if `listed`
+  Payload held;                // until it is forwarded; if it may bounce, until it is answered
 
   // Of one that is away or a stand-in, and set only then.
   uint64_t origin;       // stand-in: the handle over there, packed
@@ -91,9 +92,11 @@ struct InDelivery {
   bool settled = false;          // one side has settled: the producer is told nothing more
   bool told = false;             // the producer knows a terminal outcome
   bool credit_returned = false;  // the credit it took was given back, or is owed
-  bool waiting = false;          // Answer::waiting; of a stand-in, that it was said
-  bool stuck = false;            // in ShardStats::stuck
-  bool oversize = false;         // larger than the connection allows; read and thrown away
+  // Bits, as to clear one byte more would cost each message.
+  bool waiting : 1 = false;  // Answer::waiting; of a stand-in, that it was said
+  bool listed : 1 = false;   // in Connection::waiting
+  bool stuck = false;        // in ShardStats::stuck
+  bool oversize = false;     // larger than the connection allows; read and thrown away
 };
 
 // The consumer's half: one copy on its way to one link.

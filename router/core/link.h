@@ -118,6 +118,10 @@ struct OutLink {
   List<OutDelivery, &OutDelivery::of_link> sent;   // and not settled
   List<OutDelivery, &OutDelivery::of_presettled> presettled;  // those of `queue`
   OutDelivery* fresh = nullptr;  // first in `queue` that came in this turn
+  // What waits behind the first of `queue`, up to `noted`, is in Connection::waiting; if the first
+  // is `noted_behind`, else nothing is.
+  OutDelivery* noted = nullptr;
+  Handle<OutDelivery> noted_behind;
   uint32_t queued = 0;
   uint32_t unsettled = 0;
   uint32_t capacity = 0;  // mark for `balanced` and for pre-settled overflow
@@ -126,6 +130,7 @@ struct OutLink {
   bool attached = false;  // answered: deliveries may go
   bool drain = false;     // the consumer wants an answer when there is no more
   bool starved = false;   // the first of `queue` waits for more of its input
+  bool missed = false;    // some that `noted` has passed were taken off, as `starved` was not so
   bool blocked = false;   // in ShardStats::links_blocked
   Time credit_since;      // has had credit, or has had none
 

@@ -24,6 +24,7 @@ class List {
   bool empty() const { return first_ == nullptr; }
   T* front() const { return first_; }
   static T* Next(const T& element) { return (element.*kHook).next; }
+  static T* Prev(const T& element) { return (element.*kHook).prev; }
 
   void PushBack(T& element) {
     Hook<T>& hook = element.*kHook;

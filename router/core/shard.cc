@@ -41,6 +41,7 @@ void Shard::Close(Handle<Connection> handle) {
   // Producers first: what they sent to consumers of the same connection then has nobody to tell.
   while (InLink* link = connection->in_links.front()) Remove(*link);
   while (OutLink* link = connection->out_links.front()) Remove(*link);
+  if (connection->tight) tight_.Remove(*connection);
   connections_.Erase(handle);
 }
 

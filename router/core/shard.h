@@ -191,8 +191,6 @@ class Shard {
   void CloseOversize(InDelivery& in);
   void Discard(InDelivery& in, const amqp::Outcome& outcome);
   void LeaveAssembly(InDelivery& in);
-  void RelieveAssembly(Connection& connection);
-  void ReleaseEarly(InDelivery& in);
   void Pass(InDelivery& in, uint64_t position);
   void PassSlowest(InDelivery& in);
   void End(InDelivery& in);
@@ -241,7 +239,6 @@ class Shard {
   void LoseAway(InDelivery& in);
   void On(ShardId from, Answer&& mail);
   void HearWaiting(InDelivery& in, const Answer& mail);
-  void RelieveWaiting(Connection& connection);
   void HearAway(InDelivery& in, const Answer& mail);
   void HearAway(InDelivery& in, RemoteCopies& copies, const Answer& mail);
 
@@ -299,9 +296,20 @@ class Shard {
   void EmitLink(OutLink& link);
   SendOutcome Send(OutDelivery& out, uint64_t& bytes_left);
   void Sent(OutDelivery& out, InDelivery* in);
-  void RelieveQueue(OutLink& link);
-  bool HoldsTooMuch(const InLink& link) const;
   void CompactFresh();
+
+  // shard_relief.cc: room in session windows for what others wait for
+  void RelieveAssembly(Connection& connection);
+  void RelieveQueue(OutLink& link);
+  bool HasNoted(const OutLink& link) const;
+  void NoteWaiting(InDelivery& in);
+  void Unlist(InDelivery& in);
+  bool RelieveTight();
+  void Relieve(Connection& connection);
+  bool Waits(const OutDelivery& out);
+  bool StillWaits(InDelivery& in);
+  size_t CopiesHere(const InDelivery& in) const;
+  void ReleaseEarly(InDelivery& in);
 
   // watchdog.cc: what takes too long, and how long things take
   bool HasToWatch() const;
@@ -346,8 +354,9 @@ class Shard {
   std::vector<uint32_t> cursors_;                                      // by Route::id
   List<OutLink, &OutLink::of_run> runnable_;
   uint32_t runnable_count_ = 0;
-  std::vector<Handle<OutLink>> fresh_;  // links that got deliveries in this turn
-  std::vector<FanOut> fan_outs_;        // by InDelivery::fan_out; kept for reuse
+  List<Connection, &Connection::of_tight> tight_;  // with windows to be opened
+  std::vector<Handle<OutLink>> fresh_;             // links that got deliveries in this turn
+  std::vector<FanOut> fan_outs_;                   // by InDelivery::fan_out; kept for reuse
   std::vector<uint32_t> free_fan_outs_;
   Outbox outbox_;
 

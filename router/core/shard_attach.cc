@@ -102,6 +102,7 @@ void Shard::Remove(InLink& link) {
   while (InDelivery* in = link.deliveries.front()) {
     bytes += in->received - in->released;
     LeaveAssembly(*in);
+    if (in->listed) Unlist(*in);
     link.deliveries.Remove(*in);
     in->link = nullptr;
     if (!in->complete) {

@@ -98,7 +98,7 @@ void Shard::SendMore(InDelivery& in, Payload&& more) {
   // What was sent so far may be on its way back.
   if (in.link->hold != nullptr) return AddLate(in, more);
   MailMore(in, std::move(more));
-  if (in.waiting) RelieveWaiting(*in.link->connection);
+  if (in.waiting) NoteWaiting(in);
 }
 
 void Shard::MailMore(InDelivery& in, Payload&& more) {
@@ -119,7 +119,7 @@ void Shard::SendMoreToAll(InDelivery& in, const Payload& more) {
                            .strip = copies.strip,
                            .complete = in.complete});
   }
-  if (in.waiting && in.link != nullptr) RelieveWaiting(*in.link->connection);
+  if (in.waiting) NoteWaiting(in);
 }
 
 // Nothing is left of what `in` has in other shards, whatever they will say about it.
@@ -200,26 +200,10 @@ void Shard::HearAway(InDelivery& in, RemoteCopies& copies, const Answer& mail) {
   EndIfDone(in);
 }
 
+// A multicast that goes on in one shard may still wait in another.
 void Shard::HearWaiting(InDelivery& in, const Answer& mail) {
-  in.waiting = mail.waiting;
-  if (in.waiting && in.link != nullptr) RelieveWaiting(*in.link->connection);
-}
-
-// As RelieveQueue, of what waits in other shards.
-void Shard::RelieveWaiting(Connection& connection) {
-  if (connection.unreleased < PressureMark(connection)) return;
-  for (InLink* link = connection.in_links.front(); link != nullptr;
-       link = decltype(connection.in_links)::Next(*link)) {
-    for (InDelivery* in = link->deliveries.front(); in != nullptr;
-         in = decltype(link->deliveries)::Next(*in)) {
-      if (!in->waiting || in->released == in->received) continue;
-      if (HoldsTooMuch(*link)) {
-        LoseAway(*in);
-      } else {
-        ReleaseEarly(*in);
-      }
-    }
-  }
+  in.waiting = mail.waiting || (in.waiting && in.multicast);
+  if (in.waiting) NoteWaiting(in);
 }
 
 // The other shard knows whether it still waits.

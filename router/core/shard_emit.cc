@@ -51,12 +51,13 @@ bool Shard::Emit(Time now) {
     link.run = RunState::kIdle;
     EmitLink(link);
   }
+  const bool tight = RelieveTight();
   CompactFresh();
   NoteLeft();
   MailReturns(kReturnedBlocks);
   const bool stinted = !terms_.pressed && !stinted_.empty();
   if (stinted) PayStinted();
-  return runnable_count_ > 0 || (stinted && !stinted_.empty());
+  return runnable_count_ > 0 || tight || (stinted && !stinted_.empty());
 }
 
 void Shard::EmitLink(OutLink& link) {
@@ -140,31 +141,6 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::Sent(OutDelivery& out, InDeliver
   link.sent.PushBack(out);
   ++link.unsettled;
   stats_.unsettled.Add(1);
-}
-
-// The first delivery of the queue waits for more of its input, and that input may wait for a
-// session window which is full of what waits behind it. So their bytes go back to the windows
-// early; a link that holds too much by that gets its deliveries released instead.
-void Shard::RelieveQueue(OutLink& link) {
-  OutDelivery* next = decltype(link.queue)::Next(*link.queue.front());
-  while (next != nullptr) {
-    OutDelivery& out = *next;
-    next = decltype(link.queue)::Next(out);
-    InDelivery* in = out.in;
-    if (in == nullptr) continue;
-    if (in->crossing == Crossing::kStandIn) {
-      SayWaiting(*in);
-      continue;
-    }
-    if (in->link == nullptr || in->released == in->received) continue;
-    const Connection& connection = *in->link->connection;
-    if (connection.unreleased < PressureMark(connection)) continue;
-    if (HoldsTooMuch(*in->link)) {
-      Lose(out, ReleasedOutcome());
-    } else {
-      ReleaseEarly(*in);
-    }
-  }
 }
 
 // What came in this turn and has to wait gets memory of its own when it is small, so that it does

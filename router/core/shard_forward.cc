@@ -72,10 +72,10 @@ amqp::ScanResult Shard::Look(const InDelivery& in) {
 bool Shard::WantsStreaming(InDelivery& in) {
   if (in.link->connection->info.strip_inbound_annotations) return false;
   if (in.held.bytes() < in.look_at) return false;
-  in.look_at = 2 * in.held.bytes();
+  in.look_at = static_cast<uint32_t>(2 * in.held.bytes());
   const amqp::ScanResult result = Look(in);
   if (result == amqp::ScanResult::kMore) return false;
-  in.look_at = UINT64_MAX;
+  in.look_at = UINT32_MAX;
   return result != amqp::ScanResult::kOk || sections_.router.stream;
 }
 

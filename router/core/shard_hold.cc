@@ -89,6 +89,8 @@ void Shard::On(ShardId from, Bounced&& mail) {
   // More of it follows it; what has no place any more was refused, or is a multicast's.
   if (in->crossing == Crossing::kBounced) return in->held.Append(payload);
   if (in->crossing != Crossing::kAway || in->copy.shard != from) return;
+  if (in->listed) Unlist(*in);
+  in->waiting = false;
   in->crossing = Crossing::kBounced;
   in->open = 0;
   in->forwarded = false;

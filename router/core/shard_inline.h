@@ -23,13 +23,6 @@ inline uint64_t PressureMark(const Connection& connection) {
   return connection.info.session_window_bytes / 2;
 }
 
-// Of what waits behind a delivery that is still arriving, a link may hold this many budgets before
-// some of it is released to its producer.
-inline bool Shard::HoldsTooMuch(const InLink& link) const {
-  constexpr uint64_t kReliefBudgets = 16;
-  return link.held > kReliefBudgets * options_.link_budget_bytes;
-}
-
 // The copies of `in` in this shard that are left. `visit` may end the one it is given, not `in`.
 template <typename Visit>
 void Shard::ForEachCopy(InDelivery& in, Visit visit) {
@@ -77,6 +70,12 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::Pass(InDelivery& in, uint64_t po
     link.connection->sink->Release(link.token, bytes);
   }
   if (link.owed > 0) IssueCredit(link);
+}
+
+// Takes `in`, which is listed, out of its connection's list of those that wait.
+inline void Shard::Unlist(InDelivery& in) {
+  in.listed = false;
+  in.link->connection->waiting.Remove(in);
 }
 
 inline void Shard::LeaveAssembly(InDelivery& in) {
@@ -127,6 +126,8 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::End(InDelivery& in) {
     free_fan_outs_.push_back(in.fan_out);
   }
   if (in.link != nullptr) {
+    if (in.listed) [[unlikely]]
+      Unlist(in);
     in.link->deliveries.Remove(in);
   } else if (in.crossing == Crossing::kStandIn) {
     EndStandIn(in);
@@ -223,9 +224,14 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline OutDelivery& Shard::Enqueue(InDelivery& in, 
 // Takes a copy out of its link's queue.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::Dequeue(OutDelivery& out) {
   OutLink& link = *out.link;
-  if (link.queue.front() == &out) link.starved = false;
   if (link.fresh == &out) link.fresh = decltype(link.queue)::Next(out);
-  link.queue.Remove(out);
+  if (link.queue.front() == &out) [[likely]] {
+    link.starved = false;
+    link.queue.PopFront();
+  } else {
+    if (link.noted == &out) link.noted = decltype(link.queue)::Prev(out);
+    link.queue.Remove(out);
+  }
   --link.queued;
   if (out.presettled) link.presettled.Remove(out);
   stats_.undelivered.Add(-1);

@@ -162,7 +162,8 @@ void Shard::TellAway(InDelivery& in, const amqp::Outcome& outcome, bool settled)
 }
 
 void Shard::SayWaiting(InDelivery& in) {
-  if (std::exchange(in.waiting, true)) return;
+  if (in.waiting) return;
+  in.waiting = true;
   AnswerFor(in).waiting = true;
 }
 
@@ -171,8 +172,7 @@ void Shard::LoseWaiting(InDelivery& in) {
   in.waiting = false;
   ++in.open;
   ForEachCopy(in, [&](OutDelivery& out) {
-    const OutLink& link = *out.link;
-    if (out.queued && link.starved && link.queue.front() != &out) Lose(out, ReleasedOutcome());
+    if (Waits(out)) Lose(out, ReleasedOutcome());
   });
   --in.open;
   EndIfDone(in);

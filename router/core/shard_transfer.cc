@@ -79,8 +79,9 @@ bool Shard::IsReady(InDelivery& in) {
 void Shard::Assemble(InDelivery& in) {
   in.held.Compact(pool_);
   Connection& connection = *in.link->connection;
-  connection.assembling += in.received - in.released - in.assembling;
-  in.assembling = in.received - in.released;
+  const uint64_t bytes = in.received - in.released;
+  connection.assembling += bytes - in.assembling;
+  in.assembling = static_cast<uint32_t>(bytes);
   if (connection.assembling >= PressureMark(connection)) RelieveAssembly(connection);
 }
 
@@ -99,8 +100,8 @@ void Shard::Append(InDelivery& in, Payload&& more) {
     if (out.link->queue.front() == &out) {
       out.link->starved = false;
       MakeRunnable(*out.link);
-    } else if (out.link->starved) {
-      MakeRunnable(*out.link);  // to relieve this one
+    } else if (HasNoted(*out.link)) {
+      NoteWaiting(in);
     }
   });
 }
@@ -178,28 +179,6 @@ void Shard::Discard(InDelivery& in, const amqp::Outcome& outcome) {
 }
 
 // --- bytes
-
-// So many deliveries of a connection are half here that their other halves might not fit into its
-// session windows. Each holds less than kHoldMax.
-void Shard::RelieveAssembly(Connection& connection) {
-  for (InLink* link = connection.in_links.front(); link != nullptr;
-       link = decltype(connection.in_links)::Next(*link)) {
-    for (InDelivery* in = link->deliveries.front(); in != nullptr;
-         in = decltype(link->deliveries)::Next(*in)) {
-      if (in->assembling > 0) ReleaseEarly(*in);
-    }
-  }
-}
-
-// Opens the session window for bytes that are still held. They count against the link's budget
-// until they are passed on.
-void Shard::ReleaseEarly(InDelivery& in) {
-  const uint64_t bytes = in.received - in.released;
-  LeaveAssembly(in);
-  in.released = in.received;
-  in.link->connection->unreleased -= bytes;
-  in.link->connection->sink->Release(in.link->token, bytes);
-}
 
 // As Pass, up to where the slowest copy is.
 void Shard::PassSlowest(InDelivery& in) {
