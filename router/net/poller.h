@@ -11,8 +11,8 @@
 
 namespace trunkline::net {
 
-// Level-triggered epoll with an eventfd, and the protocol by which a thread goes to sleep without
-// missing what others put down for it:
+// Epoll with an eventfd, and the protocol by which a thread goes to sleep without missing what
+// others put down for it:
 //
 //   sleeper                                   poster
 //   1. sleeping.exchange(true)                1. put the thing down (dirty word, slot)

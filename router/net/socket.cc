@@ -34,12 +34,17 @@ void Socket::Start(const conn::DriverOptions& options, core::Shard& shard,
   driver_.emplace(options, shard, workspace);
 }
 
-size_t Socket::Read(size_t quantum, bool failed) {
-  size_t total = 0;
-  while (total < quantum && !input_ended_ && (driver_->WantsInput() || failed)) {
+Socket::Arrived Socket::Read(size_t quantum, uint32_t events) {
+  const bool failed = (events & (EPOLLERR | EPOLLHUP)) != 0;
+  const bool ended = failed || (events & EPOLLRDHUP) != 0;
+  Arrived arrived;
+  while (arrived.bytes < quantum && !input_ended_ && (driver_->WantsInput() || failed)) {
     const absl::Span<uint8_t> room = driver_->Room();
     const ssize_t n = recv(fd_.get(), room.data(), room.size(), 0);
-    if (n < 0 && IsTemporary(errno)) break;
+    if (n < 0 && IsTemporary(errno)) {
+      arrived.all = true;
+      break;
+    }
     if (n <= 0) {
       if (n < 0) error_ = errno;
       input_ended_ = true;
@@ -47,13 +52,18 @@ size_t Socket::Read(size_t quantum, bool failed) {
       break;
     }
     driver_->Received(static_cast<size_t>(n));
-    total += static_cast<size_t>(n);
-    // Less than there was room for: the stream is empty, and a second read would only say so.
-    if (static_cast<size_t>(n) < room.size()) break;
+    arrived.bytes += static_cast<size_t>(n);
+    // Less than there was room for: the stream is empty, and a second read would only say so; but
+    // that its end has come is told once.
+    if (static_cast<size_t>(n) < room.size() && !ended) {
+      arrived.all = true;
+      break;
+    }
   }
+  arrived.all |= input_ended_;
   // Both sides have ended, so what is still to be written has no way out.
   if (failed && input_ended_ && error_ == 0) error_ = EPIPE;
-  return total;
+  return arrived;
 }
 
 Socket::Flushed Socket::Flush(Time now) {
@@ -98,9 +108,9 @@ bool Socket::Discard() {
 uint32_t Socket::Interest() const {
   if (lingering()) return EPOLLIN;
   uint32_t events = 0;
-  if (!input_ended_ && driver_->WantsInput()) events |= EPOLLIN;
+  if (!input_ended_ && driver_->WantsInput()) events |= EPOLLIN | EPOLLRDHUP;
   if (blocked_) events |= EPOLLOUT;
-  return events;
+  return events | EPOLLET;
 }
 
 }  // namespace trunkline::net

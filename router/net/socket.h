@@ -34,10 +34,13 @@ class Socket {
 
   void Start(const conn::DriverOptions& options, core::Shard& shard, conn::Workspace& workspace);
 
+  struct Arrived {
+    size_t bytes = 0;
+    bool all = false;  // there is no more for now: epoll tells of what comes next
+  };
   // Reads until the stream is empty, `quantum` bytes have come (the last read may exceed it) or the
-  // driver has had enough; returns how many bytes came. `failed`: epoll says that the stream is
-  // broken or ended on both sides.
-  size_t Read(size_t quantum, bool failed);
+  // driver has had enough. `events`: what epoll says of the stream.
+  Arrived Read(size_t quantum, uint32_t events);
   struct Flushed {
     size_t bytes = 0;
     bool made_room = false;  // for links that waited, so the shard has to emit again
@@ -58,10 +61,13 @@ class Socket {
   // Frees the driver and shuts down the write side. False: there is nothing to wait for.
   bool Linger();
   bool lingering() const { return !driver_.has_value(); }
+  // AMQP frames may come and go; before that there are handshakes, after that there is the end.
+  bool IsOpen() const { return driver_ && driver_->phase() == conn::Phase::kOpen; }
   // Throws input away; true at the end of the stream.
   bool Discard();
 
-  // What epoll should report.
+  // What epoll should report, most of it when it changes (EPOLLET): what is read and written until
+  // there is no more need not be looked at again before each sleep.
   uint32_t Interest() const;
 
   int fd() const { return fd_.get(); }
@@ -76,9 +82,10 @@ class Socket {
     Time deadline = kNever;
     uint32_t watched = 0;  // what epoll reports
     conn::Phase phase = conn::Phase::kHandshake;
+    uint32_t events = 0;  // what epoll told and nobody has looked at
     bool was_open = false;
     bool in_flush = false;  // in the list of this turn
-    bool in_parse = false;
+    bool in_chores = false;
   };
   Notes notes;
 

@@ -139,10 +139,11 @@ void Worker::Turn(absl::Span<const epoll_event> events, Time now) {
   work_left_ |= shard_->Emit(now_);
   PostMail(kReturnsQuantum);  // before the writes: the others begin while this thread writes
   Flush(now_);
+  Chores();
   PostMail(SIZE_MAX);
   Tell();
   ChargeBudget();
-  work_left_ |= !parse_.empty() || !flush_.empty() || !workspace_.touched.empty();
+  work_left_ |= !flush_.empty() || !workspace_.touched.empty();
   counters_.turns.Add();
   const Duration took = Now() - now;
   counters_.longest_turn.Note(took);
@@ -159,23 +160,28 @@ void Worker::Read(absl::Span<const epoll_event> events) {
     const auto handle = Handle<Socket>::Unpack(event.data.u64);
     Socket* socket = sockets_.Find(handle);
     if (socket == nullptr) continue;
-    if (socket->lingering()) {
-      if (socket->Discard()) Erase(handle, *socket);
+    if (!socket->IsOpen()) {
+      socket->notes.events |= event.events;
+      AddChore(handle, *socket);
       continue;
     }
-    // A failed stream may have to be heard although it is not read: writing to it says why.
-    const bool failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
-    if ((event.events & EPOLLOUT) != 0 || failed) {
-      socket->Unblock();
-      Enlist(handle, *socket);
-    }
-    if ((event.events & EPOLLIN) == 0 && !failed) continue;
-    const size_t bytes = socket->Read(quantum, failed);
-    bytes_read_ += bytes;
-    counters_.bytes_read.Add(bytes);
-    if (!std::exchange(socket->notes.in_parse, true)) parse_.push_back(handle);
+    if (ReadSocket(*socket, event.events, quantum)) parse_.push_back(handle);
+    Enlist(handle, *socket);
   }
   if (!events.empty()) PlanUpkeep();
+}
+
+// True: there is something to parse, be it the end.
+bool Worker::ReadSocket(Socket& socket, uint32_t events, size_t quantum) {
+  // A failed stream may have to be heard although it is not read: writing to it says why.
+  const bool failed = (events & (EPOLLERR | EPOLLHUP)) != 0;
+  if ((events & EPOLLOUT) != 0 || failed) socket.Unblock();
+  if ((events & EPOLLIN) == 0 && !failed) return false;
+  const Socket::Arrived arrived = socket.Read(quantum, events);
+  bytes_read_ += arrived.bytes;
+  counters_.bytes_read.Add(arrived.bytes);
+  if (!arrived.all) socket.notes.watched = 0;  // to be told again: see Watch
+  return true;
 }
 
 // --- 2.
@@ -192,29 +198,15 @@ void Worker::AdoptNewestView() {
 // --- 3. bytes to drivers to the shard; mail
 
 void Worker::Parse(Time now) {
-  int handshakes = 0;
-  size_t kept = 0;
-  for (const Handle<Socket> handle : parse_) {
-    Socket* socket = sockets_.Find(handle);
-    if (socket == nullptr || socket->lingering()) continue;
-    const bool handshake = socket->notes.phase == conn::Phase::kHandshake &&
-                           !socket->plan().connection.tls_profile.empty();
-    if (handshake && ++handshakes > kHandshakeQuantum) {
-      parse_[kept++] = handle;
-      continue;
-    }
-    socket->notes.in_parse = false;
-    socket->driver().Parse(now);
-    Enlist(handle, *socket);
-  }
-  parse_.resize(kept);
+  for (const Handle<Socket> handle : parse_) sockets_.Get(handle).driver().Parse(now);
+  parse_.clear();
 }
 
 void Worker::TakeMail(Time now) {
   const auto take =
       Overload{[](std::monostate) {},
                [&](core::Envelope&& mail) { shard_->Accept(core::kFromPilot, std::move(mail)); },
-               [&](NewConnection&& mail) { Take(std::move(mail), now); },
+               [&](NewConnection&& mail) { arrivals_.push_back(std::move(mail)); },
                [&](CloseConnection&& mail) { Take(mail, now); },
                [&](CloseAll&& mail) { Take(mail, now); },
                [&](Quiesce&&) { TakeQuiesce(); }};
@@ -239,7 +231,7 @@ void Worker::ForwardMail(const Mailbox::Drained& drained) {
   }
 }
 
-void Worker::Take(NewConnection&& connection, Time now) {
+void Worker::SetUp(NewConnection&& connection, Time now) {
   counters_.connections.Add();
   const Handle<Socket> handle = sockets_.Insert(std::move(connection));
   Socket& socket = sockets_.Get(handle);
@@ -249,8 +241,8 @@ void Worker::Take(NewConnection&& connection, Time now) {
     ReportGone(socket, absl::StrCat("TLS profile \"", profile, "\" does not exist"));
     return Erase(handle, socket);
   }
-  socket.notes.watched = EPOLLIN;
-  if (!poller_.Add(socket.fd(), EPOLLIN, handle.Pack())) {
+  socket.notes.watched = EPOLLIN | EPOLLRDHUP | EPOLLET;
+  if (!poller_.Add(socket.fd(), socket.notes.watched, handle.Pack())) {
     ReportGone(socket, "the system has no watch for the socket");
     return Erase(handle, socket);
   }
@@ -288,6 +280,12 @@ conn::DriverOptions Worker::OptionsFor(const Socket& socket, uint64_t tag) const
 }
 
 void Worker::Take(const CloseConnection& close, Time now) {
+  for (auto it = arrivals_.begin(); it != arrivals_.end(); ++it) {
+    if (it->id != close.id) continue;
+    SetUp(std::move(*it), now);
+    arrivals_.erase(it);
+    break;
+  }
   // A walk, but connections are closed by name when a person or a changed spec says so.
   sockets_.ForEach([&](Handle<Socket> handle, Socket& socket) {
     if (socket.id() == close.id) CloseSocket(handle, socket, close.error, now);
@@ -328,8 +326,7 @@ void Worker::Expire(uint64_t cookie, Time now) {
   if (socket == nullptr) return;
   socket->notes.timer = 0;
   socket->notes.deadline = kNever;
-  if (socket->lingering()) return Erase(handle, *socket);
-  Arm(handle, *socket, socket->driver().Tick(now));
+  if (!socket->lingering()) Arm(handle, *socket, socket->driver().Tick(now));
   Enlist(handle, *socket);
 }
 
@@ -393,6 +390,7 @@ void Worker::PostMail(size_t returns_min) {
 // --- 6. one write per socket
 
 void Worker::Enlist(Handle<Socket> handle, Socket& socket) {
+  if (!socket.IsOpen()) return AddChore(handle, socket);
   if (!std::exchange(socket.notes.in_flush, true)) flush_.push_back(handle);
 }
 
@@ -404,22 +402,27 @@ void Worker::Flush(Time now) {
   }
   touched_.clear();
   flushing_.swap(flush_);
-  for (const Handle<Socket> handle : flushing_) FlushSocket(handle, now);
+  for (const Handle<Socket> handle : flushing_) {
+    Socket* socket = sockets_.Find(handle);
+    if (socket == nullptr) continue;
+    socket->notes.in_flush = false;
+    if (!socket->IsOpen()) {
+      AddChore(handle, *socket);
+    } else {
+      FlushSocket(handle, *socket, now);
+    }
+  }
   flushing_.clear();
 }
 
-void Worker::FlushSocket(Handle<Socket> handle, Time now) {
-  Socket* socket = sockets_.Find(handle);
-  if (socket == nullptr) return;
-  socket->notes.in_flush = false;
-  if (socket->lingering()) return;
-  const Socket::Flushed flushed = socket->Flush(now);
+void Worker::FlushSocket(Handle<Socket> handle, Socket& socket, Time now) {
+  const Socket::Flushed flushed = socket.Flush(now);
   counters_.bytes_written.Add(flushed.bytes);
   work_left_ |= flushed.made_room;
-  NotePhase(handle, *socket, now);
-  if (socket->Finished()) return Finish(handle, *socket, now);
-  if (socket->HasMoreToWrite()) Enlist(handle, *socket);
-  Watch(handle, *socket);
+  NotePhase(handle, socket, now);
+  if (socket.Finished()) return Finish(handle, socket, now);
+  if (socket.HasMoreToWrite()) Enlist(handle, socket);
+  Watch(handle, socket);
 }
 
 void Worker::NotePhase(Handle<Socket> handle, Socket& socket, Time now) {
@@ -474,7 +477,47 @@ void Worker::Erase(Handle<Socket> handle, Socket& socket) {
   counters_.sockets_closed.Add();
 }
 
-// --- 7.
+// --- 7. what connections need that are not open, or not any more
+
+void Worker::AddChore(Handle<Socket> handle, Socket& socket) {
+  if (!std::exchange(socket.notes.in_chores, true)) chores_.push_back(handle);
+}
+
+void Worker::Chores() {
+  if (arrivals_.empty() && chores_.empty()) return;
+  work_left_ = true;
+  Time now = Now();
+  const Time until = now + kChoreTime;
+  while (now < until && !(arrivals_.empty() && chores_.empty())) {
+    if (!arrivals_.empty()) {
+      SetUp(std::move(arrivals_.front()), now);
+      arrivals_.pop_front();
+    }
+    if (!chores_.empty()) {
+      const Handle<Socket> handle = chores_.front();
+      chores_.pop_front();
+      Serve(handle, now);
+    }
+    now = Now();
+  }
+}
+
+// All that a turn does for an open connection, at once.
+void Worker::Serve(Handle<Socket> handle, Time now) {
+  Socket* socket = sockets_.Find(handle);
+  if (socket == nullptr) return;
+  socket->notes.in_chores = false;
+  const uint32_t events = std::exchange(socket->notes.events, 0);
+  if (socket->lingering()) {
+    const bool waited_enough = socket->notes.deadline == kNever;
+    if (waited_enough || (events != 0 && socket->Discard())) Erase(handle, *socket);
+    return;
+  }
+  if (events != 0 && ReadSocket(*socket, events, kReadQuantumMin)) socket->driver().Parse(now);
+  FlushSocket(handle, *socket, now);
+}
+
+// --- 8. reports to the pilot
 
 void Worker::Tell() {
   const auto unsettled = static_cast<int64_t>(shard_->unsettled());
@@ -484,7 +527,7 @@ void Worker::Tell() {
   if (!reports_.empty()) options_.report(std::exchange(reports_, {}));
 }
 
-// --- 8. the budget of the process
+// --- 9. the budget of the process
 
 void Worker::ChargeBudget() {
   const uint64_t held = pool_.bytes_in_use();

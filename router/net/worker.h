@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -94,12 +95,14 @@ class Worker {
   static constexpr size_t kReadPerTurn = 1 << 20;
   static constexpr size_t kReadQuantumMin = 16 * 1024;
   static constexpr size_t kReadQuantumMax = 256 * 1024;
-  static constexpr size_t kMailQuantum = 1024;     // of each worker
-  static constexpr size_t kPilotMailQuantum = 64;  // may be connections to be set up
+  static constexpr size_t kMailQuantum = 1024;  // of each worker
+  static constexpr size_t kPilotMailQuantum = 16;
   // Blocks of another worker that are worth mail of their own; fewer go with the next mail, or in
   // the next quiet second.
   static constexpr size_t kReturnsQuantum = 16;
-  static constexpr int kHandshakeQuantum = 2;  // TLS: each may be a private key operation
+  // Setting connections up, TLS handshakes, taking connections down: each takes long, and there can
+  // be thousands at once. One is always done, so this is not the most.
+  static constexpr Duration kChoreTime{100'000};
   // A peer that does not end its side after we ended ours.
   static constexpr Duration kLingerTime = Seconds(2);
   // Memory goes back to the system when less than this was read in one interval.
@@ -113,6 +116,7 @@ class Worker {
   Duration Patience() const;
 
   // Steps of a turn. `now` of Flush, as of Shard::Emit, is later than that of the others.
+  // Connections that are open go first; what others need is a chore.
   void Read(absl::Span<const epoll_event> events);
   void AdoptNewestView();
   void Parse(Time now);
@@ -120,21 +124,25 @@ class Worker {
   void Expire(uint64_t cookie, Time now);
   void PostMail(size_t returns_min);
   void Flush(Time now);
+  void Chores();
   void Tell();
   void ChargeBudget();
 
   // Mail.
   void FollowBudget();
   void ForwardMail(const Mailbox::Drained& drained);
-  void Take(NewConnection&& connection, Time now);
   void Take(const CloseConnection& close, Time now);
   void Take(const CloseAll& close, Time now);
   void TakeQuiesce();
 
+  void SetUp(NewConnection&& connection, Time now);
   conn::DriverOptions OptionsFor(const Socket& socket, uint64_t tag) const;
+  bool ReadSocket(Socket& socket, uint32_t events, size_t quantum);
+  void Serve(Handle<Socket> handle, Time now);
   void CloseSocket(Handle<Socket> handle, Socket& socket, const amqp::Condition& error, Time now);
   void Enlist(Handle<Socket> handle, Socket& socket);
-  void FlushSocket(Handle<Socket> handle, Time now);
+  void AddChore(Handle<Socket> handle, Socket& socket);
+  void FlushSocket(Handle<Socket> handle, Socket& socket, Time now);
   void NotePhase(Handle<Socket> handle, Socket& socket, Time now);
   void Arm(Handle<Socket> handle, Socket& socket, Time deadline);
   void Watch(Handle<Socket> handle, Socket& socket);
@@ -165,6 +173,8 @@ class Worker {
   std::vector<Handle<Socket>> flushing_;
   std::vector<uint64_t> touched_;
   std::vector<Report> reports_;
+  std::deque<NewConnection> arrivals_;  // not set up yet
+  std::deque<Handle<Socket>> chores_;   // not open, or not any more
   bool work_left_ = false;
   Time now_;  // as last read
 

@@ -127,6 +127,44 @@ TEST(Router, EndsAConnectionInOrderWithoutAnError) {
   EXPECT_EQ(router->Counters().connections_now, 0u);
 }
 
+// The last bytes and the end of the stream may be there together when the router looks.
+TEST(Router, HearsTheEndThatComesWithTheLastBytes) {
+  constexpr size_t kClients = 50;
+  TestRouter router;
+  const std::string address = router.Listen();
+  SocketClient consumer(address);
+  const auto in = consumer->Receiver("orders", kClients);
+  std::deque<SocketClient> clients;
+  for (size_t i = 0; i < kClients; ++i) {
+    SocketClient& client = clients.emplace_back(address);
+    const auto out = client->Sender("orders");
+    ASSERT_TRUE(RunUntil({&consumer, &client}, [&] { return client->link(out).credit > 0; }));
+    client->Send(out, Message("last"), true);
+    client.Pump();
+    ASSERT_EQ(shutdown(client.fd(), SHUT_WR), 0);
+  }
+  const auto all_are_gone = [&] { return router->Counters().connections_now == 1; };
+  EXPECT_TRUE(RunUntil({&consumer}, all_are_gone, std::chrono::seconds(5)));
+  EXPECT_TRUE(
+      RunUntil({&consumer}, [&] { return consumer->link(in).received.size() == kClients; }));
+}
+
+TEST(Router, HearsTheEndOfAPeerThatNeverOpened) {
+  TestRouter router;
+  const std::string address = router.Listen();
+  std::deque<SocketClient> clients;
+  for (int i = 0; i < 50; ++i) {
+    SocketClient& client = clients.emplace_back(address);
+    ASSERT_TRUE(RunUntil({&client}, [&] { return client.connected(); }));
+    ASSERT_EQ(shutdown(client.fd(), SHUT_WR), 0);
+  }
+  const auto all_are_gone = [&] {
+    const RouterCounters counters = router->Counters();
+    return counters.connections_total == 50 && counters.connections_now == 0;
+  };
+  EXPECT_TRUE(RunUntil({}, all_are_gone, std::chrono::seconds(5)));
+}
+
 TEST(Router, WaitsForNothingOnceBothHaveSaidClose) {
   TestRouter router;
   SocketClient client(router.Listen());
