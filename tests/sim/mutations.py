@@ -133,6 +133,17 @@ MUTATIONS = [
              TRANSFER,
              "      if (copies.open) see(copies.passed);\n",
              "      if (copies.open && in.open == 0) see(copies.passed);\n"),
+    # --- bugs that were there, and that the simulation found
+    Mutation("room_of_gone_link_forgotten", "a session stays shut by what a link held that is gone",
+             "router/amqp/session.cc",
+             "  if (incoming_window_ <= window_low_) MarkDue();"
+             "  // others may have waited for that room\n",
+             "",
+             shards=(1, 2, 8)),
+    Mutation("held_input_not_assembled", "a session stays shut by what came while its link waited",
+             HOLD,
+             "      Assemble(in);\n",
+             ""),
     # --- limits
     Mutation("oversize_passes", "a message above the limit of its connection goes on",
              TRANSFER,

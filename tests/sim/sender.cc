@@ -121,7 +121,7 @@ void Sender::Begin(std::string address, bool probe) {
   Message& message = context_.ledger.AddMessage(link_);
   MessageShape shape{.id = message.id, .producer = link_.id, .sequence = message.sequence};
   const bool oversize = !probe && plan_.max_message_size > 0 && context_.Chance(plan_.oversize);
-  shape.body_bytes = probe ? 100 : SizeOf(oversize);
+  shape.body_bytes = probe ? plan_.probe_bytes : SizeOf(oversize);
   if (plan_.address.empty()) shape.to = address;
   shape.header = context_.Chance(20);
   shape.annotations = context_.Chance(20);

@@ -20,6 +20,7 @@ struct SenderPlan {
   uint32_t streamed = 0;  // of parts, with pauses
   uint32_t aborted = 0;
   uint32_t oversize = 0;          // where there is a limit
+  uint32_t probe_bytes = 100;     // of the body of each probe
   uint64_t max_message_size = 0;  // that the router takes; 0: any
 };
 
