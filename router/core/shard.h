@@ -113,8 +113,9 @@ class Shard {
   void Adopt(const Tables& tables);
   // Mail of another shard, or of the pilot (kFromPilot).
   void Accept(ShardId from, Envelope&& mail);
-  // Sends from runnable links while credit, windows and quanta last. True if something is left that
-  // can go on in the next turn. `now`: not earlier than that of BeginTurn; to measure by.
+  // Sends from runnable links, in turns, while credit, windows and quanta last. True if something
+  // is left that can go on in the next turn. `now`: not earlier than that of BeginTurn; to measure
+  // by.
   bool Emit(Time now);
   // What is to be carried to the pilot and to other shards. To be emptied each turn, after Emit.
   Outbox& outbox() { return outbox_; }
@@ -293,7 +294,7 @@ class Shard {
   // shard_emit.cc: output
   void MakeRunnable(OutLink& link);
   void StopRunning(OutLink& link);
-  void EmitLink(OutLink& link);
+  uint64_t EmitLink(OutLink& link);
   SendOutcome Send(OutDelivery& out, uint64_t& bytes_left);
   void Sent(OutDelivery& out, InDelivery* in);
   void CompactFresh();

@@ -8,6 +8,11 @@
 namespace trunkline::core {
 namespace {
 
+// What a turn sends, in bytes; each delivery, and each look at a link, counts as some more. More
+// than a turn reads, so that it counts only when much has waited or has many consumers.
+constexpr uint64_t kEmitPerTurn = 2u << 20;
+constexpr uint64_t kEmitCost = 64;
+
 // Blocks of another shard that are worth waking it up. Fewer go with other mail.
 constexpr size_t kReturnedBlocks = 16;
 
@@ -45,11 +50,14 @@ void Shard::StopRunning(OutLink& link) {
 bool Shard::Emit(Time now) {
   thread_.Assert();
   leaving_ = now;
-  for (uint32_t turns = runnable_count_; turns > 0; --turns) {
+  uint64_t left = kEmitPerTurn;
+  for (uint32_t turns = runnable_count_; turns > 0 && left > 0; --turns) {
     OutLink& link = *runnable_.PopFront();
     --runnable_count_;
     link.run = RunState::kIdle;
-    EmitLink(link);
+    const uint32_t queued = link.queued;
+    const uint64_t bytes = options_.emit_quantum_bytes - EmitLink(link);
+    left -= std::min(left, bytes + kEmitCost * (1 + queued - link.queued));
   }
   const bool tight = RelieveTight();
   CompactFresh();
@@ -60,12 +68,19 @@ bool Shard::Emit(Time now) {
   return runnable_count_ > 0 || tight || (stinted && !stinted_.empty());
 }
 
-void Shard::EmitLink(OutLink& link) {
+// What is left of the link's quantum.
+uint64_t Shard::EmitLink(OutLink& link) {
   uint64_t bytes_left = options_.emit_quantum_bytes;
   while (OutDelivery* out = link.queue.front()) {
-    if (link.starved) return RelieveQueue(link);
+    if (link.starved) {
+      RelieveQueue(link);
+      return bytes_left;
+    }
     if (!out->started && link.credit == 0) break;
-    if (bytes_left == 0) return MakeRunnable(link);
+    if (bytes_left == 0) {
+      MakeRunnable(link);
+      return bytes_left;
+    }
     switch (Send(*out, bytes_left)) {
       case SendOutcome::kSent:
         break;
@@ -73,20 +88,23 @@ void Shard::EmitLink(OutLink& link) {
         link.starved = true;
         break;
       case SendOutcome::kQuantum:
-        return MakeRunnable(link);
+        MakeRunnable(link);
+        return bytes_left;
       case SendOutcome::kBlocked:
         link.run = RunState::kBlocked;
-        return link.connection->blocked.PushBack(link);
+        link.connection->blocked.PushBack(link);
+        return bytes_left;
       case SendOutcome::kNoCredit:
         NoteCredit(link, 0);
-        if (out->started) return;
+        if (out->started) return bytes_left;
         break;
     }
   }
-  if (!link.drain) return;
+  if (!link.drain) return bytes_left;
   link.drain = false;
   NoteCredit(link, 0);
   link.connection->sink->Drained(link.token);
+  return bytes_left;
 }
 
 // Offers one copy to its connection. It may have ended on return.

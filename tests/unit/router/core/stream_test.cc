@@ -291,6 +291,31 @@ TEST_P(StreamTest, SharesTheTurnAmongLinks) {
   EXPECT_EQ(consumer_.got()[0].bytes, big_);
 }
 
+TEST_P(StreamTest, SendsOnlySoMuchInOneTurn) {
+  constexpr size_t kTurnMax = (2u << 20) + 64 * 1024;
+  Peer& peer = world_.Connect({}, far_.home);
+  std::vector<Consumer> consumers;
+  for (int i = 0; i < 100; ++i) {
+    const std::string address = "to/" + std::to_string(i);
+    consumers.push_back(world_.Receiver(peer, address));
+    world_.Sender(near_, address).Send(big_.substr(0, 60 * 1024));
+  }
+  size_t before = 0;
+  bool more = true;
+  for (int turn = 0; more; ++turn) {
+    more = far_.shard().Emit(Time{});
+    size_t bytes = 0;
+    for (const Consumer& consumer : consumers) {
+      for (const Got& got : consumer.got()) bytes += got.bytes.size();
+    }
+    EXPECT_LE(bytes - before, kTurnMax);
+    EXPECT_EQ(consumers[0].got().size(), 1u) << "first come, first served";
+    before = bytes;
+    ASSERT_LT(turn, 10);
+  }
+  EXPECT_EQ(before, 100u * 60 * 1024);
+}
+
 TEST_P(StreamTest, CopiesSmallMessagesThatHaveToWait) {
   consumer_.Flow(0);
   for (int i = 0; i < 100; ++i) producer_.Send(Body("small"));
