@@ -24,6 +24,10 @@ OutLink* ChooseByRank(const std::vector<LocalTarget>& targets, SlotMap<OutLink>&
   uint64_t best_rank = UINT64_MAX;
   uint32_t index = start;
   for (uint32_t i = 0; i < count; ++i) {
+    if (i >= kBalancedExactMax && best != nullptr) {
+      cursor = index;
+      break;
+    }
     OutLink* link = links.Find(targets[index].link);
     if (++index == count) index = 0;
     if (link == nullptr) continue;
@@ -115,6 +119,10 @@ Choice ChooseByRankAnywhere(const Route& route, Walk walk, uint32_t& cursor) {
   Choice best;
   uint64_t best_rank = UINT64_MAX;
   for (uint32_t i = 0; i < route.local_count; ++i, walk.Step()) {
+    if (i >= kBalancedExactMax && best.target != nullptr) {
+      cursor = (start + i) % route.local_count;
+      break;
+    }
     const Choice choice = walk.Get();
     if (walk.IsGone(choice)) continue;
     const uint64_t rank = Rank(choice);

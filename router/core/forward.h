@@ -23,7 +23,8 @@ OutLink* ChooseClosest(const std::vector<LocalTarget>& targets, SlotMap<OutLink>
 //
 // Credit does not count (spec routing section 4.2): a consumer that grants none keeps what it got,
 // and so loses against all that settle theirs. Of more than kBalancedExactMax targets only two,
-// taken at random, are compared; all of them if neither is below its capacity.
+// taken at random, are compared; if neither is below its capacity, the next kBalancedExactMax, so
+// that all are in as many choices as it takes.
 OutLink* ChooseBalanced(const std::vector<LocalTarget>& targets, SlotMap<OutLink>& links,
                         uint32_t& cursor, Random& random);
 
@@ -39,7 +40,7 @@ struct Choice {
 Choice ChooseAnywhere(const Route& route, ShardId here, SlotMap<OutLink>& links, uint32_t& cursor,
                       Random& random);
 
-// Up to this many targets are all compared for each message; of more, two random ones.
+// At most this many targets are compared for each message.
 inline constexpr size_t kBalancedExactMax = 64;
 
 }  // namespace trunkline::core

@@ -132,15 +132,27 @@ TEST_F(ForwardTest, NeverTakesTheMostLoadedOfMany) {
   for (int i = 0; i < 50'000; ++i) ASSERT_NE(Balanced(), 7);
 }
 
-TEST_F(ForwardTest, ComparesAllWhenTheTwoAreFullOrGone) {
-  for (size_t i = 0; i <= kBalancedExactMax; ++i) Add(10, 0, 10);
-  Add(9, 0, 10);
+// However many there are, a message costs the same.
+TEST_F(ForwardTest, ComparesTheNextWhenTheTwoAreFullOrGone) {
+  constexpr int kRounds = 10;
+  for (size_t i = 1; i < kRounds * kBalancedExactMax; ++i) Add(10, 0, 10);
+  Add(1, 0, 10);
   const int free = static_cast<int>(targets_.size()) - 1;
-  for (int i = 0; i < 50; ++i) EXPECT_EQ(Balanced(), free);
-  for (size_t i = 0; i <= kBalancedExactMax; ++i) links_.Erase(targets_[i].link);
+  int found = 0;
+  for (int i = 0; i < 10 * kRounds; ++i) found += Balanced() == free;
+  EXPECT_GE(found, 10) << "once in a round";
+  EXPECT_LE(found, 20) << "plus what chance may find";
+  for (int i = 0; i < free; ++i) links_.Erase(targets_[static_cast<size_t>(i)].link);
   for (int i = 0; i < 50; ++i) EXPECT_EQ(Balanced(), free);
   links_.Erase(targets_.back().link);
   EXPECT_EQ(Balanced(), -1);
+}
+
+TEST_F(ForwardTest, ComparesAllUpToTheLimitWhenAllAreFull) {
+  for (size_t i = 1; i < kBalancedExactMax; ++i) Add(10, 0, 10);
+  Add(9, 0, 10);
+  const int free = static_cast<int>(targets_.size()) - 1;
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(Balanced(), free);
 }
 
 // --- among the targets of all shards
@@ -234,6 +246,19 @@ TEST_F(AnywhereTest, ComparesAllUpToTheLimitAndTwoBeyond) {
   for (int i = 0; i < 300; ++i) ++chosen[Balanced()];
   EXPECT_GT(chosen.size(), 20u) << "by chance";
   EXPECT_LT(chosen[40], 60) << "not always the best";
+}
+
+TEST_F(AnywhereTest, ComparesTheNextWhenTheTwoAreFull) {
+  constexpr int kRounds = 10;
+  for (size_t i = 1; i < kRounds * kBalancedExactMax; ++i) {
+    Add(static_cast<ShardId>(i * 4 / (kRounds * kBalancedExactMax)), 10, 10);
+  }
+  Add(3, 1, 10);
+  const int free = static_cast<int>(targets_.size()) - 1;
+  int found = 0;
+  for (int i = 0; i < 10 * kRounds; ++i) found += Balanced() == free;
+  EXPECT_GE(found, 10) << "once in a round";
+  EXPECT_LE(found, 20) << "plus what chance may find";
 }
 
 }  // namespace
