@@ -34,6 +34,7 @@ struct Connection {
   List<OutLink, &OutLink::of_run> blocked;
   uint64_t unreleased = 0;  // bytes received that its session windows did not get back
   uint64_t assembling = 0;  // of these, in deliveries that are not forwarded yet
+  List<InDelivery, &InDelivery::of_relief> assembled;  // which they are
 
   // Deliveries that were seen to wait, here or in other shards, behind one that is still arriving,
   // and have bytes that are not released.

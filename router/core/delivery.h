@@ -73,7 +73,8 @@ struct InDelivery {
   uint64_t released = 0;
   uint32_t assembling = 0;     // not released, not forwarded: counted in Connection::assembling
   uint32_t look_at = 0;        // bytes held from which on an incomplete prefix is looked into again
-  Hook<InDelivery> of_relief;  // in Connection::waiting, if `listed`
+  Hook<InDelivery> of_relief;  // in Connection::assembled, if there is something `assembling`, or
+                               // in Connection::waiting, if `listed`
   Payload held;                // until it is forwarded; if it may bounce, until it is answered
 
   // Of one that is away or a stand-in, and set only then.

@@ -81,6 +81,7 @@ inline void Shard::Unlist(InDelivery& in) {
 inline void Shard::LeaveAssembly(InDelivery& in) {
   if (in.assembling == 0) return;
   in.link->connection->assembling -= in.assembling;
+  in.link->connection->assembled.Remove(in);
   in.assembling = 0;
 }
 

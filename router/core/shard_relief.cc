@@ -26,13 +26,7 @@ constexpr uint64_t kReliefBudgets = 16;
 // So many deliveries of a connection are half here that their other halves might not fit into its
 // session windows. Each holds less than kHoldMax.
 void Shard::RelieveAssembly(Connection& connection) {
-  for (InLink* link = connection.in_links.front(); link != nullptr;
-       link = decltype(connection.in_links)::Next(*link)) {
-    for (InDelivery* in = link->deliveries.front(); in != nullptr;
-         in = decltype(link->deliveries)::Next(*in)) {
-      if (in->assembling > 0) ReleaseEarly(*in);
-    }
-  }
+  while (InDelivery* in = connection.assembled.front()) ReleaseEarly(*in);
 }
 
 // The first delivery of the queue waits for more of its input: what is behind it is noted.

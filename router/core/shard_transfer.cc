@@ -80,6 +80,7 @@ void Shard::Assemble(InDelivery& in) {
   in.held.Compact(pool_);
   Connection& connection = *in.link->connection;
   const uint64_t bytes = in.received - in.released;
+  if (in.assembling == 0 && bytes > 0) connection.assembled.PushBack(in);
   connection.assembling += bytes - in.assembling;
   in.assembling = static_cast<uint32_t>(bytes);
   if (connection.assembling >= PressureMark(connection)) RelieveAssembly(connection);

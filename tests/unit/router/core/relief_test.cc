@@ -137,6 +137,27 @@ TEST_F(ReliefTest, ForgetsWhatGoesWhileItWaits) {
   EXPECT_THAT(consumer_.got(), SizeIs(4));
 }
 
+// Each half message is looked at when there is too much of them, and nothing else.
+TEST_F(ReliefTest, LooksAtHalfMessagesOnly) {
+  Peer& narrow = Connect(64 * 1024);
+  const std::string half(32 * 1024, 'x');
+  const auto time_halves = [&] {
+    Producer producer = world_.Sender(narrow, "orders");
+    const int64_t before = ThreadTime();
+    for (int i = 0; i < 200; ++i) {
+      producer.Send(half, {.more = true});
+      EXPECT_EQ(producer.record().released, (i + 1) * half.size());
+      producer.Abort();
+    }
+    return ThreadTime() - before;
+  };
+  const int64_t alone = time_halves();
+  consumer_.Flow(0);
+  Producer other = world_.Sender(narrow, "orders");
+  other.SendMany(60'000, Body("waits for credit"));
+  EXPECT_LT(time_halves(), 10 * alone);
+}
+
 // --- across shards
 
 TEST(ReliefAcross, RemembersThatAMulticastWaitsSomewhere) {
