@@ -257,7 +257,7 @@ bool Reader::Symbols(std::vector<std::string>& values, bool* single) {
   for (uint32_t i = 0; i < count; ++i) {
     Reader symbol;
     if (!elements.Sized(format == code::kSymbol8 ? 1 : 4, symbol)) return false;
-    values.emplace_back(symbol.rest());
+    if (values.size() < kSymbolsKept) values.emplace_back(symbol.rest());
   }
   return elements.AtEnd();
 }

@@ -111,6 +111,8 @@ class Reader {
   // Lists, maps and arrays within one another, and descriptors in a row, at most: what goes
   // deeper is malformed.
   static constexpr int kNestingMax = 32;
+  // Of an array of symbols, at most; the others are checked, but not kept.
+  static constexpr size_t kSymbolsKept = 256;
 
   Reader() = default;
   explicit Reader(std::string_view bytes)
@@ -144,7 +146,8 @@ class Reader {
   bool List(Reader& items, uint32_t& count);
   bool Map(Reader& items, uint32_t& count);
   // One symbol, an array of symbols, or null: a field of "multiple" symbols. `single` (may be
-  // null) says that it was one bare symbol.
+  // null) says that it was one bare symbol. Of a long array, the first kSymbolsKept are kept: a
+  // symbol of no bytes takes one in a frame, and many times that in memory.
   bool Symbols(std::vector<std::string>& values, bool* single);
   // The start of a described value; the value itself is next. Symbolic descriptors of part 2, 3
   // and 5 are translated, others are descriptor::kUnknown.

@@ -210,6 +210,25 @@ TEST(Reader, TakesAFieldOfMultipleSymbolsAsOneAsArrayOrAsNull) {
   EXPECT_THAT(SymbolsOf(Bytes({0x40}), nullptr), testing::Optional(IsEmpty()));
 }
 
+// A peer pays one byte for each.
+TEST(Reader, KeepsNotMoreSymbolsThanAnybodyNeeds) {
+  const auto array = [](size_t count) {
+    std::string bytes("\xf0\0\0\0\0\0\0\0\0\xa3", 10);
+    StoreBe32(reinterpret_cast<uint8_t*>(&bytes[1]), static_cast<uint32_t>(5 + count));
+    StoreBe32(reinterpret_cast<uint8_t*>(&bytes[5]), static_cast<uint32_t>(count));
+    return bytes.append(count, '\0');
+  };
+  EXPECT_THAT(SymbolsOf(array(Reader::kSymbolsKept), nullptr),
+              testing::Optional(testing::SizeIs(Reader::kSymbolsKept)));
+  EXPECT_THAT(SymbolsOf(array(Reader::kSymbolsKept + 1), nullptr),
+              testing::Optional(testing::SizeIs(Reader::kSymbolsKept)));
+  EXPECT_THAT(SymbolsOf(array(100'000), nullptr),
+              testing::Optional(testing::SizeIs(Reader::kSymbolsKept)));
+  std::string cut = array(100'000);
+  cut.back() = '\1';  // a symbol beyond those that are kept is longer than the array
+  EXPECT_EQ(SymbolsOf(cut, nullptr), std::nullopt);
+}
+
 TEST(Reader, RefusesArraysThatAreNotOfSymbols) {
   EXPECT_EQ(SymbolsOf(Bytes({0xe0, 5, 1, 0xa1, 1, 'a'}), nullptr), std::nullopt);
   EXPECT_EQ(SymbolsOf(Bytes({0xe0, 3, 9, 0xa3, 0}), nullptr), std::nullopt);
