@@ -130,8 +130,8 @@ void Shard::PayStinted() {
 }
 
 void Shard::Drop(Envelope&& mail) {
-  if (auto* deliver = std::get_if<core::Deliver>(&mail)) deliver->payload.Unpack(pool_);
-  if (auto* more = std::get_if<More>(&mail)) more->payload.Unpack(pool_);
+  if (auto* deliver = std::get_if<core::Deliver>(&mail)) deliver->payload.TakeBack();
+  if (auto* more = std::get_if<More>(&mail)) more->payload.TakeBack();
   if (auto* bounced = std::get_if<Bounced>(&mail)) bounced->payload.TakeBack();
   if (auto* returns = std::get_if<Returns>(&mail)) BlockPool::AcceptReturns(returns->blocks);
 }

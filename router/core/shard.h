@@ -124,6 +124,9 @@ class Shard {
   // The process holds more memory than it may: nobody is granted credit until that is over.
   void SetPressure(bool pressed);
 
+  // What other shards lent and is not used any more goes back to those to whom there is mail, or at
+  // least so many blocks. Emit does so for a number that is worth waking somebody up.
+  void MailReturns(size_t blocks_min);
   // Memory of connections, links and deliveries that are gone goes back to the allocator, and to
   // other shards what they lent: for idle times after a burst.
   void Trim();
@@ -138,10 +141,10 @@ class Shard {
   size_t stand_ins() const { return stand_in_count_; }
 
   // The end of all shards, on one thread when theirs have stopped, in this order: mail that did not
-  // arrive (from rings, and from outbox()) is dropped by the shard it is for; all shards let go;
-  // for each pair of pools, TakeReturns of the one is given to AcceptReturns of the other. Then
-  // they may be destroyed. One shard alone needs nothing of this.
-  void Drop(Envelope&& mail);
+  // arrive (from rings, and from outbox()) is dropped; all shards let go; for each pair of pools,
+  // TakeReturns of the one is given to AcceptReturns of the other. Then they may be destroyed. One
+  // shard alone needs nothing of this.
+  static void Drop(Envelope&& mail);
   // Of the memory of messages, the only part of a shard that others know of.
   void LetGo();
 
@@ -258,7 +261,6 @@ class Shard {
   void LoseWaiting(InDelivery& in);
   void EndStandIn(InDelivery& in);
   void ForgetStandIn(InDelivery& in);
-  void MailReturns(size_t blocks_min);
   void On(ShardId from, Returns&& mail);
 
   // shard_hold.cc: order while consumers of other shards leave

@@ -191,6 +191,7 @@ void Shard::ForgetStandIn(InDelivery& in) {
 // --- references of blocks
 
 void Shard::MailReturns(size_t blocks_min) {
+  thread_.Assert();
   // Only those that sent something have any here.
   for (ShardId to = 0; to < stand_ins_.size(); ++to) {
     const size_t blocks = pool_.returns(to);

@@ -80,23 +80,14 @@ void Worker::Stop() {
 }
 
 void Worker::End(absl::Span<const std::unique_ptr<Worker>> workers) {
-  // With no thread left, references may be given up where they are.
-  const auto drop = [](core::Envelope&& mail) {
-    std::visit(Overload{[](core::Deliver& deliver) { deliver.payload.TakeBack(); },
-                        [](core::More& more) { more.payload.TakeBack(); },
-                        [](core::Bounced& bounced) { bounced.payload.TakeBack(); },
-                        [](core::Returns& returns) { BlockPool::AcceptReturns(returns.blocks); },
-                        [](auto&) {}},
-               mail);
-  };
   for (const auto& worker : workers) {
-    worker->mailbox_.Clear(drop);
+    worker->mailbox_.Clear(core::Shard::Drop);
     for (std::vector<core::Envelope>& mail : worker->shard_->outbox().to_shard) {
-      for (core::Envelope& one : mail) drop(std::move(one));
+      for (core::Envelope& one : mail) core::Shard::Drop(std::move(one));
       mail.clear();
     }
   }
-  for (const auto& worker : workers) worker->shard_.reset();
+  for (const auto& worker : workers) worker->shard_->LetGo();
   for (const auto& worker : workers) {
     for (const auto& home : workers) {
       BlockPool::AcceptReturns(worker->pool_.TakeReturns(home->id()));
@@ -137,10 +128,10 @@ void Worker::Turn(absl::Span<const epoll_event> events, Time now) {
   timers_.Advance(now, [this, now](uint64_t cookie) { Expire(cookie, now); });
   now_ = Now();
   work_left_ |= shard_->Emit(now_);
-  PostMail(kReturnsQuantum);  // before the writes: the others begin while this thread writes
+  PostMail();  // before the writes: the others begin while this thread writes
   Flush(now_);
   Chores();
-  PostMail(SIZE_MAX);
+  PostMail();
   Tell();
   ChargeBudget();
   work_left_ |= !flush_.empty() || !workspace_.touched.empty();
@@ -345,7 +336,8 @@ void Worker::PlanUpkeep() {
 
 void Worker::Upkeep(Time now) {
   upkeep_ = 0;
-  PostMail(1);
+  shard_->MailReturns(1);
+  PostMail();
   const bool quiet = std::exchange(bytes_read_, 0) < kQuietBytes;
   if (quiet) {
     workspace_.arena.Trim();
@@ -367,18 +359,13 @@ void Worker::TrimAll(Time now) {
 
 // --- 5. mail to the other workers
 
-// `returns_min`: blocks that are worth mail of their own. With other mail, all go.
-void Worker::PostMail(size_t returns_min) {
+void Worker::PostMail() {
   if (peers_.size() < 2) return;
   std::vector<std::vector<core::Envelope>>& outbox = shard_->outbox().to_shard;
   if (outbox.size() < peers_.size()) outbox.resize(peers_.size());
   for (size_t to = 0; to < peers_.size(); ++to) {
     std::vector<core::Envelope>& mail = outbox[to];
-    const size_t returns = pool_.returns(static_cast<core::ShardId>(to));
-    if (mail.empty() && returns < returns_min) continue;
-    if (returns > 0) {
-      mail.emplace_back(core::Returns{pool_.TakeReturns(static_cast<core::ShardId>(to))});
-    }
+    if (mail.empty()) continue;
     const size_t count = mail.size();
     const Mailbox::Posted posted = peers_[to]->Post(options_.id, mail);
     counters_.mails_sent.Add(count);

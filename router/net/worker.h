@@ -97,9 +97,6 @@ class Worker {
   static constexpr size_t kReadQuantumMax = 256 * 1024;
   static constexpr size_t kMailQuantum = 1024;  // of each worker
   static constexpr size_t kPilotMailQuantum = 16;
-  // Blocks of another worker that are worth mail of their own; fewer go with the next mail, or in
-  // the next quiet second.
-  static constexpr size_t kReturnsQuantum = 16;
   // Setting connections up, TLS handshakes, taking connections down: each takes long, and there can
   // be thousands at once. One is always done, so this is not the most.
   static constexpr Duration kChoreTime{100'000};
@@ -122,7 +119,7 @@ class Worker {
   void Parse(Time now);
   void TakeMail(Time now);
   void Expire(uint64_t cookie, Time now);
-  void PostMail(size_t returns_min);
+  void PostMail();
   void Flush(Time now);
   void Chores();
   void Tell();
@@ -162,7 +159,7 @@ class Worker {
 
   BlockPool pool_;
   conn::Workspace workspace_{pool_};
-  std::optional<core::Shard> shard_;  // until End
+  std::optional<core::Shard> shard_;  // made when its options are
   SlotMap<Socket> sockets_;
   TimerWheel timers_;
   const View* view_;
