@@ -23,6 +23,9 @@ constexpr std::string_view kAnonymous = "ANONYMOUS";
 constexpr std::string_view kExternal = "EXTERNAL";
 constexpr std::array kMechanisms = {kAnonymous, kExternal};
 
+// What a worker needs, so that some of its links may hold all they may and others go on.
+constexpr uint64_t kBudgetPerWorkerMin = 16u << 20;
+
 // As many as the router's table of patterns takes.
 constexpr size_t kPatternTokensMax = 128;
 
@@ -121,6 +124,13 @@ void Validator::CheckRouter() {
   const v1::RouterSpec& spec = document_.router;
   CheckRules(spec, "router", problems_);
   if (spec.id().find(' ') != std::string::npos) Fail("router", "id", "must not hold blanks");
+  const uint64_t workers = std::max(spec.workers(), 1u);
+  const uint64_t budget = spec.memory_budget_bytes();
+  if (budget != 0 && budget < workers * kBudgetPerWorkerMin) {
+    Fail("router", "memory_budget_bytes",
+         Concat(budget, " is less than ", kBudgetPerWorkerMin, " for each of ", workers,
+                " workers; 0 lets the router choose"));
+  }
 }
 
 void Validator::CheckLog() {

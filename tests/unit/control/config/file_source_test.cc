@@ -259,6 +259,12 @@ INSTANTIATE_TEST_SUITE_P(
         Golden{"router: {memory_budget_bytes: 1125899906842625}\n",
                "f.yaml:1:31: router.memory_budget_bytes: 1125899906842625 is not in "
                "0..1125899906842624\n"},
+        Golden{"router: {memory_budget_bytes: 16777215}\n",
+               "f.yaml:1:31: router.memory_budget_bytes: 16777215 is less than 16777216 for each "
+               "of 1 workers; 0 lets the router choose\n"},
+        Golden{"router: {workers: 3, memory_budget_bytes: 50331647}\n",
+               "f.yaml:1:43: router.memory_budget_bytes: 50331647 is less than 16777216 for each "
+               "of 3 workers; 0 lets the router choose\n"},
         Golden{"addresses:\n  - distribution: closest\n",
                "f.yaml:2:5: addresses[0]: exactly one of prefix and pattern must be set\n"},
         Golden{"a: !!str b\n", "f.yaml:1:4: tags have no meaning here\n"},
@@ -269,6 +275,13 @@ TEST(FileSource, TakesAWordForZeroWhereTheSchemaHasOne) {
   EXPECT_TRUE(spec.has_workers());
   EXPECT_EQ(spec.workers(), 0u);
   EXPECT_THAT(Errors("router: {max_connections: auto}"), HasSubstr("is not a whole number"));
+}
+
+TEST(FileSource, TakesTheSmallestBudgetThatIsEnough) {
+  EXPECT_EQ(Parsed("router: {memory_budget_bytes: 16777216}").router.memory_budget_bytes(),
+            16777216u);
+  EXPECT_EQ(Errors("router: {workers: 3, memory_budget_bytes: 50331648}"), "");
+  EXPECT_EQ(Errors("router: {workers: 3, memory_budget_bytes: 0}"), "");
 }
 
 TEST(FileSource, TellsSeveralProblemsInOrderOfPlace) {
