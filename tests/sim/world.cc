@@ -143,6 +143,19 @@ bool World::SkipTime(Time limit) {
   return true;
 }
 
+// That producers were given by all shards.
+uint64_t World::Outcomes() const {
+  uint64_t outcomes = 0;
+  for (const auto& worker : workers_) {
+    const core::ShardStats& stats = worker->shard().stats();
+    for (const Counter* counter :
+         {&stats.accepted, &stats.rejected, &stats.released, &stats.modified}) {
+      outcomes += counter->Get();
+    }
+  }
+  return outcomes;
+}
+
 // Changes with every delivery that begins, leaves or gets its outcome.
 uint64_t World::Progress() const {
   uint64_t progress = 0;
@@ -177,6 +190,7 @@ void World::CheckAtRest() {
   }
   context_.checkers.conservation.AtRest();
   context_.checkers.settlement.AtRest();
+  context_.checkers.settlement.CountedAtRest(Outcomes());
   for (Peer& peer : peers_) {
     for (Sender& sender : peer.client->senders()) {
       if (sender.sent_oversize() && !peer.client->over()) {

@@ -86,6 +86,7 @@ class World {
   bool TidyUp();
   bool SkipTime(Time limit);
   uint64_t Progress() const;
+  uint64_t Outcomes() const;
   void CheckMemory(Worker& worker);
   void CheckTables();
 

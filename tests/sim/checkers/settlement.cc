@@ -44,6 +44,23 @@ void Settlement::OnTold(Message& message, OutcomeKind kind, bool settled) {
   }
 }
 
+// Of a producer that had settled, aborted or left, nobody knows whether it was to be told.
+void Settlement::CountedAtRest(uint64_t outcomes) {
+  uint64_t told = 0;
+  uint64_t unknown = 0;
+  for (const Message& message : ledger_.messages()) {
+    if (message.told != OutcomeKind::kNone) {
+      ++told;
+    } else if (message.started && !message.presettled) {
+      unknown +=
+          message.settled_early || message.aborted || !ledger_.producer(message.producer).alive;
+    }
+  }
+  if (outcomes >= told && outcomes <= told + unknown) return;
+  verdict_.Fail("settlement", absl::StrCat(outcomes, " outcomes are counted, producers were told ",
+                                           told, " and maybe ", unknown, " more"));
+}
+
 void Settlement::AtRest() {
   for (const Message& message : ledger_.messages()) {
     if (message.told == OutcomeKind::kNone || IsRefused(message)) continue;

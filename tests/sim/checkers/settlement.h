@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "router/amqp/types.h"
 #include "tests/sim/ledger.h"
 #include "tests/sim/verdict.h"
@@ -17,6 +19,8 @@ class Settlement {
 
   // Everything has come to rest: outcomes of producers agree with those of consumers.
   void AtRest();
+  // Likewise: the router says that it gave so many outcomes.
+  void CountedAtRest(uint64_t outcomes);
 
  private:
   static bool IsRefused(const Message& message);

@@ -84,6 +84,34 @@ TEST_F(SettlementTest, SeesASettlementWithoutOutcome) {
   ExpectOne("was settled without outcome");
 }
 
+// --- what the router counts
+
+TEST_F(SettlementTest, CountsEachOutcomeOnce) {
+  SendTo("work.0");
+  Tell(OutcomeKind::kAccepted);
+  settlement_.CountedAtRest(1);
+  ExpectNothing();
+  settlement_.CountedAtRest(2);
+  ExpectOne("2 outcomes are counted, producers were told 1 and maybe 0 more");
+}
+
+TEST_F(SettlementTest, SeesAnOutcomeThatDoesNotCount) {
+  SendTo("work.0");
+  Tell(OutcomeKind::kAccepted);
+  settlement_.CountedAtRest(0);
+  ExpectOne("0 outcomes are counted, producers were told 1");
+}
+
+TEST_F(SettlementTest, MayCountWhatAProducerDidNotWaitFor) {
+  SendTo("work.0");
+  message_.settled_early = true;
+  settlement_.CountedAtRest(0);
+  settlement_.CountedAtRest(1);
+  ExpectNothing();
+  settlement_.CountedAtRest(2);
+  ExpectOne("2 outcomes are counted, producers were told 0 and maybe 1 more");
+}
+
 // --- what its consumer said
 
 TEST_F(SettlementTest, PassesOnWhatTheConsumerSaid) {
