@@ -79,10 +79,21 @@ MUTATIONS = [
              NEXT_USER.format(found="in", handle="mail.in", map="in_deliveries_") +
              "  if (in == nullptr) return;\n"),
     # --- settlement
-    Mutation("double_settle", "a producer is told again what is settled",
+    # What is told of a settled delivery dies in the engines, which do not know it any more. That a
+    # delivery gets a second outcome shows in what the router counts.
+    Mutation("double_outcome", "an outcome counts at each time that a producer is told it",
              INLINE,
-             "  if (in.settled) return;\n  if (in.crossing == Crossing::kStandIn) [[unlikely]]\n",
-             "  if (in.crossing == Crossing::kStandIn) [[unlikely]]\n"),
+             "  if (!in.told && amqp::IsTerminal(outcome.kind)) {\n    in.told = true;\n"
+             "    Count(",
+             "  if (amqp::IsTerminal(outcome.kind)) {\n    in.told = true;\n"
+             "    Count(",
+             shards=(1, 2, 8)),
+    Mutation("settled_by_neighbour", "the delivery next to the one that a consumer settled is told",
+             INLINE,
+             "SettleIn(in.link->token, in.delivery, outcome, settled);\n  if (settled)",
+             "SettleIn(in.link->token, in.delivery + (in.delivery % 16 == 7), outcome,\n"
+             "                                     settled);\n  if (settled)",
+             shards=(1, 2, 8)),
     Mutation("multicast_counts_twice", "an answer to a multicast counts for two shards",
              AWAY,
              "    Aggregate(in, copies.decided, MeaningOf(mail.outcome.kind), mail.settled);\n",
@@ -125,10 +136,6 @@ MUTATIONS = [
              "router/base/payload.cc",
              "    given.block->refs -= given.refs - 1;\n",
              "    given.block->refs -= given.refs;\n"),
-    Mutation("window_stays_closed", "a session window gets nothing back before a stream ends",
-             STAND_IN,
-             "  if (position - in.released < kPassStep && !(all && in.eager)) return;\n",
-             "  if (!(all && in.eager)) return;\n"),
     Mutation("slowest_ignores_others", "a multicast passes on what other shards still need",
              TRANSFER,
              "      if (copies.open) see(copies.passed);\n",
