@@ -134,6 +134,7 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Start(const RouterSpec& spec, Wa
   options.workers = count.workers;
   options.memory_budget_bytes = net::MemoryBudgetFor(spec.memory_budget_bytes, machine);
   options.seed = Seed();
+  options.hash_seed = Seed();
   TL_LOG(info, "router started", {"id", spec.id}, {"version", spec.version},
          {"workers", count.workers}, {"because", count.reason},
          {"memory_budget_bytes", options.memory_budget_bytes});

@@ -16,8 +16,8 @@ struct OutDelivery;
 // A shard is the routing half of a worker; both have the same number.
 using ShardId = uint16_t;
 
-// Shards are also named as bits of one word.
-inline constexpr size_t kShardsMax = 64;
+// As many as the configuration may ask for. They are also named as bits of one word.
+inline constexpr size_t kShardsMax = 16;
 inline uint64_t BitOf(ShardId shard) { return uint64_t{1} << shard; }
 
 // Names across shards: handles are meaningful only to the shard named beside them.

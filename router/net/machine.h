@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "router/core/ids.h"
+
 namespace trunkline::net {
 
 // What the system gives this process. Containers limit processors by quota and memory by group, and
@@ -24,7 +26,7 @@ struct WorkerCount {
   int workers = 1;
   std::string reason;
 };
-inline constexpr int kWorkersAutoMax = 16;
+inline constexpr int kWorkersAutoMax = int{core::kShardsMax};
 // For `wanted` workers; 0: as many as the machine is good for, at most kWorkersAutoMax.
 WorkerCount WorkersFor(int wanted, const Machine& machine);
 

@@ -33,7 +33,7 @@ namespace trunkline::net {
 class Mailbox {
  public:
   static constexpr size_t kRing = Channel<Mail>::kRing;
-  static constexpr size_t kWorkersMax = 16;
+  static constexpr size_t kWorkersMax = core::kShardsMax;
 
   // `owner` is the poller in which the worker sleeps; `workers` is how many there are.
   Mailbox(Poller& owner, size_t workers);
@@ -88,6 +88,7 @@ class Mailbox {
   static constexpr uint64_t kPilotBit = uint64_t{1} << 16;
   static constexpr uint64_t kNudgeBit = uint64_t{1} << 17;
   static constexpr int kRoomShift = 32;
+  static_assert(kShardBits < kPilotBit && kRoomShift + kWorkersMax <= 64);
 
   // Call after the thing was put down. True if that woke the owner.
   bool Tell(uint64_t bits);

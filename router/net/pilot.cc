@@ -121,7 +121,7 @@ class Pilot::Impl {
 
 Pilot::Impl::Impl(Options options)
     : options_(std::move(options)),
-      publisher_(options_.settings, static_cast<size_t>(options_.workers), options_.seed),
+      publisher_(options_.settings, static_cast<size_t>(options_.workers), options_.hash_seed),
       budget_(options_.memory_budget_bytes) {
   std::vector<Mailbox*> mailboxes;
   for (int i = 0; i < options_.workers; ++i) {

@@ -35,7 +35,8 @@ class Pilot {
     std::shared_ptr<const core::AddressSettings> settings;  // to begin with
     int workers = 1;
     uint64_t memory_budget_bytes = 0;  // 0: no limit
-    uint64_t seed = 0;
+    uint64_t seed = 0;                 // of the workers' random numbers, some of which peers see
+    uint64_t hash_seed = 0;            // of the tables, which peers shall know nothing of
     // Takes events, in order, on the pilot's thread.
     std::function<void(RouterEvent)> event;
   };

@@ -8,6 +8,7 @@
 #include "proto/trunkline/control/v1/listener.pb.h"
 #include "proto/trunkline/control/v1/router.pb.h"
 #include "proto/trunkline/control/v1/tls.pb.h"
+#include "router/core/ids.h"
 
 namespace trunkline::config {
 namespace {
@@ -88,6 +89,13 @@ TEST(Schema, ListenersAndConnectorsShareNamesAndRules) {
     EXPECT_EQ(RulesOf(*one).min(), RulesOf(*other).min()) << name;
     EXPECT_EQ(RulesOf(*one).max(), RulesOf(*other).max()) << name;
   }
+}
+
+// A router has as many shards as workers, and names them as bits.
+TEST(Schema, AsksForNoMoreWorkersThanARouterCanHave) {
+  const auto* workers = v1::RouterSpec::descriptor()->FindFieldByName("workers");
+  ASSERT_NE(workers, nullptr);
+  EXPECT_EQ(RulesOf(*workers).max(), int64_t{core::kShardsMax});
 }
 
 // A number or duration without bounds would be taken as it comes.

@@ -107,6 +107,17 @@ TEST(RouteTable, FindsRoutesWhoseHashesShareALeaf) {
   EXPECT_EQ(table.Find("M0address/50000"), nullptr);
 }
 
+// Who knows the keys, but not the seed, knows nothing of where they are.
+TEST(RouteTable, PutsKeysElsewhereUnderAnotherSeed) {
+  const std::vector<std::string> keys = Keys(1000);
+  const auto places = [&](uint64_t seed) {
+    return Changes(RouteTable(), With(RouteTable(seed), keys));
+  };
+  EXPECT_EQ(places(11), places(11));
+  EXPECT_NE(places(11), places(12));
+  EXPECT_NE(places(11), places(11ull << 32));
+}
+
 TEST(RouteTable, IsEmptyAgainWhenAllIsErased) {
   const std::vector<std::string> keys = Keys(1000);
   const RouteTable base = With(RouteTable(), keys);
