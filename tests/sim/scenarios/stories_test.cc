@@ -48,40 +48,6 @@ TEST(Stories, MailForAConsumerThatLeftIsNotForWhoHasItsPlace) {
   EXPECT_EQ(message.told, amqp::OutcomeKind::kReleased);
 }
 
-// A message that nobody reads fills the window of its producer's session; the producer leaves. The
-// other producer of that session must not wait for room that is there.
-TEST(Stories, AProducerThatLeavesMakesRoomForOthersOfItsSession) {
-  World world({.seed = 1, .shards = 1});
-  Peer& from = world.Connect({.session_window_bytes = 16 * 1024});
-  Peer& to = world.Connect({.client = {.session_window_bytes = 16 * 1024}});
-  Peer& other = world.Connect({});
-  Sender& large =
-      from.client->AddSender({.address = "work.0", .capacity = 250, .probe_bytes = 200'000});
-  Sender& small = from.client->AddSender({.address = "work.1", .capacity = 250});
-  to.client->AddReceiver({.address = "work.0", .read_percent = 0});
-  other.client->AddReceiver({.address = "work.1"});
-  // Whoever is wild does nothing at times.
-  const auto rest = [&world] {
-    for (int i = 0; i < 20; ++i) world.Rest(Mood::kWild);
-  };
-  rest();
-
-  large.Probe("work.0");
-  rest();
-  small.Probe("work.1");
-  rest();
-  const auto& messages = world.context().ledger.messages();
-  ASSERT_EQ(messages.size(), 2);
-  ASSERT_FALSE(messages[0].complete);
-  ASSERT_FALSE(messages[1].complete);
-  large.Detach(true);
-  rest();
-
-  EXPECT_TRUE(messages[1].complete);
-  EXPECT_EQ(messages[1].receptions.size(), 1);
-  EXPECT_THAT(world.context().verdict.found(), IsEmpty());
-}
-
 // The memory of the process is used up by what a consumer does not read, then it reads: whoever
 // got no credit in the meantime gets it, in a shard that had no part in it.
 TEST(Stories, CreditThatWasKeptBackComesWhenThereIsMemoryAgain) {
