@@ -30,11 +30,6 @@ bool Poller::Add(int fd, uint32_t events, uint64_t data) {
   return epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-void Poller::Modify(int fd, uint32_t events, uint64_t data) {
-  epoll_event event{.events = events, .data = {.u64 = data}};
-  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
-}
-
 void Poller::Remove(int fd) { epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
 int Poller::Poll(absl::Span<epoll_event> events, Duration patience) {

@@ -35,7 +35,6 @@ class Poller {
   // `data` comes back in the events; it must not be 0. False: the kernel refused (out of memory or
   // of watches).
   bool Add(int fd, uint32_t events, uint64_t data);
-  void Modify(int fd, uint32_t events, uint64_t data);
   void Remove(int fd);
 
   // Waits for at most `patience` and returns how many of `events` were filled; a wake-up is none of

@@ -2,7 +2,6 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -34,36 +33,38 @@ void Socket::Start(const conn::DriverOptions& options, core::Shard& shard,
   driver_.emplace(options, shard, workspace);
 }
 
-Socket::Arrived Socket::Read(size_t quantum, uint32_t events) {
-  const bool failed = (events & (EPOLLERR | EPOLLHUP)) != 0;
-  const bool ended = failed || (events & EPOLLRDHUP) != 0;
-  Arrived arrived;
-  while (arrived.bytes < quantum && !input_ended_ && (driver_->WantsInput() || failed)) {
+void Socket::Note(uint32_t events) {
+  failed_ |= (events & (EPOLLERR | EPOLLHUP)) != 0;
+  ended_ |= failed_ || (events & EPOLLRDHUP) != 0;
+  readable_ |= failed_ || (events & EPOLLIN) != 0;
+  // To write to a failed stream says why.
+  if ((events & EPOLLOUT) != 0 || failed_) blocked_ = false;
+}
+
+size_t Socket::Read(size_t quantum) {
+  size_t total = 0;
+  while (total < quantum && MayRead()) {
     const absl::Span<uint8_t> room = driver_->Room();
     const ssize_t n = recv(fd_.get(), room.data(), room.size(), 0);
     if (n < 0 && IsTemporary(errno)) {
-      arrived.all = true;
+      readable_ = false;
       break;
     }
     if (n <= 0) {
       if (n < 0) error_ = errno;
-      input_ended_ = true;
+      readable_ = false;
       driver_->InputEnded();
+      // Both sides have ended, so what is still to be written has no way out.
+      if (failed_ && error_ == 0) error_ = EPIPE;
       break;
     }
     driver_->Received(static_cast<size_t>(n));
-    arrived.bytes += static_cast<size_t>(n);
+    total += static_cast<size_t>(n);
     // Less than there was room for: the stream is empty, and a second read would only say so; but
     // that its end has come is told once.
-    if (static_cast<size_t>(n) < room.size() && !ended) {
-      arrived.all = true;
-      break;
-    }
+    if (static_cast<size_t>(n) < room.size() && !ended_) readable_ = false;
   }
-  arrived.all |= input_ended_;
-  // Both sides have ended, so what is still to be written has no way out.
-  if (failed && input_ended_ && error_ == 0) error_ = EPIPE;
-  return arrived;
+  return total;
 }
 
 Socket::Flushed Socket::Flush(Time now) {
@@ -100,17 +101,11 @@ bool Socket::Linger() {
 }
 
 bool Socket::Discard() {
+  if (!readable_) return false;
   std::array<uint8_t, 4096> scratch;
   const ssize_t n = recv(fd_.get(), scratch.data(), scratch.size(), 0);
+  readable_ = n > 0;
   return n == 0 || (n < 0 && !IsTemporary(errno));
-}
-
-uint32_t Socket::Interest() const {
-  if (lingering()) return EPOLLIN;
-  uint32_t events = 0;
-  if (!input_ended_ && driver_->WantsInput()) events |= EPOLLIN | EPOLLRDHUP;
-  if (blocked_) events |= EPOLLOUT;
-  return events | EPOLLET;
 }
 
 }  // namespace trunkline::net

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -34,21 +36,24 @@ class Socket {
 
   void Start(const conn::DriverOptions& options, core::Shard& shard, conn::Workspace& workspace);
 
-  struct Arrived {
-    size_t bytes = 0;
-    bool all = false;  // there is no more for now: epoll tells of what comes next
-  };
+  // What epoll should report, and only when it changes: the worker reads and writes until there is
+  // no more, so streams need not be looked at again before each sleep.
+  static constexpr uint32_t kEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+
+  // What epoll told.
+  void Note(uint32_t events);
+  // There is something to read, and the driver wants it. Of a stream that failed or ended on both
+  // sides, everything is read: it says why.
+  bool MayRead() const { return readable_ && (failed_ || driver_->WantsInput()); }
   // Reads until the stream is empty, `quantum` bytes have come (the last read may exceed it) or the
-  // driver has had enough. `events`: what epoll says of the stream.
-  Arrived Read(size_t quantum, uint32_t events);
+  // driver has had enough; returns how many bytes came.
+  size_t Read(size_t quantum);
   struct Flushed {
     size_t bytes = 0;
     bool made_room = false;  // for links that waited, so the shard has to emit again
   };
   // Encodes what is pending and writes once, unless the stream is full.
   Flushed Flush(Time now);
-  // The stream takes bytes again.
-  void Unblock() { blocked_ = false; }
   // Something is left that could be written at once.
   bool HasMoreToWrite() const { return driver_ && !blocked_ && !broken() && driver_->HasOutput(); }
 
@@ -63,12 +68,10 @@ class Socket {
   bool lingering() const { return !driver_.has_value(); }
   // AMQP frames may come and go; before that there are handshakes, after that there is the end.
   bool IsOpen() const { return driver_ && driver_->phase() == conn::Phase::kOpen; }
-  // Throws input away; true at the end of the stream.
+  // Throws input away, if there is any; true at the end of the stream.
   bool Discard();
-
-  // What epoll should report, most of it when it changes (EPOLLET): what is read and written until
-  // there is no more need not be looked at again before each sleep.
-  uint32_t Interest() const;
+  // There may be more to be thrown away.
+  bool readable() const { return readable_; }
 
   int fd() const { return fd_.get(); }
   uint64_t id() const { return id_; }
@@ -80,11 +83,10 @@ class Socket {
   struct Notes {
     TimerWheel::Id timer = 0;
     Time deadline = kNever;
-    uint32_t watched = 0;  // what epoll reports
     conn::Phase phase = conn::Phase::kHandshake;
-    uint32_t events = 0;  // what epoll told and nobody has looked at
     bool was_open = false;
-    bool in_flush = false;  // in the list of this turn
+    bool in_read = false;  // in the list of this turn
+    bool in_flush = false;
     bool in_chores = false;
   };
   Notes notes;
@@ -95,9 +97,11 @@ class Socket {
   std::optional<conn::Driver> driver_;
   std::string peer_;
   uint64_t id_;
-  int error_ = 0;         // errno of the stream
-  bool blocked_ = false;  // the last write was short: epoll tells when to go on
-  bool input_ended_ = false;
+  int error_ = 0;          // errno of the stream
+  bool readable_ = false;  // the last read did not empty the stream
+  bool ended_ = false;     // epoll told that the peer's side ends, after what can be read
+  bool failed_ = false;    // epoll told that the stream is broken or ended on both sides
+  bool blocked_ = false;   // the last write was short: epoll tells when to go on
 };
 
 }  // namespace trunkline::net

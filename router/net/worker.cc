@@ -134,7 +134,7 @@ void Worker::Turn(absl::Span<const epoll_event> events, Time now) {
   PostMail();
   Tell();
   ChargeBudget();
-  work_left_ |= !flush_.empty() || !workspace_.touched.empty();
+  work_left_ |= !read_.empty() || !flush_.empty() || !workspace_.touched.empty();
   counters_.turns.Add();
   const Duration took = Now() - now;
   counters_.longest_turn.Note(took);
@@ -145,33 +145,39 @@ void Worker::Turn(absl::Span<const epoll_event> events, Time now) {
 // --- 1. bytes only, no parsing
 
 void Worker::Read(absl::Span<const epoll_event> events) {
-  const size_t quantum = std::clamp(kReadPerTurn / std::max<size_t>(events.size(), 1),
-                                    kReadQuantumMin, kReadQuantumMax);
   for (const epoll_event& event : events) {
     const auto handle = Handle<Socket>::Unpack(event.data.u64);
     Socket* socket = sockets_.Find(handle);
     if (socket == nullptr) continue;
-    if (!socket->IsOpen()) {
-      socket->notes.events |= event.events;
-      AddChore(handle, *socket);
-      continue;
-    }
-    if (ReadSocket(*socket, event.events, quantum)) parse_.push_back(handle);
+    socket->Note(event.events);
+    AddRead(handle, *socket);
+  }
+  const size_t count = std::min(read_.size(), kSocketQuantum);
+  if (count == 0) return;
+  const size_t quantum = std::clamp(kReadPerTurn / count, kReadQuantumMin, kReadQuantumMax);
+  for (size_t i = 0; i < count; ++i) {
+    const Handle<Socket> handle = read_.front();
+    read_.pop_front();
+    Socket* socket = sockets_.Find(handle);
+    if (socket == nullptr) continue;
+    socket->notes.in_read = false;
+    if (socket->IsOpen() && ReadSocket(*socket, quantum)) parse_.push_back(handle);
     Enlist(handle, *socket);
   }
-  if (!events.empty()) PlanUpkeep();
+  PlanUpkeep();
+}
+
+void Worker::AddRead(Handle<Socket> handle, Socket& socket) {
+  if (!socket.IsOpen()) return AddChore(handle, socket);
+  if (!std::exchange(socket.notes.in_read, true)) read_.push_back(handle);
 }
 
 // True: there is something to parse, be it the end.
-bool Worker::ReadSocket(Socket& socket, uint32_t events, size_t quantum) {
-  // A failed stream may have to be heard although it is not read: writing to it says why.
-  const bool failed = (events & (EPOLLERR | EPOLLHUP)) != 0;
-  if ((events & EPOLLOUT) != 0 || failed) socket.Unblock();
-  if ((events & EPOLLIN) == 0 && !failed) return false;
-  const Socket::Arrived arrived = socket.Read(quantum, events);
-  bytes_read_ += arrived.bytes;
-  counters_.bytes_read.Add(arrived.bytes);
-  if (!arrived.all) socket.notes.watched = 0;  // to be told again: see Watch
+bool Worker::ReadSocket(Socket& socket, size_t quantum) {
+  if (!socket.MayRead()) return false;
+  const size_t bytes = socket.Read(quantum);
+  bytes_read_ += bytes;
+  counters_.bytes_read.Add(bytes);
   return true;
 }
 
@@ -232,8 +238,7 @@ void Worker::SetUp(NewConnection&& connection, Time now) {
     ReportGone(socket, absl::StrCat("TLS profile \"", profile, "\" does not exist"));
     return Erase(handle, socket);
   }
-  socket.notes.watched = EPOLLIN | EPOLLRDHUP | EPOLLET;
-  if (!poller_.Add(socket.fd(), socket.notes.watched, handle.Pack())) {
+  if (!poller_.Add(socket.fd(), Socket::kEvents, handle.Pack())) {
     ReportGone(socket, "the system has no watch for the socket");
     return Erase(handle, socket);
   }
@@ -409,7 +414,7 @@ void Worker::FlushSocket(Handle<Socket> handle, Socket& socket, Time now) {
   NotePhase(handle, socket, now);
   if (socket.Finished()) return Finish(handle, socket, now);
   if (socket.HasMoreToWrite()) Enlist(handle, socket);
-  Watch(handle, socket);
+  if (socket.MayRead()) AddRead(handle, socket);
 }
 
 void Worker::NotePhase(Handle<Socket> handle, Socket& socket, Time now) {
@@ -430,17 +435,10 @@ void Worker::NotePhase(Handle<Socket> handle, Socket& socket, Time now) {
   Arm(handle, socket, socket.driver().Tick(now));
 }
 
-void Worker::Watch(Handle<Socket> handle, Socket& socket) {
-  const uint32_t interest = socket.Interest();
-  if (interest == socket.notes.watched) return;
-  socket.notes.watched = interest;
-  poller_.Modify(socket.fd(), interest, handle.Pack());
-}
-
 void Worker::Finish(Handle<Socket> handle, Socket& socket, Time now) {
   ReportGone(socket, socket.Error());
   if (!socket.Linger()) return Erase(handle, socket);
-  Watch(handle, socket);
+  AddChore(handle, socket);
   timers_.Cancel(std::exchange(socket.notes.timer, 0));
   socket.notes.deadline = kNever;
   Arm(handle, socket, now + kLingerTime);
@@ -494,13 +492,13 @@ void Worker::Serve(Handle<Socket> handle, Time now) {
   Socket* socket = sockets_.Find(handle);
   if (socket == nullptr) return;
   socket->notes.in_chores = false;
-  const uint32_t events = std::exchange(socket->notes.events, 0);
   if (socket->lingering()) {
     const bool waited_enough = socket->notes.deadline == kNever;
-    if (waited_enough || (events != 0 && socket->Discard())) Erase(handle, *socket);
+    if (waited_enough || socket->Discard()) return Erase(handle, *socket);
+    if (socket->readable()) AddChore(handle, *socket);
     return;
   }
-  if (events != 0 && ReadSocket(*socket, events, kReadQuantumMin)) socket->driver().Parse(now);
+  if (ReadSocket(*socket, kReadQuantumMin)) socket->driver().Parse(now);
   FlushSocket(handle, *socket, now);
 }
 

@@ -134,7 +134,8 @@ class Worker {
 
   void SetUp(NewConnection&& connection, Time now);
   conn::DriverOptions OptionsFor(const Socket& socket, uint64_t tag) const;
-  bool ReadSocket(Socket& socket, uint32_t events, size_t quantum);
+  void AddRead(Handle<Socket> handle, Socket& socket);
+  bool ReadSocket(Socket& socket, size_t quantum);
   void Serve(Handle<Socket> handle, Time now);
   void CloseSocket(Handle<Socket> handle, Socket& socket, const amqp::Condition& error, Time now);
   void Enlist(Handle<Socket> handle, Socket& socket);
@@ -142,7 +143,6 @@ class Worker {
   void FlushSocket(Handle<Socket> handle, Socket& socket, Time now);
   void NotePhase(Handle<Socket> handle, Socket& socket, Time now);
   void Arm(Handle<Socket> handle, Socket& socket, Time deadline);
-  void Watch(Handle<Socket> handle, Socket& socket);
   void Finish(Handle<Socket> handle, Socket& socket, Time now);
   void ReportGone(const Socket& socket, std::string error);
   void Erase(Handle<Socket> handle, Socket& socket);
@@ -165,6 +165,7 @@ class Worker {
   const View* view_;
 
   // Of a turn. Handles in the lists may have gone stale.
+  std::deque<Handle<Socket>> read_;  // to be read, in turn
   std::vector<Handle<Socket>> parse_;
   std::vector<Handle<Socket>> flush_;
   std::vector<Handle<Socket>> flushing_;
