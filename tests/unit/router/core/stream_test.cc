@@ -359,6 +359,31 @@ TEST_P(StreamTest, GivesNothingBackEarlyToAConsumerThatIsOnlySlow) {
   EXPECT_EQ(one.record().released, 0u);
 }
 
+// Once all of a stream is here, what waits behind it waits for the consumer alone.
+TEST_P(StreamTest, GivesNothingBackEarlyBehindAStreamThatIsAllHere) {
+  Peer& narrow = world_.Connect({.session_window_bytes = 256 * 1024});
+  Producer one = world_.Sender(narrow, "orders");
+  SendPart(one, 0, kHold);
+  world_.Turn();
+  far_.sink.blocked = true;
+  one.More(big_.substr(kHold));
+  world_.Turn();
+  ExpectReleased(one, kHold);
+  for (int i = 0; i < 4; ++i) {
+    SendPart(one, 0, 2 * kHold);
+    world_.Turn();
+    one.More(big_.substr(2 * kHold));
+  }
+  world_.Turn();
+  ExpectReleased(one, kHold);
+  far_.sink.blocked = false;
+  far_.Resume();
+  world_.Turn();
+  EXPECT_THAT(consumer_.got(), SizeIs(5));
+  consumer_.AcceptAll();
+  EXPECT_EQ(one.record().released, 5 * big_.size());
+}
+
 TEST_P(StreamTest, MakesRoomForManyMessagesThatComeAtOnce) {
   Peer& narrow = world_.Connect({.session_window_bytes = 256 * 1024});
   uint64_t released = 0;
