@@ -102,7 +102,12 @@ void Shard::Append(InDelivery& in, Payload&& more) {
       out.link->starved = false;
       MakeRunnable(*out.link);
     } else if (HasNoted(*out.link)) {
-      NoteWaiting(in);
+      // It waits for the stream at the front only while that is short of input.
+      if (out.link->starved) {
+        NoteWaiting(in);
+      } else {
+        out.link->missed = true;
+      }
     }
   });
 }
