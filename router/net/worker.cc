@@ -100,7 +100,7 @@ void Worker::Run() {
   now_ = Now();
   shard_->BeginTurn(now_);
   shard_->Adopt({view_->version, &view_->routes, view_->settings.get()});
-  std::array<epoll_event, kSocketQuantum> events;
+  std::array<epoll_event, kEventQuantum> events;
   const auto anything = [this] { return mailbox_.HasMail() || stop_.load(); };
   while (!stop_.load()) {
     const int n = poller_.Wait(absl::MakeSpan(events), Patience(), anything);
@@ -134,7 +134,7 @@ void Worker::Turn(absl::Span<const epoll_event> events, Time now) {
   PostMail();
   Tell();
   ChargeBudget();
-  work_left_ |= !read_.empty() || !flush_.empty() || !workspace_.touched.empty();
+  work_left_ |= !fresh_.empty() || !more_.empty() || !flush_.empty() || !workspace_.touched.empty();
   counters_.turns.Add();
   const Duration took = Now() - now;
   counters_.longest_turn.Note(took);
@@ -150,26 +150,31 @@ void Worker::Read(absl::Span<const epoll_event> events) {
     Socket* socket = sockets_.Find(handle);
     if (socket == nullptr) continue;
     socket->Note(event.events);
-    AddRead(handle, *socket);
+    AddRead(fresh_, handle, *socket);
   }
-  const size_t count = std::min(read_.size(), kSocketQuantum);
-  if (count == 0) return;
-  const size_t quantum = std::clamp(kReadPerTurn / count, kReadQuantumMin, kReadQuantumMax);
-  for (size_t i = 0; i < count; ++i) {
-    const Handle<Socket> handle = read_.front();
-    read_.pop_front();
-    Socket* socket = sockets_.Find(handle);
-    if (socket == nullptr) continue;
-    socket->notes.in_read = false;
-    if (socket->IsOpen() && ReadSocket(*socket, quantum)) parse_.push_back(handle);
-    Enlist(handle, *socket);
-  }
+  const size_t fresh = std::min(fresh_.size(), kSocketQuantum);
+  const size_t more = std::min(more_.size(), std::max(kSocketQuantum - fresh, kMoreMin));
+  if (fresh + more == 0) return;
+  const size_t quantum =
+      std::clamp(kReadPerTurn / (fresh + more), kReadQuantumMin, kReadQuantumMax);
+  for (size_t i = 0; i < fresh; ++i) ReadNext(fresh_, quantum);
+  for (size_t i = 0; i < more; ++i) ReadNext(more_, quantum);
   PlanUpkeep();
 }
 
-void Worker::AddRead(Handle<Socket> handle, Socket& socket) {
+void Worker::AddRead(std::deque<Handle<Socket>>& list, Handle<Socket> handle, Socket& socket) {
   if (!socket.IsOpen()) return AddChore(handle, socket);
-  if (!std::exchange(socket.notes.in_read, true)) read_.push_back(handle);
+  if (!std::exchange(socket.notes.in_read, true)) list.push_back(handle);
+}
+
+void Worker::ReadNext(std::deque<Handle<Socket>>& list, size_t quantum) {
+  const Handle<Socket> handle = list.front();
+  list.pop_front();
+  Socket* socket = sockets_.Find(handle);
+  if (socket == nullptr) return;
+  socket->notes.in_read = false;
+  if (socket->IsOpen() && ReadSocket(*socket, quantum)) parse_.push_back(handle);
+  Enlist(handle, *socket);
 }
 
 // True: there is something to parse, be it the end.
@@ -414,7 +419,7 @@ void Worker::FlushSocket(Handle<Socket> handle, Socket& socket, Time now) {
   NotePhase(handle, socket, now);
   if (socket.Finished()) return Finish(handle, socket, now);
   if (socket.HasMoreToWrite()) Enlist(handle, socket);
-  if (socket.MayRead()) AddRead(handle, socket);
+  if (socket.MayRead()) AddRead(more_, handle, socket);
 }
 
 void Worker::NotePhase(Handle<Socket> handle, Socket& socket, Time now) {

@@ -89,7 +89,9 @@ class Worker {
 
  private:
   // What one turn does at most; the rest is done in the next, without sleeping.
-  static constexpr size_t kSocketQuantum = 64;
+  static constexpr size_t kEventQuantum = 256;  // told by epoll
+  static constexpr size_t kSocketQuantum = 64;  // read
+  static constexpr size_t kMoreMin = 16;        // of these, such as were read before
   // Bytes read, shared out to the sockets that have any: one busy peer does not starve the others,
   // and many do not make the turn long.
   static constexpr size_t kReadPerTurn = 1 << 20;
@@ -134,7 +136,8 @@ class Worker {
 
   void SetUp(NewConnection&& connection, Time now);
   conn::DriverOptions OptionsFor(const Socket& socket, uint64_t tag) const;
-  void AddRead(Handle<Socket> handle, Socket& socket);
+  void AddRead(std::deque<Handle<Socket>>& list, Handle<Socket> handle, Socket& socket);
+  void ReadNext(std::deque<Handle<Socket>>& list, size_t quantum);
   bool ReadSocket(Socket& socket, size_t quantum);
   void Serve(Handle<Socket> handle, Time now);
   void CloseSocket(Handle<Socket> handle, Socket& socket, const amqp::Condition& error, Time now);
@@ -165,7 +168,10 @@ class Worker {
   const View* view_;
 
   // Of a turn. Handles in the lists may have gone stale.
-  std::deque<Handle<Socket>> read_;  // to be read, in turn
+  // To be read, each list in turn. A socket whose last read left something makes way for those
+  // that have something new: who sends at full speed does not hold up who sends little.
+  std::deque<Handle<Socket>> fresh_;
+  std::deque<Handle<Socket>> more_;
   std::vector<Handle<Socket>> parse_;
   std::vector<Handle<Socket>> flush_;
   std::vector<Handle<Socket>> flushing_;
