@@ -200,6 +200,9 @@ void LogWriter::AdoptNewRings() {
 // Takes what is in the rings now, oldest record first. What comes meanwhile is for the next pass:
 // records that come before it may be in rings that were looked at already. False: there is more.
 bool LogWriter::Drain() {
+  // In this order: what was logged before now is in this pass, so a second that is over now has no
+  // more records.
+  const int64_t now_ns = options_.clock();
   const uint64_t end = places_.load();
   AdoptNewRings();
   for (const std::shared_ptr<Ring>& ring : rings_) {
@@ -227,7 +230,7 @@ bool LogWriter::Drain() {
     Take(*oldest);
   }
   for (const std::shared_ptr<Ring>& ring : rings_) TellDropped(*ring);
-  if (suppressing_ > 0) TellSuppressed(options_.clock());
+  if (suppressing_ > 0) TellSuppressed(now_ns);
   return all;
 }
 
