@@ -43,6 +43,8 @@ Engine::Engine(EngineOptions options, BlockPool& pool)
   context_.frame_bytes_max = std::max(options.max_frame_size, kFrameBytesMin);
   context_.window_bytes = options.session_window_bytes;
   context_.handle_max = options.handle_max;
+  context_.links_max = options.links_max;
+  context_.faults = options.faults;
   local_open_ = MakeOpen(options);
   if (options.initiate) WriteOpen();
 }
@@ -110,7 +112,7 @@ void Engine::OnSilence() {
     return;
   }
   silent_ = true;
-  context_.Fail(condition::kResourceLimitExceeded, "local-idle-timeout expired");
+  context_.Fail(Fault::kIdle, condition::kResourceLimitExceeded, "local-idle-timeout expired");
   WriteClose(context_.failure);
 }
 

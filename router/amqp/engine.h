@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "router/amqp/events.h"
+#include "router/amqp/faults.h"
 #include "router/amqp/output.h"
 #include "router/amqp/performatives.h"
 #include "router/amqp/session.h"
@@ -34,7 +35,16 @@ struct EngineOptions {
   // suddenly larger may so fill it up to eight times over, once.
   uint32_t session_window_bytes = 1u << 20;
   uint32_t handle_max = 32767;  // links per session and direction - 1
+  // Links of the connection, both directions. A link of the peer's beyond it is refused; refused
+  // ones that the peer leaves there are kLinksRefusedMax at most.
+  uint32_t links_max = 32768;
+  FaultCounts* faults = nullptr;  // where the peer's faults are counted; outlives the engine
 };
+
+// A peer that goes on attaching without taking notice of so many refusals is closed.
+inline constexpr uint32_t kLinksRefusedMax = 64;
+// What a peer may be called.
+inline constexpr size_t kContainerIdBytesMax = 1024;
 
 // No such session or link.
 inline constexpr uint16_t kNoSession = UINT16_MAX;

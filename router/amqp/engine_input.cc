@@ -43,7 +43,7 @@ void Engine::InputEnded() {
     gave_up_ = true;
     return;
   }
-  context_.Fail(condition::kFramingError, "connection aborted");
+  context_.Fail(Fault::kHangUp, condition::kFramingError, "connection aborted");
 }
 
 bool Engine::Next(Event& event) {
@@ -102,7 +102,8 @@ inline bool Engine::ReadFrame(Frame& frame) {
   const uint32_t size = static_cast<uint32_t>(header >> 32);
   uint32_t body = kFrameHeaderBytes;
   if (size < body || size > context_.frame_bytes_max) [[unlikely]] {
-    context_.Fail(condition::kFramingError, absl::StrCat("frame of ", size, " bytes"));
+    context_.Fail(size < body ? Fault::kFraming : Fault::kFrameSize, condition::kFramingError,
+                  absl::StrCat("frame of ", size, " bytes"));
     return false;
   }
   needs_ = size;
@@ -125,7 +126,7 @@ uint32_t Engine::BodyOffset(uint64_t header) {
   const uint32_t body = static_cast<uint32_t>(header >> 24 & 0xff) * 4;
   const uint32_t type = static_cast<uint32_t>(header >> 16 & 0xff);
   if (body >= kFrameHeaderBytes && body <= size && type == 0) return body;
-  context_.Fail(condition::kFramingError,
+  context_.Fail(Fault::kFraming, condition::kFramingError,
                 absl::StrCat("frame with doff ", body / 4, " and type ", type));
   return 0;
 }
@@ -138,7 +139,7 @@ bool Engine::ReadHeader() {
     // Our header says what we speak; frames would not be understood.
     context_.frames.Stop();
     close_sent_ = true;
-    context_.Fail(condition::kNotImplemented, "not an AMQP 1.0 header");
+    context_.Fail(Fault::kFraming, condition::kNotImplemented, "not an AMQP 1.0 header");
     return false;
   }
   at_ += kAmqpHeader.size();
@@ -221,7 +222,8 @@ bool Engine::OnOtherFrame(const Frame& frame, Event& event) {
   const absl::StatusOr<Descriptor> descriptor = PeekDescriptor(frame.body);
   if (!descriptor.ok() || *descriptor > Descriptor::kClose) return FailDecode("performative");
   if (open_received_ == (*descriptor == Descriptor::kOpen)) {
-    context_.Fail(condition::kIllegalState, open_received_ ? "second open" : "open is not first");
+    context_.Fail(Fault::kRules, condition::kIllegalState,
+                  open_received_ ? "second open" : "open is not first");
     return false;
   }
   switch (*descriptor) {
@@ -238,10 +240,11 @@ bool Engine::OnOtherFrame(const Frame& frame, Event& event) {
 
 Session* Engine::FailChannel(uint16_t channel) {
   if (channel > channel_max_) {
-    context_.Fail(condition::kFramingError,
+    context_.Fail(Fault::kSessions, condition::kFramingError,
                   absl::StrCat("channel ", channel, " is above ", channel_max_));
   } else {
-    context_.Fail(condition::kNotAllowed, absl::StrCat("no session on channel ", channel));
+    context_.Fail(Fault::kRules, condition::kNotAllowed,
+                  absl::StrCat("no session on channel ", channel));
   }
   return nullptr;
 }
@@ -294,8 +297,13 @@ bool Engine::OnOpen(std::string_view body, Event& event) {
   open_received_ = true;
   remote_open_ = *std::move(open);
   WriteOpen();
+  if (remote_open_.container_id.size() > kContainerIdBytesMax) {
+    context_.Fail(Fault::kContainerId, condition::kInvalidField,
+                  absl::StrCat("container-id: longer than ", kContainerIdBytesMax, " bytes"));
+    return false;
+  }
   if (remote_open_.max_frame_size < kFrameBytesMin) {
-    context_.Fail(condition::kInvalidField,
+    context_.Fail(Fault::kRules, condition::kInvalidField,
                   absl::StrCat("max-frame-size: ", remote_open_.max_frame_size, " is below ",
                                kFrameBytesMin));
     return false;
@@ -323,13 +331,15 @@ bool Engine::OnBegin(const Frame& frame) {
   if (!begin.ok()) return FailDecode(Text(begin.status()));
   if (frame.channel > channel_max_) return SessionOnChannel(frame.channel) != nullptr;
   if (channels_.Find(frame.channel) != NumberMap::kNone) {
-    context_.Fail(condition::kNotAllowed, absl::StrCat("channel ", frame.channel, " is in use"));
+    context_.Fail(Fault::kRules, condition::kNotAllowed,
+                  absl::StrCat("channel ", frame.channel, " is in use"));
     return false;
   }
   const bool answer = begin->remote_channel.has_value();
   Session* session = answer ? SessionAt(*begin->remote_channel) : NewSession();
   if (session == nullptr || session->begun()) {
-    context_.Fail(answer ? condition::kInvalidField : condition::kResourceLimitExceeded,
+    context_.Fail(answer ? Fault::kRules : Fault::kSessions,
+                  answer ? condition::kInvalidField : condition::kResourceLimitExceeded,
                   answer ? "remote-channel: no session waits there" : "no channel is left");
     return false;
   }
@@ -340,7 +350,7 @@ bool Engine::OnBegin(const Frame& frame) {
 }
 
 bool Engine::FailDecode(std::string_view what) {
-  context_.Fail(condition::kDecodeError, what);
+  context_.Fail(Fault::kMalformed, condition::kDecodeError, what);
   return false;
 }
 

@@ -19,10 +19,11 @@ Condition MakeCondition(std::string_view name, std::string_view description) {
 
 }  // namespace
 
-void SessionContext::Fail(std::string_view name, std::string_view description) {
+void SessionContext::Fail(Fault fault, std::string_view name, std::string_view description) {
   pending = true;
   if (failing) return;
   failing = true;
+  Count(fault, FaultScope::kConnection);
   failure = MakeCondition(name, description);
 }
 
@@ -58,7 +59,8 @@ void Session::OnBegin(const Begin& begin, uint16_t remote_channel) {
   if (begin.remote_channel.has_value()) context_.Add({ReportKind::kWritable, channel_});
 }
 
-void Session::End(std::string_view name, std::string_view description) {
+void Session::End(Fault fault, std::string_view name, std::string_view description) {
+  if (!end_sent_) context_.Count(fault, FaultScope::kSession);
   End(MakeCondition(name, description));
 }
 
@@ -171,14 +173,19 @@ void Session::FreeLink(Link& link) {
   context_.links[index].reset();
 }
 
+std::string Session::TooManyLinks() const {
+  return absl::StrCat("more than ", context_.links_max, " links on this connection");
+}
+
 bool Session::OnAttach(Attach attach, Event& event) {
   if (attach.handle > context_.handle_max) {
-    context_.Fail(condition::kFramingError,
+    context_.Fail(Fault::kHandles, condition::kFramingError,
                   absl::StrCat("handle ", attach.handle, " is above ", context_.handle_max));
     return false;
   }
   if (incoming_handles_.Find(attach.handle) != NumberMap::kNone) {
-    End(condition::kHandleInUse, absl::StrCat("handle ", attach.handle, " is in use"));
+    End(Fault::kRules, condition::kHandleInUse,
+        absl::StrCat("handle ", attach.handle, " is in use"));
     return false;
   }
   const Role role = Opposite(attach.role);
@@ -187,9 +194,13 @@ bool Session::OnAttach(Attach attach, Event& event) {
   if (answer) {
     --started_;
   } else {
+    if (context_.LinksNow() >= context_.links_max + kLinksRefusedMax) {
+      context_.Fail(Fault::kLinks, condition::kResourceLimitExceeded, TooManyLinks());
+      return false;
+    }
     link = NewLink(role, attach.name);
     if (link == nullptr) {
-      End(condition::kResourceLimitExceeded, "no handle is left to answer with");
+      End(Fault::kHandles, condition::kResourceLimitExceeded, "no handle is left to answer with");
       return false;
     }
   }
@@ -198,10 +209,14 @@ bool Session::OnAttach(Attach attach, Event& event) {
   incoming_handles_.Set(attach.handle, link->index);
   if (answer) link->aside.reset();
   if (link->detach_sent) return false;
+  if (!answer && context_.LinksNow() > context_.links_max) {
+    FailLink(*link, Fault::kLinks, condition::kResourceLimitExceeded, TooManyLinks());
+    return false;
+  }
   if (role == Role::kReceiver) {
     // A refusal has nothing to count.
     if (!attach.initial_delivery_count.has_value() && (!answer || attach.source.present)) {
-      FailLink(*link, condition::kInvalidField, "initial-delivery-count: missing");
+      FailLink(*link, Fault::kRules, condition::kInvalidField, "initial-delivery-count: missing");
       return false;
     }
     link->delivery_count = attach.initial_delivery_count.value_or(0);
@@ -222,7 +237,7 @@ void Session::WriteAttach(Link& link, Attach attach) {
   link.attach_sent = true;
   link.open = !link.detach_received;
   if (context_.frames.Write(channel_, attach)) return;
-  End(condition::kFrameSizeTooSmall, "attach does not fit into a frame");
+  End(Fault::kRules, condition::kFrameSizeTooSmall, "attach does not fit into a frame");
 }
 
 LinkIndex Session::StartLink(Attach attach) {
@@ -264,7 +279,9 @@ void Session::Detach(Link& link, bool closed, const Condition& error) {
 }
 
 // The engine detaches a link for a mistake of the peer; the owner is told, if it knows the link.
-void Session::FailLink(Link& link, std::string_view name, std::string_view description) {
+void Session::FailLink(Link& link, Fault fault, std::string_view name,
+                       std::string_view description) {
+  context_.Count(fault, FaultScope::kLink);
   const Condition error = MakeCondition(name, description);
   link.failed = true;
   Detach(link, true, error);
@@ -277,7 +294,8 @@ void Session::FailLink(Link& link, std::string_view name, std::string_view descr
 bool Session::OnDetach(amqp::Detach detach, Event& event) {
   const LinkIndex index = incoming_handles_.Find(detach.handle);
   if (index == NumberMap::kNone) {
-    End(condition::kUnattachedHandle, absl::StrCat("detach of handle ", detach.handle));
+    End(Fault::kRules, condition::kUnattachedHandle,
+        absl::StrCat("detach of handle ", detach.handle));
     return false;
   }
   Link& link = *context_.Find(index);

@@ -9,6 +9,7 @@
 
 #include "router/amqp/engine_frames.h"
 #include "router/amqp/events.h"
+#include "router/amqp/faults.h"
 #include "router/amqp/link.h"
 #include "router/amqp/performatives.h"
 #include "router/amqp/session_handles.h"
@@ -43,7 +44,9 @@ struct SessionContext {
   uint32_t frame_bytes_max = 0;  // of the frames we receive
   uint32_t window_bytes = 0;     // received payload that a session holds
   uint32_t handle_max = 0;       // of the handles of the peer
-  Slice input;                   // the frames that are being read
+  uint32_t links_max = 0;        // of the connection
+  FaultCounts* faults = nullptr;
+  Slice input;  // the frames that are being read
 
   std::vector<std::unique_ptr<Link>> links;  // by LinkIndex; null: free
   std::vector<LinkIndex> links_free;
@@ -69,8 +72,12 @@ struct SessionContext {
     reports.push_back(report);
     pending = true;
   }
+  uint32_t LinksNow() const { return static_cast<uint32_t>(links.size() - links_free.size()); }
+  void Count(Fault fault, FaultScope scope) {
+    if (faults != nullptr) faults->Count(fault, scope);
+  }
   // The peer broke the rules of the connection. The first failure counts.
-  void Fail(std::string_view name, std::string_view description);
+  void Fail(Fault fault, std::string_view name, std::string_view description);
   void SetError(Event& event, const Condition& condition);
 };
 
@@ -105,7 +112,8 @@ class Session {
   // The peer's begin, before or after ours.
   void OnBegin(const Begin& begin, uint16_t remote_channel);
   void End(const Condition& error);
-  void End(std::string_view name, std::string_view description);
+  // For a fault of the peer.
+  void End(Fault fault, std::string_view name, std::string_view description);
   void OnEnd(const amqp::End& end);
   // The next consequence of an end; false when there is none left for the moment. After kEnded the
   // session is to be dropped.
@@ -175,7 +183,8 @@ class Session {
   void FreeLink(Link& link);
   void CloseLinks();
   void WriteAttach(Link& link, Attach attach);
-  void FailLink(Link& link, std::string_view name, std::string_view description);
+  std::string TooManyLinks() const;
+  void FailLink(Link& link, Fault fault, std::string_view name, std::string_view description);
   void DropUnsettled(Link& link);
   void FillLink(const Link& link, EventKind kind, Event& event) const {
     event.kind = kind;

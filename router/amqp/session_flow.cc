@@ -89,7 +89,8 @@ void Session::Flush() {
   incoming_.Trim();
   outgoing_.Trim();
   if (incoming_.Overrun() || outgoing_.Overrun()) {
-    return End(condition::kResourceLimitExceeded, "a delivery was left unsettled for too long");
+    return End(Fault::kUnsettled, condition::kResourceLimitExceeded,
+               "a delivery was left unsettled for too long");
   }
   // The window is worth announcing once the peer has used up half of it. A window of one large
   // frame that a smaller one has used up would never open while that one is held.
@@ -118,7 +119,7 @@ bool Session::OnFlow(const Flow& flow, Event& event) {
   }
   const LinkIndex index = incoming_handles_.Find(*flow.handle);
   if (index == NumberMap::kNone) {
-    End(condition::kUnattachedHandle, absl::StrCat("flow on handle ", *flow.handle));
+    End(Fault::kRules, condition::kUnattachedHandle, absl::StrCat("flow on handle ", *flow.handle));
     return false;
   }
   Link& link = *context_.Find(index);

@@ -25,13 +25,14 @@ struct Session::Run {
 void Session::OnDisposition(const Disposition& disposition) {
   const uint32_t last = disposition.last.value_or(disposition.first);
   if (SerialDistance(last, disposition.first) < 0) {
-    End(condition::kInvalidField, "last: before first");
+    End(Fault::kRules, condition::kInvalidField, "last: before first");
     return;
   }
   // The peer's role: a receiver speaks about what we have sent.
   walk_role_ = disposition.role == Role::kReceiver ? Role::kSender : Role::kReceiver;
   if (!MayLook(walk_role_, disposition.first, last)) {
-    End(condition::kResourceLimitExceeded, "the same deliveries are spoken of again and again");
+    End(Fault::kDispositions, condition::kResourceLimitExceeded,
+        "the same deliveries are spoken of again and again");
     return;
   }
   walk_ = {.first = disposition.first, .last = last, .next = disposition.first};

@@ -80,14 +80,14 @@ bool Session::OnUsualTransfer(const uint8_t* body, uint32_t size, Event& event) 
 
 bool Session::OnTransfer(const TransferFrame& frame, Event& event) {
   if (incoming_window_ == 0) [[unlikely]] {
-    End(condition::kWindowViolation, "transfer beyond the incoming window");
+    End(Fault::kSessionWindow, condition::kWindowViolation, "transfer beyond the incoming window");
     return false;
   }
   ++next_incoming_id_;
   if (--incoming_window_ <= window_low_) MarkDue();
   const LinkIndex index = incoming_handles_.Find(frame.handle);
   if (index == NumberMap::kNone) [[unlikely]] {
-    End(condition::kUnattachedHandle, "transfer on a handle that is not attached");
+    End(Fault::kRules, condition::kUnattachedHandle, "transfer on a handle that is not attached");
     return false;
   }
   Link& link = *context_.links[index];
@@ -122,7 +122,8 @@ inline bool Session::StartIncoming(Link& link, const TransferFrame& frame) {
   link.partial_user = 0;
   link.partial_settled = frame.settled;
   const bool live = !(frame.settled | frame.aborted | frame.resume) && link.credit > 0 &&
-                    link.open && link.role == Role::kReceiver;
+                    link.open && link.role == Role::kReceiver &&
+                    frame.tag.size() <= kDeliveryTagBytesMax;
   if (!HasRoom(incoming_, live)) return false;
   if (live) [[likely]] {
     incoming_.Add(link.index, 0);
@@ -144,12 +145,13 @@ inline bool Session::StartIncoming(Link& link, const TransferFrame& frame) {
 // The first id of a session is the peer's to choose; all others follow. False if it does not.
 bool Session::AdoptDeliveryId(const TransferFrame& frame) {
   if (!frame.has_id || !frame.has_tag) {
-    End(condition::kInvalidField, "delivery-id or delivery-tag is missing");
+    End(Fault::kRules, condition::kInvalidField, "delivery-id or delivery-tag is missing");
     return false;
   }
   if (incoming_known_) {
-    End(condition::kInvalidField, absl::StrCat("delivery-id: ", frame.delivery_id, " where ",
-                                               incoming_.next(), " has its turn"));
+    End(Fault::kRules, condition::kInvalidField,
+        absl::StrCat("delivery-id: ", frame.delivery_id, " where ", incoming_.next(),
+                     " has its turn"));
     return false;
   }
   incoming_.StartAt(frame.delivery_id);
@@ -161,15 +163,21 @@ bool Session::MayTransfer(Link& link, const TransferFrame& frame) {
   link.partial = frame.more && !frame.aborted;
   if (link.detach_sent) return false;
   if (link.role != Role::kReceiver) {
-    FailLink(link, condition::kNotAllowed, "transfer to a sender");
+    FailLink(link, Fault::kRules, condition::kNotAllowed, "transfer to a sender");
     return false;
   }
   if (link.credit == 0) {
-    FailLink(link, condition::kTransferLimitExceeded, "transfer without credit");
+    FailLink(link, Fault::kLinkCredit, condition::kTransferLimitExceeded,
+             "transfer without credit");
     return false;
   }
   if (frame.resume) {
-    FailLink(link, condition::kNotImplemented, "deliveries cannot be resumed here");
+    FailLink(link, Fault::kRules, condition::kNotImplemented, "deliveries cannot be resumed here");
+    return false;
+  }
+  if (frame.tag.size() > kDeliveryTagBytesMax) {
+    FailLink(link, Fault::kDeliveryTag, condition::kInvalidField,
+             absl::StrCat("delivery-tag: longer than ", kDeliveryTagBytesMax, " bytes"));
     return false;
   }
   return true;
@@ -177,8 +185,9 @@ bool Session::MayTransfer(Link& link, const TransferFrame& frame) {
 
 inline bool Session::ContinueIncoming(Link& link, const TransferFrame& frame) {
   if (frame.has_id && frame.delivery_id != link.partial_delivery) {
-    End(condition::kInvalidField, absl::StrCat("delivery-id: ", frame.delivery_id,
-                                               " within delivery ", link.partial_delivery));
+    End(Fault::kRules, condition::kInvalidField,
+        absl::StrCat("delivery-id: ", frame.delivery_id, " within delivery ",
+                     link.partial_delivery));
     return false;
   }
   if (link.detach_sent) {
@@ -199,7 +208,7 @@ bool Session::MakeRoom(UnsettledMap& map) {
   // What is marked has to leave the ring before others are moved aside.
   FlushDispositions();
   if (!map.Full() || map.Grow()) return true;
-  End(condition::kResourceLimitExceeded, "too many unsettled deliveries");
+  End(Fault::kUnsettled, condition::kResourceLimitExceeded, "too many unsettled deliveries");
   return false;
 }
 
