@@ -19,6 +19,7 @@
 #include "router/net/listener.h"
 #include "router/net/placement.h"
 #include "router/net/publisher.h"
+#include "router/net/report_box.h"
 #include "router/net/worker.h"
 
 namespace trunkline::net {
@@ -83,7 +84,7 @@ class Pilot::Impl {
   uint64_t SocketsOpen() const;
   void Close(uint64_t connection, const std::string& why);
 
-  void Receive(std::vector<Report> reports);
+  void TakeReports();
   void Take(ShardNotices&& notices);
   void Take(const ConnectionOpened& opened);
   void Take(const ConnectionGone& gone);
@@ -99,6 +100,7 @@ class Pilot::Impl {
   const Options options_;
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> keep_running_{io_.get_executor()};
+  ReportBox reports_;
   Publisher publisher_;
   MemoryBudget budget_;
   std::vector<std::unique_ptr<Worker>> workers_;
@@ -133,8 +135,7 @@ Pilot::Impl::Impl(Options options)
     worker.workers = static_cast<size_t>(options_.workers);
     worker.budget = &budget_;
     worker.report = [this](std::vector<Report> reports) {
-      asio::post(io_,
-                 [this, reports = std::move(reports)]() mutable { Receive(std::move(reports)); });
+      if (reports_.Put(std::move(reports))) Post([this] { TakeReports(); });
     };
     workers_.push_back(std::make_unique<Worker>(std::move(worker), publisher_.newest()));
     mailboxes.push_back(&workers_.back()->mailbox());
@@ -406,14 +407,16 @@ void Pilot::Impl::Close(uint64_t connection, const std::string& why) {
 
 // --- reports of workers
 
-void Pilot::Impl::Receive(std::vector<Report> reports) {
+void Pilot::Impl::TakeReports() {
   const auto take =
       Overload{[this](ShardNotices& notices) { Take(std::move(notices)); },
                [this](const ConnectionOpened& opened) { Take(opened); },
                [this](const ConnectionGone& gone) { Take(gone); },
                [this](const ViewLeft& left) { Take(left); },
                [this](const MailboxHasRoom& room) { workers_[room.shard]->mailbox().Forward(); }};
-  for (Report& report : reports) std::visit(take, report);
+  for (ReportBox::Batch& batch : reports_.Take()) {
+    for (Report& report : batch) std::visit(take, report);
+  }
 }
 
 void Pilot::Impl::Take(ShardNotices&& notices) {
