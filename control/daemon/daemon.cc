@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "control/config/text.h"
 #include "control/config/translate.h"
+#include "router/base/thread.h"
 
 namespace trunkline::daemon {
 namespace {
@@ -91,6 +92,8 @@ absl::Status Daemon::Start() {
 }
 
 void Daemon::Serve() {
+  // The router's data threads run, and inherited nothing of this.
+  BeginThread("trunkd", ThreadClass::kService);
   surroundings_.notifier.Send("READY=1");
   TellStatus();
   while (!done_) {

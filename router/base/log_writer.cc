@@ -14,6 +14,7 @@
 
 #include "router/base/check.h"
 #include "router/base/spsc_ring.h"
+#include "router/base/thread.h"
 
 namespace trunkline {
 namespace {
@@ -175,6 +176,7 @@ void LogWriter::Flush() {
 }
 
 void LogWriter::Run() {
+  BeginThread("tl-log", ThreadClass::kService);
   for (;;) {
     const bool stopping = stopping_.load();
     const uint64_t flushes = flushes_wanted_.load();

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "router/base/log.h"
 #include "router/base/memory_budget.h"
+#include "router/base/thread.h"
 #include "router/net/admission.h"
 #include "router/net/dialer.h"
 #include "router/net/drain.h"
@@ -148,7 +149,7 @@ Pilot::Impl::Impl(Options options)
 void Pilot::Impl::Start() {
   for (auto& worker : workers_) worker->Start();
   thread_ = std::thread([this] {
-    pthread_setname_np(pthread_self(), "tl-pilot");
+    BeginThread("tl-pilot", ThreadClass::kService);
     io_.run();
   });
 }

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "router/amqp/codec.h"
 #include "router/base/log.h"
+#include "router/base/thread.h"
 
 namespace trunkline::net {
 namespace {
@@ -97,7 +98,7 @@ void Worker::End(absl::Span<const std::unique_ptr<Worker>> workers) {
 }
 
 void Worker::Run() {
-  pthread_setname_np(pthread_self(), absl::StrCat("tl-worker-", options_.id).c_str());
+  BeginThread(absl::StrCat("tl-worker-", options_.id).c_str(), ThreadClass::kData);
   now_ = Now();
   shard_->BeginTurn(now_);
   shard_->Adopt({view_->version, &view_->routes, view_->settings.get()});
