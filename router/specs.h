@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "router/base/secret.h"
 #include "router/base/time.h"
 
 namespace trunkline {
@@ -22,12 +23,13 @@ enum class TlsClientAuth { kNone, kRequest, kRequire };
 struct ConnectionSpec {
   Role role = Role::kNormal;
   std::string tls_profile;  // empty: plaintext
-  std::vector<std::string>
-      sasl_mechanisms;  // empty: listeners ANONYMOUS and, over verified TLS, EXTERNAL
+  std::vector<std::string> sasl_mechanisms;  // empty: those that are possible, best first
+  bool allow_insecure_plain = false;         // PLAIN (and LOGIN) without TLS
   Duration idle_timeout = Seconds(16);       // zero: none
   Duration handshake_timeout = Seconds(10);  // until the AMQP open; zero: none
   uint32_t max_frame_size = 16384;           // 512..1 MiB
   uint16_t max_sessions = 32768;             // 1..32768
+  uint32_t max_links = 32768;                // 1..1,000,000, of all sessions
   uint32_t session_window_bytes = 1u << 20;  // received bytes held per session
   uint32_t link_capacity = 250;              // 1..1,000,000
   uint64_t max_message_size = 0;             // bytes; 0: no limit
@@ -44,7 +46,9 @@ struct ListenerSpec {
   bool require_tls = false;  // always so when tls_profile is set: there is no fallback to plaintext
   bool require_sasl =
       false;  // refuse a bare AMQP header; ANONYMOUS does not count as authentication when set
-  uint32_t max_connections = 0;  // 0: no limit but the process's
+  std::string user_store;  // who has a password; empty: nobody
+  uint32_t max_connections = 0;           // 0: no limit but the process's
+  uint32_t max_unopened_per_address = 0;  // 0: half of the places there are, at least 16
   ConnectionSpec connection;
   bool operator==(const ListenerSpec&) const = default;
 };
@@ -61,6 +65,8 @@ struct ConnectorSpec {
   std::vector<HostPort> failover;  // tried after `host`, each twice (spec routing section 11.2)
   bool verify_hostname = true;
   std::string server_name;  // SNI and verified name; empty: the host dialled
+  std::string sasl_user;    // empty: there is no password
+  Secret sasl_password;
   Duration connect_timeout = Seconds(10);
   Duration backoff_failed = Seconds(5);    // after a failure before open
   Duration backoff_closed = Seconds(2);    // after a connection that had been open

@@ -76,6 +76,7 @@ ConnectionSpec ToConnectionSpec(const Proto& proto) {
   }
   if (proto.has_max_frame_size()) spec.max_frame_size = proto.max_frame_size();
   if (proto.has_max_sessions()) spec.max_sessions = static_cast<uint16_t>(proto.max_sessions());
+  if (proto.has_max_links()) spec.max_links = proto.max_links();
   if (proto.has_link_capacity()) spec.link_capacity = proto.link_capacity();
   spec.max_message_size = proto.max_message_size();
   spec.strip_annotations = ToSpec(proto.strip_annotations());
@@ -108,6 +109,7 @@ ListenerSpec ToSpec(const v1::Listener& listener) {
   spec.require_tls = !proto.tls_profile().empty();
   spec.require_sasl = proto.require_sasl();
   spec.max_connections = proto.max_connections();
+  spec.max_unopened_per_address = proto.max_unopened_per_address();
   spec.connection = ToConnectionSpec(proto);
   return spec;
 }

@@ -55,9 +55,11 @@ listeners:
     initial_handshake_timeout: 250ms
     max_frame_size: 65536
     max_sessions: 100
+    max_links: 200
     link_capacity: 500
     strip_annotations: in
     max_connections: 10
+    max_unopened_per_address: 5
     max_message_size: 1048576
 tls_profiles:
   - name: service
@@ -87,6 +89,7 @@ connectors:
     backoff: {failed: 50ms, closed: 60ms, failover: 70ms}
     max_frame_size: 512
     max_sessions: 1
+    max_links: 1
     link_capacity: 1
     strip_annotations: none
     max_message_size: 5

@@ -80,7 +80,7 @@ TEST(Schema, ListenersAndConnectorsShareNamesAndRules) {
   const auto* connector = v1::ConnectorSpec::descriptor();
   for (const char* name : {"role", "tls_profile", "sasl_mechanisms", "idle_timeout",
                            "initial_handshake_timeout", "max_frame_size", "max_sessions",
-                           "link_capacity", "strip_annotations", "max_message_size"}) {
+                           "max_links", "link_capacity", "strip_annotations", "max_message_size"}) {
     const auto* one = listener->FindFieldByName(name);
     const auto* other = connector->FindFieldByName(name);
     ASSERT_TRUE(one != nullptr && other != nullptr) << name;

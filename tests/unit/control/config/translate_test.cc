@@ -84,9 +84,11 @@ TEST(Translate, TakesOverEveryFieldOfAListener) {
   proto.mutable_initial_handshake_timeout()->set_seconds(1);
   proto.set_max_frame_size(512);
   proto.set_max_sessions(32768);
+  proto.set_max_links(5);
   proto.set_link_capacity(7);
   proto.set_strip_annotations(v1::STRIP_ANNOTATIONS_OUT);
   proto.set_max_connections(8);
+  proto.set_max_unopened_per_address(6);
   proto.set_max_message_size(9);
 
   ListenerSpec expected{.name = "a",
@@ -96,7 +98,8 @@ TEST(Translate, TakesOverEveryFieldOfAListener) {
                         .tls_client_auth = TlsClientAuth::kRequire,
                         .require_tls = true,
                         .require_sasl = true,
-                        .max_connections = 8};
+                        .max_connections = 8,
+                        .max_unopened_per_address = 6};
   expected.connection.role = Role::kRouteContainer;
   expected.connection.tls_profile = "p";
   expected.connection.sasl_mechanisms = {"EXTERNAL"};
@@ -104,6 +107,7 @@ TEST(Translate, TakesOverEveryFieldOfAListener) {
   expected.connection.handshake_timeout = Seconds(1);
   expected.connection.max_frame_size = 512;
   expected.connection.max_sessions = 32768;
+  expected.connection.max_links = 5;
   expected.connection.link_capacity = 7;
   expected.connection.strip_annotations = StripAnnotations::kOut;
   expected.connection.max_message_size = 9;

@@ -93,6 +93,12 @@ TEST(Validate, HoldsRangesAtTheLimitAndOneBeyond) {
               ElementsAre("listeners[l].max_frame_size: 1048577 is not in 512..1048576"));
   EXPECT_THAT(Wrong([](Document& d) { Listener(d).set_link_capacity(0); }),
               ElementsAre("listeners[l].link_capacity: 0 is not in 1..1000000"));
+  EXPECT_THAT(Wrong([](Document& d) { Listener(d).set_max_links(0); }),
+              ElementsAre("listeners[l].max_links: 0 is not in 1..1000000"));
+  EXPECT_THAT(Wrong([](Document& d) { Listener(d).set_max_links(1000001); }),
+              ElementsAre("listeners[l].max_links: 1000001 is not in 1..1000000"));
+  EXPECT_THAT(Wrong([](Document& d) { Listener(d).set_max_unopened_per_address(1000001); }),
+              ElementsAre("listeners[l].max_unopened_per_address: 1000001 is not in 0..1000000"));
   EXPECT_THAT(Wrong([](Document& d) { Listener(d).set_max_sessions(32769); }),
               ElementsAre("listeners[l].max_sessions: 32769 is not in 1..32768"));
   EXPECT_THAT(Wrong([](Document& d) { Listener(d).mutable_idle_timeout()->set_seconds(-1); }),
