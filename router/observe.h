@@ -55,7 +55,14 @@ using RouterEvent = std::variant<ListenerUp, ListenerFailed, ListenerDown, Conne
 struct RouterCounters {
   uint64_t connections_now = 0;
   uint64_t connections_total = 0;
-  uint64_t connections_refused = 0;  // accepted by the system, closed at once for want of room
+  uint64_t connections_refused = 0;    // accepted by the system, closed at once for want of room:
+  uint64_t refused_listener_full = 0;  // max_connections of the listener
+  uint64_t refused_router_full = 0;    // max_connections of the router
+  uint64_t refused_unopened = 0;       // too many of one address that are not open
+  uint64_t refused_descriptors = 0;    // 95 % of the descriptors are in use
+  uint64_t refused_system = 0;         // all are
+  uint64_t handshake_timeouts = 0;
+  uint64_t probes = 0;  // came and went without a byte
   uint64_t links_now = 0;
   uint64_t deliveries_in = 0;
   uint64_t deliveries_out = 0;

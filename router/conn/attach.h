@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -9,6 +10,9 @@
 #include "router/core/shard.h"
 
 namespace trunkline::conn {
+
+// Of an address: each is kept several times over, in tables that all workers share.
+inline constexpr size_t kAddressBytesMax = 4096;
 
 // What an attach of a peer means, and how it is answered (spec routing sections 1 and 7.4). Pure.
 // `ours` is the role that we get on the link.

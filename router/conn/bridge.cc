@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "router/conn/attach.h"
 #include "router/conn/marks.h"
 
@@ -151,6 +152,7 @@ bool Bridge::IsSettledMode(amqp::LinkIndex link) const {
 void Bridge::OnAttached(const amqp::Event& event) {
   if (event.answer) return;  // of a link of ours, which the shard made itself
   const core::AttachRequest request = ReadAttach(*event.attach, event.role, event.link);
+  if (request.address && request.address->size() > kAddressBytesMax) return RefuseAddress(event);
   pending_[event.link] = std::make_unique<Pending>(Pending{*event.attach, event.role});
   uint64_t user;
   if (request.presettled) settled_mode_links_.push_back(event.link);
@@ -160,6 +162,15 @@ void Bridge::OnAttached(const amqp::Event& event) {
     user = shard_.AttachOut(connection_, request).Pack();
   }
   engine_->SetUser(event.link, user);
+}
+
+void Bridge::RefuseAddress(const amqp::Event& event) {
+  workspace_.stats.faults.Count(amqp::Fault::kAddress, amqp::FaultScope::kLink);
+  engine_->AnswerAttach(event.link, {});
+  engine_->Detach(event.link, true,
+                  {.name = std::string(amqp::condition::kInvalidField),
+                   .description = absl::StrCat("address: longer than ", kAddressBytesMax, " bytes"),
+                   .info = {}});
 }
 
 void Bridge::OnDetached(const amqp::Event& event) {

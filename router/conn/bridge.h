@@ -90,6 +90,7 @@ class Bridge final : public core::Sink {
   void OnDisposition(const amqp::Event& event);
   void OnLinkFlow(const amqp::Event& event);
   void OnAttached(const amqp::Event& event);
+  void RefuseAddress(const amqp::Event& event);
   void OnDetached(const amqp::Event& event);
   bool IsSettledMode(amqp::LinkIndex link) const;
 

@@ -197,6 +197,7 @@ Time Driver::Impl::TickHandshake(Time now) {
   if (now < early_->deadline) return early_->deadline;
   constexpr std::string_view kText = "Timeout waiting for initial handshake";
   error_ = kText;
+  workspace_.stats.handshake_timeouts.Add();
   Close({std::string(amqp::condition::kNotAllowed), std::string(kText), {}}, EndReason::kError);
   return kNever;
 }
@@ -240,6 +241,7 @@ bool Driver::WasOpen() const { return impl_->WasOpen(); }
 bool Driver::Finished() const { return impl_->Finished(); }
 bool Driver::PeerIsDone() const { return impl_->PeerIsDone(); }
 bool Driver::IsGivenUp() const { return impl_->IsGivenUp(); }
+bool Driver::IsProbe() const { return impl_->IsProbe(); }
 const std::string& Driver::error() const { return impl_->error(); }
 const std::string& Driver::container_id() const { return impl_->container_id(); }
 const std::string& Driver::user() const { return impl_->user(); }

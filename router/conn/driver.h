@@ -37,6 +37,7 @@ struct DriverOptions {
   uint32_t max_frame_size = 16384;
   uint16_t channel_max = 32767;
   uint32_t session_window_bytes = 1u << 20;
+  uint32_t max_links = 32768;  // both directions, all sessions
 };
 
 // Where a connection is in its life; only forward.
@@ -99,6 +100,8 @@ class Driver {
   bool PeerIsDone() const;
   // Finished with something left to write, or without the peer's answer: it had its time.
   bool IsGivenUp() const;
+  // The peer came and went without a byte, which is no failure.
+  bool IsProbe() const;
   // Of a connection that failed: why, for the log and the event. Empty: closed in order.
   const std::string& error() const;
   const std::string& container_id() const;  // the peer's; empty until open

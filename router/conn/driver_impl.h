@@ -46,6 +46,7 @@ class Driver::Impl {
   bool Finished() const;
   bool PeerIsDone() const { return peer_closed_ || input_ended_; }
   bool IsGivenUp() const { return given_up_; }
+  bool IsProbe() const { return probe_; }
   const std::string& error() const { return error_; }
   const std::string& container_id() const { return container_id_; }
   const std::string& user() const { return user_; }
@@ -73,6 +74,7 @@ class Driver::Impl {
   void OnOpened(const amqp::Open& open);
   void OnClosed(const amqp::Condition& error);
   void OnInputEnded();
+  void OnProbed();
 
   // --- output, downwards
   void Encrypt();
@@ -111,6 +113,8 @@ class Driver::Impl {
   // engine refuses it.
   uint32_t frame_needs_ = 0;
   Phase phase_ = Phase::kHandshake;
+  bool heard_ = false;  // a byte has come
+  bool probe_ = false;
   bool spoken_ = false;    // AMQP frames have gone or come
   bool resumed_ = false;   // links may go on; not told yet
   bool unparsed_ = false;  // something was received since the last Parse

@@ -29,6 +29,7 @@ absl::Span<uint8_t> Driver::Impl::Room() {
 
 void Driver::Impl::Received(size_t n) {
   unparsed_ = true;
+  heard_ = true;
   if (tls_) {
     tls_->Received(n);
   } else {
@@ -114,6 +115,8 @@ void Driver::Impl::StartEngine() {
   engine.desired_capabilities = Capabilities();
   engine.properties = options.properties;
   engine.session_window_bytes = options.session_window_bytes;
+  engine.links_max = options.max_links;
+  engine.faults = &workspace_.stats.faults;
   engine_ = std::make_unique<amqp::Engine>(std::move(engine), workspace_.pool);
   spoken_ = !options.inbound;
 }
@@ -167,7 +170,16 @@ void Driver::Impl::OnOpened(const amqp::Open& open) {
   bridge_.Open(*engine_, info);
 }
 
+// Whoever only looks whether somebody listens has failed at nothing.
+void Driver::Impl::OnProbed() {
+  workspace_.stats.probes.Add();
+  probe_ = true;
+  end_counted_ = true;
+  SetPhase(Phase::kClosed);
+}
+
 void Driver::Impl::OnInputEnded() {
+  if (inbound_ && !heard_) return OnProbed();
   if (!engine_) return Fail("the peer hung up during the handshake");
   engine_->InputEnded();
   OnEvents();

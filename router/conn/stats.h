@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "router/amqp/faults.h"
 #include "router/base/counter.h"
 #include "router/tls/stage.h"
 
@@ -40,6 +41,9 @@ struct ConnStats {
   std::array<Counter, 2> opened;           // by whether the peer came to us
   std::array<Counter, kEndReasons> ended;  // of those that were open
   std::array<Counter, kStages> failed;     // attempts that were not, unless we gave them up
+  Counter handshake_timeouts;              // of those that failed
+  Counter probes;  // peers that came and went without a byte: load balancers look so; no failures
+  amqp::FaultCounts faults;  // what peers that speak AMQP did wrong
   std::array<std::array<Counter, tls::kHandshakeResults>, 2> tls_handshakes;  // [inbound][result]
   std::array<Counter, kMechanisms> sasl_ok;
   std::array<Counter, kMechanisms> sasl_failed;

@@ -72,7 +72,7 @@ class Acceptor::Impl : public std::enable_shared_from_this<Acceptor::Impl> {
                           SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd) {
       if (!reserve_) reserve_ = Reserve();
-      hooks_.accepted(std::move(fd), AddressText(peer));
+      hooks_.accepted(std::move(fd), peer);
       return Next::kMore;
     }
     switch (errno) {
@@ -98,7 +98,7 @@ class Acceptor::Impl : public std::enable_shared_from_this<Acceptor::Impl> {
     peer.Reset();
     reserve_ = Reserve();
     if (!taken) return empty ? Next::kEmpty : Next::kPause;
-    hooks_.refused("the process is out of file descriptors");
+    hooks_.refused();
     return Next::kMore;
   }
 

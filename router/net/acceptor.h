@@ -2,7 +2,6 @@
 
 #include <functional>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "router/net/descriptor.h"
@@ -15,7 +14,9 @@ class io_context;
 namespace trunkline::net {
 
 // Takes in what arrives on the sockets of one listener, in batches, so that a burst of connections
-// costs one wake-up per batch. Knows nothing about specs: they may change while it goes on.
+// costs one wake-up per batch, and a flood at one socket leaves the others their turn: none is
+// looked at twice before all that are ready were. Knows nothing about specs: they may change while
+// it goes on.
 //
 // When the process is out of descriptors it gives up one that it keeps for that purpose, to take
 // and close what waits: the peers hear at once that nobody serves them.
@@ -24,9 +25,9 @@ namespace trunkline::net {
 class Acceptor {
  public:
   // A connected, non-blocking stream.
-  using Accepted = std::function<void(Descriptor fd, std::string peer)>;
+  using Accepted = std::function<void(Descriptor fd, const sockaddr_storage& peer)>;
   // One had to be closed at once, for want of descriptors.
-  using Refused = std::function<void(const std::string& why)>;
+  using Refused = std::function<void()>;
   struct Hooks {
     Accepted accepted;
     Refused refused;

@@ -2,20 +2,17 @@
 
 #include <sys/resource.h>
 
-#include <algorithm>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <chrono>
-
 #include "router/base/log.h"
+#include "router/net/listen.h"
 
 namespace trunkline::net {
 namespace {
 
 constexpr LogModule kLogModule = LogModule::kNet;
-constexpr std::chrono::seconds kQuietTime{1};
 // Descriptors of the process itself: logs, pollers, listeners, resolver, control.
 constexpr uint64_t kOwnDescriptors = 32;
+// Of refusals, per second.
+constexpr uint32_t kLogLines = 1;
 
 uint64_t RaiseDescriptorLimit() {
   rlimit limit{};
@@ -27,42 +24,49 @@ uint64_t RaiseDescriptorLimit() {
   return limit.rlim_cur;
 }
 
+const char* TextOf(Refusal why) {
+  switch (why) {
+    case Refusal::kListenerFull:
+      return "the listener has its max_connections";
+    case Refusal::kRouterFull:
+      return "the router has its max_connections";
+    case Refusal::kUnopened:
+      return "too many connections of this address are not open";
+    case Refusal::kDescriptors:
+      return "file descriptors are running out";
+    case Refusal::kSystem:
+      return "the process is out of file descriptors";
+  }
+  return "";
+}
+
 }  // namespace
 
-// What was refused since the last record; while its timer runs nothing is logged.
-struct Admission::Quiet : std::enable_shared_from_this<Admission::Quiet> {
-  explicit Quiet(boost::asio::io_context& io) : timer(io) {}
-
-  void Note(const std::string& peer, const std::string& why) {
-    ++count;
-    if (running) return;
-    TL_LOG(warning, "accept refused", {"peer", peer}, {"error", why}, {"connections", count});
-    count = 0;
-    running = true;
-    timer.expires_after(kQuietTime);
-    timer.async_wait([weak = weak_from_this(), why](const boost::system::error_code& error) {
-      const std::shared_ptr<Quiet> self = weak.lock();
-      if (self == nullptr || error) return;
-      self->running = false;
-      if (self->count == 0) return;
-      --self->count;
-      self->Note("", why);
-    });
-  }
-
-  boost::asio::steady_timer timer;
-  uint64_t count = 0;
-  bool running = false;
-};
-
-Admission::Admission(boost::asio::io_context& io)
-    : sockets_max_(SocketsFor(RaiseDescriptorLimit())), quiet_(std::make_shared<Quiet>(io)) {}
+Admission::Admission(boost::asio::io_context& io, uint32_t router_max)
+    : places_(router_max, SocketsFor(RaiseDescriptorLimit())),
+      quota_(io, kLogLines, [](uint64_t kept_back) {
+        TL_LOG(warning, "more were refused", {"connections", kept_back});
+      }) {}
 
 Admission::~Admission() = default;
 
-void Admission::Refuse(const std::string& peer, const std::string& why) {
-  refused_.Add();
-  quiet_->Note(peer, why);
+bool Admission::Admit(const ListenerSpec& listener, const sockaddr_storage& peer,
+                      Places::InUse in_use) {
+  const PeerHost host = PeerHost::Of(peer);
+  if (const auto why = places_.Refuse(listener, host, in_use)) {
+    Refuse(*why, listener.name, AddressText(peer));
+    return false;
+  }
+  places_.Enter(listener.name, host);
+  return true;
+}
+
+void Admission::TurnedAway() { Refuse(Refusal::kSystem, "", ""); }
+
+void Admission::Refuse(Refusal why, const std::string& listener, const std::string& peer) {
+  refused_[static_cast<size_t>(why)].Add();
+  if (!quota_.Take()) return;
+  TL_LOG(warning, "accept refused", {"listener", listener}, {"peer", peer}, {"error", TextOf(why)});
 }
 
 uint64_t SocketsFor(uint64_t descriptors) {

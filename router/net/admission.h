@@ -1,45 +1,50 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <memory>
 #include <string>
 
 #include "router/base/counter.h"
-
-namespace boost::asio {
-class io_context;
-}
+#include "router/net/log_quota.h"
+#include "router/net/places.h"
 
 namespace trunkline::net {
 
-// How many sockets there may be, and what is done about those that are too many: they are closed at
-// once, counted, and logged once per second at most. Descriptors that connections do not get are
-// left for what keeps the process going: files, resolver, control.
+// Who comes in. Those for whom there is no place are closed at once, counted by why, and logged
+// once per second at most. Descriptors that connections do not get are left for what keeps the
+// process going: files, resolver, control.
 //
 // Raises the process's soft limit of descriptors to the hard one. Owned by the Pilot. Thread: the
-// pilot's; refused() is for anyone.
+// pilot's; the counters are for anyone.
 class Admission {
  public:
-  explicit Admission(boost::asio::io_context& io);
+  // `router_max`: the router's max_connections; 0: none.
+  Admission(boost::asio::io_context& io, uint32_t router_max);
   ~Admission();
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
 
-  // 95 % of the descriptors, less those that the process itself needs.
-  uint64_t sockets_max() const { return sockets_max_; }
-  // One was closed. `peer` may be empty when it was not even looked at.
-  void Refuse(const std::string& peer, const std::string& why);
-  uint64_t refused() const { return refused_.Get(); }
+  // True: the peer has a place, until Leave. False: close its socket.
+  bool Admit(const ListenerSpec& listener, const sockaddr_storage& peer, Places::InUse in_use);
+  // One was closed since there was no descriptor to accept it with.
+  void TurnedAway();
+  void Open(const std::string& listener, const PeerHost& host) { places_.Open(listener, host); }
+  void Leave(const std::string& listener, const PeerHost& host, bool was_open) {
+    places_.Leave(listener, host, was_open);
+  }
+
+  uint64_t refused(Refusal why) const { return refused_[static_cast<size_t>(why)].Get(); }
 
  private:
-  struct Quiet;
+  void Refuse(Refusal why, const std::string& listener, const std::string& peer);
 
-  uint64_t sockets_max_;
-  Counter refused_;
-  std::shared_ptr<Quiet> quiet_;  // shared with nobody: its timer holds a weak pointer
+  Places places_;
+  std::array<Counter, kRefusals> refused_;
+  LogQuota quota_;
 };
 
-// Of `descriptors` that a process may have, those for connections.
+// Of `descriptors` that a process may have, those for connections: 95 % less what the process needs
+// for itself.
 uint64_t SocketsFor(uint64_t descriptors);
 
 }  // namespace trunkline::net

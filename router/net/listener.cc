@@ -141,8 +141,8 @@ void Listener::Open(std::vector<Bound> bound) {
   acceptor_ = std::make_unique<Acceptor>(
       io_, std::move(bound),
       Acceptor::Hooks{.accepted =
-                          [this](Descriptor fd, std::string peer) {
-                            hooks_.accepted(*this, std::move(fd), std::move(peer));
+                          [this](Descriptor fd, const sockaddr_storage& peer) {
+                            hooks_.accepted(*this, std::move(fd), peer);
                           },
                       .refused = hooks_.refused});
 }

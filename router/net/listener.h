@@ -21,7 +21,7 @@ namespace trunkline::net {
 class Listener {
  public:
   struct Hooks {
-    std::function<void(Listener& listener, Descriptor fd, std::string peer)> accepted;
+    std::function<void(Listener& listener, Descriptor fd, const sockaddr_storage& peer)> accepted;
     Acceptor::Refused refused;
     std::function<void(const std::string& name, std::vector<std::string> addresses)> up;
   };

@@ -33,6 +33,9 @@ constexpr LogModule kLogModule = LogModule::kNet;
 constexpr std::chrono::seconds kAdoptionTime{2};
 // Connections that the table of them may always have room for.
 constexpr size_t kTableKept = 1024;
+// Log lines per second: about connections that open and close, and about those that fail.
+constexpr uint32_t kLifeLines = 100;
+constexpr uint32_t kFailureLines = 10;
 
 amqp::Condition Forced(std::string why) {
   return {.name = std::string(amqp::condition::kConnectionForced), .description = std::move(why)};
@@ -66,6 +69,7 @@ class Pilot::Impl {
     core::ShardId worker = 0;
     std::string owner;
     bool inbound = true;
+    PeerHost host;  // of inbound ones
   };
   // A request that is done when every worker has adopted a View.
   struct Barrier {
@@ -80,7 +84,7 @@ class Pilot::Impl {
   Listener::Hooks ListenerHooks();
   Dialer::Hooks DialerHooks();
 
-  void Accepted(Listener& listener, Descriptor fd, std::string peer);
+  void Accepted(Listener& listener, Descriptor fd, const sockaddr_storage& peer);
   uint64_t Place(Descriptor fd, std::shared_ptr<const ConnectionPlan> plan, std::string peer);
   uint64_t SocketsOpen() const;
   void Close(uint64_t connection, const std::string& why);
@@ -90,6 +94,7 @@ class Pilot::Impl {
   void Take(const ConnectionOpened& opened);
   void Take(const ConnectionGone& gone);
   void Take(const ViewLeft& left);
+  void Log(const ConnectionDown& event);
 
   void PublishSoon();
   void Await(uint64_t version, Done done);
@@ -107,10 +112,15 @@ class Pilot::Impl {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<uint64_t> load_;  // connections by worker
 
-  Admission admission_{io_};
+  Admission admission_;
+  LogQuota life_log_{io_, kLifeLines, [](uint64_t kept_back) {
+                       TL_LOG(info, "more connections came or went", {"events", kept_back});
+                     }};
+  LogQuota failure_log_{io_, kFailureLines, [](uint64_t kept_back) {
+                          TL_LOG(warning, "more connections failed", {"connections", kept_back});
+                        }};
   absl::flat_hash_map<std::string, std::shared_ptr<Listener>> listeners_;
   absl::flat_hash_map<std::string, std::unique_ptr<Dialer>> dialers_;
-  absl::flat_hash_map<std::string, uint32_t> open_by_listener_;
   absl::flat_hash_map<uint64_t, Connection> connections_;
   uint64_t last_connection_ = 0;
 
@@ -125,7 +135,8 @@ class Pilot::Impl {
 Pilot::Impl::Impl(Options options)
     : options_(std::move(options)),
       publisher_(options_.settings, static_cast<size_t>(options_.workers), options_.hash_seed),
-      budget_(options_.memory_budget_bytes) {
+      budget_(options_.memory_budget_bytes),
+      admission_(io_, options_.spec.max_connections) {
   std::vector<Mailbox*> mailboxes;
   for (int i = 0; i < options_.workers; ++i) {
     WorkerOptions worker;
@@ -189,6 +200,8 @@ RouterCounters Pilot::Impl::Counters() const {
     sum.deliveries_delayed_10s += shard.delayed_10s.Get();
     sum.deliveries_stuck += static_cast<uint64_t>(shard.stuck.Get());
     sum.links_blocked += static_cast<uint64_t>(shard.links_blocked.Get());
+    sum.handshake_timeouts += worker->conn_stats().handshake_timeouts.Get();
+    sum.probes += worker->conn_stats().probes.Get();
     sum.frames_in += worker->conn_stats().frames_in.Get();
     sum.frames_out += worker->conn_stats().frames_out.Get();
     sum.bytes_read += net.bytes_read.Get();
@@ -202,7 +215,14 @@ RouterCounters Pilot::Impl::Counters() const {
   }
   sum.memory_held_bytes = budget_.used();
   sum.memory_budget_bytes = budget_.limit();
-  sum.connections_refused = admission_.refused();
+  for (size_t i = 0; i < kRefusals; ++i) {
+    sum.connections_refused += admission_.refused(static_cast<Refusal>(i));
+  }
+  sum.refused_listener_full = admission_.refused(Refusal::kListenerFull);
+  sum.refused_router_full = admission_.refused(Refusal::kRouterFull);
+  sum.refused_unopened = admission_.refused(Refusal::kUnopened);
+  sum.refused_descriptors = admission_.refused(Refusal::kDescriptors);
+  sum.refused_system = admission_.refused(Refusal::kSystem);
   return sum;
 }
 
@@ -340,8 +360,8 @@ void Pilot::Impl::TellAll(const std::function<Mail()>& mail) {
 Listener::Hooks Pilot::Impl::ListenerHooks() {
   return {
       .accepted = [this](Listener& listener, Descriptor fd,
-                         std::string peer) { Accepted(listener, std::move(fd), std::move(peer)); },
-      .refused = [this](const std::string& why) { admission_.Refuse("", why); },
+                         const sockaddr_storage& peer) { Accepted(listener, std::move(fd), peer); },
+      .refused = [this] { admission_.TurnedAway(); },
       .up =
           [this](const std::string& name, std::vector<std::string> addresses) {
             for (const std::string& address : addresses) {
@@ -365,22 +385,11 @@ Dialer::Hooks Pilot::Impl::DialerHooks() {
               }};
 }
 
-void Pilot::Impl::Accepted(Listener& listener, Descriptor fd, std::string peer) {
-  const ListenerSpec& spec = listener.spec();
-  const auto found = open_by_listener_.find(spec.name);
-  const uint32_t open = found == open_by_listener_.end() ? 0 : found->second;
-  const uint32_t router_max = options_.spec.max_connections;
-  if (spec.max_connections != 0 && open >= spec.max_connections) {
-    return admission_.Refuse(peer, "the listener has its max_connections");
-  }
-  if (router_max != 0 && connections_.size() >= router_max) {
-    return admission_.Refuse(peer, "the router has its max_connections");
-  }
-  if (SocketsOpen() >= admission_.sockets_max()) {
-    return admission_.Refuse(peer, "file descriptors are running out");
-  }
-  ++open_by_listener_[spec.name];
-  Place(std::move(fd), listener.plan(), std::move(peer));
+void Pilot::Impl::Accepted(Listener& listener, Descriptor fd, const sockaddr_storage& peer) {
+  const Places::InUse in_use{.connections = connections_.size(), .sockets = SocketsOpen()};
+  if (!admission_.Admit(listener.spec(), peer, in_use)) return;
+  const uint64_t id = Place(std::move(fd), listener.plan(), AddressText(peer));
+  connections_[id].host = PeerHost::Of(peer);
 }
 
 uint64_t Pilot::Impl::Place(Descriptor fd, std::shared_ptr<const ConnectionPlan> plan,
@@ -388,7 +397,7 @@ uint64_t Pilot::Impl::Place(Descriptor fd, std::shared_ptr<const ConnectionPlan>
   const size_t least = LeastLoaded(load_);
   ++load_[least];
   const uint64_t id = ++last_connection_;
-  connections_[id] = {static_cast<core::ShardId>(least), plan->owner, plan->inbound};
+  connections_[id] = {static_cast<core::ShardId>(least), plan->owner, plan->inbound, {}};
   workers_[least]->mailbox().Post(NewConnection{
       .fd = std::move(fd), .plan = std::move(plan), .id = id, .peer = std::move(peer)});
   return id;
@@ -427,34 +436,51 @@ void Pilot::Impl::Take(ShardNotices&& notices) {
 
 void Pilot::Impl::Take(const ConnectionOpened& opened) {
   const ConnectionUp& event = opened.event;
-  TL_LOG(info, "connection opened", {"id", event.id}, {"owner", event.owner}, {"peer", event.peer},
-         {"container", event.container_id}, {"user", event.user}, {"tls", event.tls});
+  const auto found = connections_.find(event.id);
+  if (event.inbound && found != connections_.end()) {
+    admission_.Open(event.owner, found->second.host);
+  }
+  if (life_log_.Take()) {
+    TL_LOG(info, "connection opened", {"id", event.id}, {"owner", event.owner},
+           {"peer", event.peer}, {"container", event.container_id}, {"user", event.user},
+           {"tls", event.tls});
+  }
   options_.event(event);
 }
 
 void Pilot::Impl::Take(const ConnectionGone& gone) {
   const ConnectionDown& event = gone.event;
   --load_[gone.shard];
-  connections_.erase(event.id);
+  const auto found = connections_.find(event.id);
+  if (found == connections_.end()) return;
+  if (event.inbound) admission_.Leave(event.owner, found->second.host, event.was_open);
+  connections_.erase(found);
   // After a crowd has left, its table goes too.
   if (connections_.capacity() > kTableKept && connections_.size() < connections_.capacity() / 8) {
     connections_.rehash(0);
   }
-  if (event.was_open) {
-    TL_LOG(info, "connection closed", {"id", event.id}, {"owner", event.owner},
-           {"peer", event.peer}, {"error", event.error});
-  } else if (event.inbound && !event.error.empty()) {
-    TL_LOG(warning, "connection failed", {"id", event.id}, {"owner", event.owner},
-           {"peer", event.peer}, {"error", event.error});
-  }
-  if (event.inbound) {
-    const auto open = open_by_listener_.find(event.owner);
-    if (--open->second == 0) open_by_listener_.erase(open);
-  }
-  if (event.inbound || event.was_open) options_.event(event);
+  Log(event);
+  // Of one that was only a look at the port nobody has to know.
+  const bool failed = event.inbound && !event.error.empty();
+  if (failed || event.was_open) options_.event(event);
   if (const auto dialer = dialers_.find(event.owner);
       dialer != dialers_.end() && dialer->second->connection() == event.id) {
     dialer->second->Gone(event);
+  }
+}
+
+void Pilot::Impl::Log(const ConnectionDown& event) {
+  if (event.was_open) {
+    if (!life_log_.Take()) return;
+    TL_LOG(info, "connection closed", {"id", event.id}, {"owner", event.owner},
+           {"peer", event.peer}, {"error", event.error});
+  } else if (event.inbound && !event.error.empty()) {
+    if (!failure_log_.Take()) return;
+    TL_LOG(warning, "connection failed", {"id", event.id}, {"owner", event.owner},
+           {"peer", event.peer}, {"error", event.error});
+  } else {
+    TL_LOG(debug, "connection was only a look", {"id", event.id}, {"owner", event.owner},
+           {"peer", event.peer});
   }
 }
 

@@ -89,6 +89,7 @@ Socket::Flushed Socket::Flush(Time now) {
 }
 
 std::string Socket::Error() const {
+  if (IsProbe()) return {};
   if (error_ != 0) return strerrordesc_np(error_);
   return driver_ ? driver_->error() : std::string();
 }

@@ -60,6 +60,7 @@ class Socket {
   // The driver is done, or the stream is broken.
   bool Finished() const { return broken() || driver_->Finished(); }
   bool broken() const { return error_ != 0; }
+  bool IsProbe() const { return driver_ && driver_->IsProbe(); }
   // Why the connection ended, for people. Empty: in order.
   std::string Error() const;
 

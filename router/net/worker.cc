@@ -279,6 +279,7 @@ conn::DriverOptions Worker::OptionsFor(const Socket& socket, uint64_t tag) const
   options.max_frame_size = spec.max_frame_size;
   options.channel_max = static_cast<uint16_t>(spec.max_sessions - 1);
   options.session_window_bytes = spec.session_window_bytes;
+  options.max_links = spec.max_links;
   return options;
 }
 

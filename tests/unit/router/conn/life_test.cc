@@ -235,7 +235,7 @@ TEST(Vanish, AfterEveryByteOfAConversation) {
       world.Vanish(peer);
       world.Run();
       EXPECT_TRUE(peer.hung_up()) << size;
-      EXPECT_NE(peer.error, "") << size;
+      EXPECT_EQ(peer.error.empty(), size == 0) << size << ": " << peer.error;
       world.workspace().arena.Trim();
       EXPECT_EQ(world.pool().bytes_in_use(), 0u) << size;
     }
@@ -257,7 +257,8 @@ TEST(Vanish, AtEveryTurnOfATlsConversation) {
     world.Vanish(peer);
     world.Run();
     EXPECT_TRUE(peer.hung_up()) << turns;
-    EXPECT_NE(peer.error, "") << turns;
+    const bool unheard = world.workspace().stats.probes.Get() == 1;
+    EXPECT_EQ(peer.error.empty(), unheard) << turns << ": " << peer.error;
     world.workspace().arena.Trim();
     EXPECT_EQ(world.pool().bytes_in_use(), 0u) << turns;
   }
@@ -284,7 +285,7 @@ TEST(Vanish, WithoutAWordIsOnlyTheEnd) {
   Peer& peer = world.Accept();
   world.Vanish(peer);
   EXPECT_EQ(peer.driver->phase(), Phase::kClosed);
-  EXPECT_EQ(peer.error, "the peer hung up during the handshake");
+  EXPECT_EQ(peer.error, "");
   world.Run();
   EXPECT_TRUE(peer.hung_up());
 }

@@ -10,7 +10,8 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <string>
+#include <optional>
+#include <utility>
 #include <vector>
 
 namespace trunkline::net {
@@ -50,11 +51,12 @@ class AcceptorTest : public ::testing::Test {
   }
 
   void Start() {
-    acceptor_.emplace(
-        io_, std::move(bound_),
-        Acceptor::Hooks{
-            .accepted = [this](Descriptor fd, std::string) { accepted_.push_back(std::move(fd)); },
-            .refused = [this](const std::string&) { ++refused_; }});
+    acceptor_.emplace(io_, std::move(bound_),
+                      Acceptor::Hooks{.accepted =
+                                          [this](Descriptor fd, const sockaddr_storage&) {
+                                            accepted_.push_back(std::move(fd));
+                                          },
+                                      .refused = [this] { ++refused_; }});
   }
   // A client's socket; made before it knocks, as there may be no descriptors then.
   static Descriptor Client() { return Descriptor(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
@@ -106,6 +108,34 @@ TEST_F(AcceptorTest, TakesAReserveLaterIfThereWasNone) {
   Knock(second);
   EXPECT_EQ(refused_, 1);
   EXPECT_TRUE(IsClosed(second));
+}
+
+// A socket with a full queue is not served to its end before another has its turn.
+TEST_F(AcceptorTest, ServesAllSocketsInTurn) {
+  constexpr int kFlood = 300;
+  ListenAddress where;
+  auto& v4 = reinterpret_cast<sockaddr_in&>(where.address);
+  v4.sin_family = AF_INET;
+  v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto other = Listen({where}, "loopback");
+  ASSERT_TRUE(other.ok()) << other.status();
+  sockaddr_in quiet{};
+  socklen_t size = sizeof quiet;
+  getsockname((*other)[0].fd.get(), reinterpret_cast<sockaddr*>(&quiet), &size);
+  std::vector<Descriptor> clients;
+  for (int i = 0; i < kFlood; ++i) Knock(clients.emplace_back(Client()));
+  const Descriptor patient = Client();
+  ASSERT_EQ(connect(patient.get(), reinterpret_cast<sockaddr*>(&quiet), sizeof quiet), 0);
+  Start();
+  size_t before = kFlood;
+  const Acceptor second(
+      io_, *std::move(other),
+      {.accepted = [&](Descriptor, const sockaddr_storage&) { before = accepted_.size(); },
+       .refused = [] {}});
+  io_.restart();
+  io_.poll();
+  EXPECT_LE(before, 128u);
+  EXPECT_THAT(accepted_, SizeIs(kFlood));
 }
 
 }  // namespace
