@@ -104,6 +104,9 @@ fast_tier() {
     --stream-mib 4 --workers 2 --shift 1
   check "bench smoke: stalled" python3 tests/bench/stalled.py "${bench[@]}" \
     --stalled "$BUILD/tests/bench/bench_stalled" --links 3 --seconds 0.1 --workers 2
+  check "bench smoke: hostile" python3 tests/bench/hostile.py "${bench[@]}" \
+    --hostile "$BUILD/tests/bench/bench_hostile" --rounds 1 --seconds 0.5 --warmup 0.1 --rate 1000 \
+    --half-open 50 --slow 50 --logins 20 --churn 100 --workers 2 --patience 1
   note "fuzz smoke"
   if build_tree fuzzer fuzzers; then
     for fuzzer in "$BUILD"/tests/fuzz/*_fuzz; do
