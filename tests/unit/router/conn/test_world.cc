@@ -28,10 +28,10 @@ std::shared_ptr<const tls::Context> ServerContext() {
 }
 
 World::World(WorldOptions options)
-    : options_(options),
-      random_(options.seed),
-      shard_({.identity = {.router_id = "R"}, .seed = options.seed}, pool_) {
-  settings_ = *core::AddressSettings::Build({}, core::Treatment::kBalanced);
+    : options_(std::move(options)),
+      random_(options_.seed),
+      shard_({.identity = {.router_id = "R"}, .seed = options_.seed}, pool_) {
+  settings_ = *core::AddressSettings::Build(options_.settings, core::Treatment::kBalanced);
   tables_.push_back(std::make_unique<core::RouteTable>());
   shard_.Adopt({.version = version_, .routes = tables_.back().get(), .settings = settings_.get()});
 }
@@ -54,10 +54,21 @@ Peer& World::Connect(ClientOptions client, DriverOptions options) {
 
 Peer& World::Accept(DriverOptions options) {
   Peer& peer = *peers_.emplace_back(std::make_unique<Peer>());
-  options.tag = peers_.size() - 1;
+  Start(peer, peers_.size() - 1, std::move(options));
+  return peer;
+}
+
+void World::AcceptAgain(Peer& peer, DriverOptions options) {
+  const auto place = std::find_if(peers_.begin(), peers_.end(),
+                                  [&peer](const auto& other) { return other.get() == &peer; });
+  peer = Peer();
+  Start(peer, static_cast<uint64_t>(place - peers_.begin()), std::move(options));
+}
+
+void World::Start(Peer& peer, uint64_t tag, DriverOptions options) {
+  options.tag = tag;
   peer.driver = std::make_unique<Driver>(options, shard_, workspace_);
   peer.deadline = peer.driver->Tick(now_);
-  return peer;
 }
 
 // --- the turn
@@ -151,10 +162,10 @@ bool World::RunUntil(const std::function<bool()>& done) {
   return false;
 }
 
-void World::Pass(Duration duration) {
+void World::Pass(Duration duration, Duration step) {
   const Time end = now_ + duration;
   while (now_ < end) {
-    now_ = now_ + Milliseconds(100);
+    now_ = now_ + step;
     Turn();
   }
 }

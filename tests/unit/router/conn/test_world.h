@@ -36,6 +36,7 @@ struct WorldOptions {
   uint64_t seed = 1;
   size_t read_max = 1 << 20;   // bytes of one read; the actual number is random up to it
   size_t write_max = 1 << 20;  // bytes of one write, likewise
+  std::vector<core::AddressSetting> settings = {};  // beside the default, balanced
 };
 
 // One worker without thread, sockets and clock: its shard, its drivers, and a pilot that applies
@@ -49,6 +50,8 @@ class World {
   Peer& Connect(ClientOptions client = {}, DriverOptions options = Accepting());
   // A peer that is no client.
   Peer& Accept(DriverOptions options = Accepting());
+  // Another one in the place of a peer that was no client and has hung up.
+  void AcceptAgain(Peer& peer, DriverOptions options);
 
   // One turn of the worker; true if something happened.
   bool Turn();
@@ -56,8 +59,8 @@ class World {
   void Run();
   // Turns until `done`; false if that never happens.
   bool RunUntil(const std::function<bool()>& done);
-  // Lets time pass, in steps of 100 ms, with a turn after each.
-  void Pass(Duration duration);
+  // Lets time pass in steps, with a turn after each.
+  void Pass(Duration duration, Duration step = Milliseconds(100));
   // The wire is cut: the router sees the end of the stream.
   void Vanish(Peer& peer);
 
@@ -67,6 +70,7 @@ class World {
   Workspace& workspace() { return workspace_; }
 
  private:
+  void Start(Peer& peer, uint64_t tag, DriverOptions options);
   bool Read(Peer& peer);
   bool Write(Peer& peer);
   bool Deliver(Peer& peer);
