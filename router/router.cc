@@ -178,6 +178,15 @@ absl::Status Router::RemoveTls(const std::string& profile) {
   return impl_->Ask([&](net::Pilot& pilot, auto done) { pilot.RemoveTls(profile, done); });
 }
 
+absl::Status Router::SetUsers(const std::string& store, std::shared_ptr<const sasl::Users> users) {
+  if (users == nullptr) return absl::InvalidArgumentError("users: must not be null");
+  return impl_->Ask([&](net::Pilot& pilot, auto done) { pilot.SetUsers(store, users, done); });
+}
+
+absl::Status Router::RemoveUsers(const std::string& store) {
+  return impl_->Ask([&](net::Pilot& pilot, auto done) { pilot.RemoveUsers(store, done); });
+}
+
 std::vector<RouterEvent> Router::TakeEvents() { return impl_->TakeEvents(); }
 RouterCounters Router::Counters() const { return impl_->Counters(); }
 void Router::RestartLongestTurn() { impl_->RestartLongestTurn(); }

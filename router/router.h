@@ -13,6 +13,9 @@
 namespace trunkline::tls {
 class Context;
 }
+namespace trunkline::sasl {
+class Users;
+}
 
 namespace trunkline {
 
@@ -51,6 +54,11 @@ class Router {
   // Refused while a listener or connector names it. Live connections go on; one that was accepted
   // just before its listener turned to another profile may be closed.
   absl::Status RemoveTls(const std::string& profile);
+
+  // Logins that begin after the return of this call are held against `users`.
+  absl::Status SetUsers(const std::string& store, std::shared_ptr<const sasl::Users> users);
+  // Refused while a listener names it.
+  absl::Status RemoveUsers(const std::string& store);
 
   std::vector<RouterEvent> TakeEvents();
   RouterCounters Counters() const;

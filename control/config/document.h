@@ -9,6 +9,7 @@
 #include "proto/trunkline/control/v1/listener.pb.h"
 #include "proto/trunkline/control/v1/router.pb.h"
 #include "proto/trunkline/control/v1/tls.pb.h"
+#include "proto/trunkline/control/v1/user_store.pb.h"
 
 namespace trunkline {
 namespace v1 = control::v1;
@@ -20,6 +21,7 @@ namespace trunkline::config {
 inline constexpr std::string_view kListeners = "listeners";
 inline constexpr std::string_view kConnectors = "connectors";
 inline constexpr std::string_view kTlsProfiles = "tlsProfiles";
+inline constexpr std::string_view kUserStores = "userStores";
 inline constexpr std::string_view kAddresses = "addresses";
 
 // What should exist: all resources of one router, by kind and id. A value; says nothing about
@@ -30,6 +32,7 @@ struct Document {
   std::map<std::string, v1::Listener> listeners;
   std::map<std::string, v1::Connector> connectors;
   std::map<std::string, v1::TlsProfile> tls_profiles;
+  std::map<std::string, v1::UserStore> user_stores;
   std::map<std::string, v1::Address> addresses;
 };
 

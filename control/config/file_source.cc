@@ -101,28 +101,34 @@ void ReadSection(const YamlNode& key, const YamlNode& value, Document& document,
   if (section == "tls_profiles") {
     return ReadResources(value, section, kTlsProfiles, document.tls_profiles, report);
   }
+  if (section == "user_stores") {
+    return ReadResources(value, section, kUserStores, document.user_stores, report);
+  }
   if (section == "addresses") {
     return ReadResources(value, section, kAddresses, document.addresses, report);
   }
-  const std::vector<std::string> known = {"router",     "log",          "listeners",
-                                          "connectors", "tls_profiles", "addresses"};
+  const std::vector<std::string> known = {"router",       "log",         "listeners", "connectors",
+                                          "tls_profiles", "user_stores", "addresses"};
   report.problems.push_back(
       {key.at, section, Concat("unknown key", HintFor(section, known, report))});
+}
+
+void ResolveFiles(const std::filesystem::path& folder, google::protobuf::Message& spec) {
+  const google::protobuf::Reflection& reflection = *spec.GetReflection();
+  const google::protobuf::Descriptor& type = *spec.GetDescriptor();
+  for (int i = 0; i < type.field_count(); ++i) {
+    const google::protobuf::FieldDescriptor* field = type.field(i);
+    if (!RulesOf(*field).file() || reflection.GetString(spec, field).empty()) continue;
+    reflection.SetString(&spec, field, (folder / reflection.GetString(spec, field)).string());
+  }
 }
 
 // Names of files are meant from the folder of the configuration, wherever the process runs.
 void ResolveFiles(const std::string& file, Document& document) {
   const std::filesystem::path folder = std::filesystem::path(file).parent_path();
-  for (auto& [id, profile] : document.tls_profiles) {
-    v1::TlsProfileSpec& spec = *profile.mutable_spec();
-    const google::protobuf::Reflection& reflection = *spec.GetReflection();
-    const google::protobuf::Descriptor& type = *spec.GetDescriptor();
-    for (int i = 0; i < type.field_count(); ++i) {
-      const google::protobuf::FieldDescriptor* field = type.field(i);
-      if (!RulesOf(*field).file() || reflection.GetString(spec, field).empty()) continue;
-      reflection.SetString(&spec, field, (folder / reflection.GetString(spec, field)).string());
-    }
-  }
+  for (auto& [id, profile] : document.tls_profiles) ResolveFiles(folder, *profile.mutable_spec());
+  for (auto& [id, store] : document.user_stores) ResolveFiles(folder, *store.mutable_spec());
+  for (auto& [id, connector] : document.connectors) ResolveFiles(folder, *connector.mutable_spec());
 }
 
 }  // namespace

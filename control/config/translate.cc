@@ -70,6 +70,7 @@ ConnectionSpec ToConnectionSpec(const Proto& proto) {
   spec.role = ToSpec(proto.role());
   spec.tls_profile = std::string(ResourceId(proto.tls_profile()));
   spec.sasl_mechanisms = {proto.sasl_mechanisms().begin(), proto.sasl_mechanisms().end()};
+  spec.allow_insecure_plain = proto.allow_insecure_plain();
   if (proto.has_idle_timeout()) spec.idle_timeout = ToSpec(proto.idle_timeout());
   if (proto.has_initial_handshake_timeout()) {
     spec.handshake_timeout = ToSpec(proto.initial_handshake_timeout());
@@ -108,6 +109,7 @@ ListenerSpec ToSpec(const v1::Listener& listener) {
   spec.tls_client_auth = ToSpec(proto.tls_client_auth());
   spec.require_tls = !proto.tls_profile().empty();
   spec.require_sasl = proto.require_sasl();
+  spec.user_store = std::string(ResourceId(proto.user_store()));
   spec.max_connections = proto.max_connections();
   spec.max_unopened_per_address = proto.max_unopened_per_address();
   spec.connection = ToConnectionSpec(proto);
@@ -130,8 +132,10 @@ ConnectorSpec ToSpec(const v1::Connector& connector, const Document& document) {
   if (backoff.has_failed()) spec.backoff_failed = ToSpec(backoff.failed());
   if (backoff.has_closed()) spec.backoff_closed = ToSpec(backoff.closed());
   if (backoff.has_failover()) spec.backoff_failover = ToSpec(backoff.failover());
+  spec.sasl_user = proto.sasl_user();
   spec.connection = ToConnectionSpec(proto);
-  if (spec.connection.sasl_mechanisms.empty() && HasCertificate(document, proto.tls_profile())) {
+  if (spec.connection.sasl_mechanisms.empty() && spec.sasl_user.empty() &&
+      HasCertificate(document, proto.tls_profile())) {
     spec.connection.sasl_mechanisms = {"EXTERNAL", "ANONYMOUS"};
   }
   return spec;

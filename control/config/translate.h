@@ -8,7 +8,8 @@
 
 namespace trunkline::config {
 
-// Resources as the router takes them; fields that are absent get the router's defaults. The one
+// Resources as the router takes them, but for what is in files; fields that are absent get the
+// router's defaults. The one
 // place that knows both sides. REQUIRES of all: the document is valid (validate.h).
 ListenerSpec ToSpec(const v1::Listener& listener);
 ConnectorSpec ToSpec(const v1::Connector& connector, const Document& document);

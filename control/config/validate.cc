@@ -15,13 +15,13 @@
 #include "control/config/schema.h"
 #include "control/config/text.h"
 #include "router/base/log.h"
+#include "router/sasl/mechanisms.h"
 
 namespace trunkline::config {
 namespace {
 
 constexpr std::string_view kAnonymous = "ANONYMOUS";
 constexpr std::string_view kExternal = "EXTERNAL";
-constexpr std::array kMechanisms = {kAnonymous, kExternal};
 
 // What a worker needs, so that some of its links may hold all they may and others go on.
 constexpr uint64_t kBudgetPerWorkerMin = 16u << 20;
@@ -60,6 +60,20 @@ std::string WrongHost(std::string_view host) {
   return Concat(Quote(host), " is no name or address; the port is a field of its own");
 }
 
+// How one end of a connection may prove who it is, and what it lacks otherwise.
+struct Means {
+  bool certificate = false;
+  std::string_view certificate_needs;
+  bool password = false;
+  std::string_view password_needs;
+  bool hidden = false;  // passwords may go over the wire as they are
+};
+
+bool IsPasswordMechanism(const std::string& name) {
+  const std::vector<std::string>& all = sasl::PasswordMechanisms();
+  return std::find(all.begin(), all.end(), name) != all.end();
+}
+
 // Collects the problems of one document.
 class Validator {
  public:
@@ -74,7 +88,9 @@ class Validator {
   void CheckHost(const std::string& path, const std::string& host);
   void CheckPortsApart();
   void CheckConnector(const std::string& path, const v1::ConnectorSpec& spec);
+  void CheckLogin(const std::string& path, const v1::ListenerSpec& spec, bool asks_certificate);
   void CheckTlsProfile(const std::string& path, const v1::TlsProfileSpec& spec);
+  void CheckUserStore(const std::string& path, const v1::UserStoreSpec& spec);
   void CheckAddress(const std::string& path, const v1::AddressSpec& spec);
   void CheckPatternsApart();
   void CheckName(const std::string& path, std::string_view collection, const std::string& id,
@@ -83,7 +99,8 @@ class Validator {
   const v1::TlsProfileSpec* FindProfile(const std::string& path, const std::string& name);
   void CheckMechanisms(const std::string& path,
                        const google::protobuf::RepeatedPtrField<std::string>& mechanisms,
-                       bool external_possible, std::string_view external_needs);
+                       const Means& means);
+  std::string WrongMechanism(const std::string& mechanism, const Means& means) const;
   void Fail(const std::string& path, std::string_view field, std::string text) {
     problems_.push_back({{}, field.empty() ? path : Concat(path, ".", field), std::move(text)});
   }
@@ -110,6 +127,11 @@ std::vector<Problem> Validator::Run() {
     const std::string path = Concat("tls_profiles[", id, "]");
     CheckName(path, kTlsProfiles, id, profile.name());
     CheckTlsProfile(path, profile.spec());
+  }
+  for (const auto& [id, store] : document_.user_stores) {
+    const std::string path = Concat("user_stores[", id, "]");
+    CheckName(path, kUserStores, id, store.name());
+    CheckUserStore(path, store.spec());
   }
   for (const auto& [id, address] : document_.addresses) {
     const std::string path = Concat("addresses[", id, "]");
@@ -166,15 +188,39 @@ void Validator::CheckListener(const std::string& path, const v1::ListenerSpec& s
   if (asks_certificate && profile != nullptr && profile->ca_file().empty()) {
     Fail(path, "tls_client_auth", "the TLS profile has no ca_file to verify clients with");
   }
-  CheckMechanisms(path, spec.sasl_mechanisms(), asks_certificate,
-                  "a tls_profile and tls_client_auth request or require");
+  CheckLogin(path, spec, asks_certificate);
+}
+
+void Validator::CheckLogin(const std::string& path, const v1::ListenerSpec& spec,
+                           bool asks_certificate) {
+  const std::string store(ResourceId(spec.user_store()));
+  if (!store.empty() && (!document_.user_stores.contains(store) ||
+                         spec.user_store() != ResourceName(kUserStores, store))) {
+    std::vector<std::string> known;
+    for (const auto& [id, other] : document_.user_stores) known.push_back(id);
+    Fail(path, "user_store",
+         Concat("there is no user store ", Quote(store), DidYouMean(store, known)));
+  }
+  if (spec.allow_insecure_plain() && store.empty()) {
+    Fail(path, "allow_insecure_plain", "needs a user_store");
+  }
+  const Means means = {.certificate = asks_certificate,
+                       .certificate_needs = "a tls_profile and tls_client_auth request or require",
+                       .password = !store.empty(),
+                       .password_needs = "a user_store",
+                       .hidden = !spec.tls_profile().empty() || spec.allow_insecure_plain()};
   const auto& mechanisms = spec.sasl_mechanisms();
+  CheckMechanisms(path, mechanisms, means);
   const bool offers_external =
       asks_certificate &&
       (mechanisms.empty() || std::count(mechanisms.begin(), mechanisms.end(), kExternal) > 0);
-  if (spec.require_sasl() && !offers_external) {
+  const bool offers_password =
+      means.password && (mechanisms.empty() ||
+                         std::any_of(mechanisms.begin(), mechanisms.end(), IsPasswordMechanism));
+  if (spec.require_sasl() && !offers_external && !offers_password) {
     Fail(path, "require_sasl",
-         "nobody could authenticate: it needs EXTERNAL, so a tls_profile and tls_client_auth");
+         "nobody could authenticate: it needs a user_store, or EXTERNAL, so a tls_profile and "
+         "tls_client_auth");
   }
 }
 
@@ -209,8 +255,17 @@ void Validator::CheckConnector(const std::string& path, const v1::ConnectorSpec&
     Fail(path, "server_name", "needs a tls_profile");
   }
   const bool has_certificate = profile != nullptr && !profile->certificate_file().empty();
-  CheckMechanisms(path, spec.sasl_mechanisms(), has_certificate,
-                  "a tls_profile with a certificate_file");
+  if (spec.sasl_user().empty() != spec.sasl_password_file().empty()) {
+    const bool no_user = spec.sasl_user().empty();
+    Fail(path, no_user ? "sasl_password_file" : "sasl_user",
+         Concat("needs ", no_user ? "sasl_user" : "sasl_password_file"));
+  }
+  CheckMechanisms(path, spec.sasl_mechanisms(),
+                  {.certificate = has_certificate,
+                   .certificate_needs = "a tls_profile with a certificate_file",
+                   .password = !spec.sasl_user().empty(),
+                   .password_needs = "sasl_user and sasl_password_file",
+                   .hidden = !spec.tls_profile().empty() || spec.allow_insecure_plain()});
   for (int i = 0; i < spec.failover_size(); ++i) {
     const auto host = ParseHostPort(spec.failover(i));
     if (host && WrongHost(host->host).empty()) continue;
@@ -243,6 +298,17 @@ void Validator::CheckTlsProfile(const std::string& path, const v1::TlsProfileSpe
   if (bad != std::string::npos) {
     Fail(path, "uid_format",
          Concat(Quote(spec.uid_format().substr(bad, 1)), " is none of c, s, l, o, u, n, 1, 2, 5"));
+  }
+}
+
+void Validator::CheckUserStore(const std::string& path, const v1::UserStoreSpec& spec) {
+  CheckRules(spec, path, problems_);
+  if (spec.directory().empty() == spec.sasldb_file().empty()) {
+    Fail(path, spec.directory().empty() ? "" : "sasldb_file",
+         "exactly one of directory and sasldb_file must be set");
+  }
+  if (spec.realm().find_first_of(" @") != std::string::npos) {
+    Fail(path, "realm", "must not hold blanks or \"@\"");
   }
 }
 
@@ -321,22 +387,35 @@ const v1::TlsProfileSpec* Validator::FindProfile(const std::string& path, const 
 
 void Validator::CheckMechanisms(const std::string& path,
                                 const google::protobuf::RepeatedPtrField<std::string>& mechanisms,
-                                bool external_possible, std::string_view external_needs) {
+                                const Means& means) {
   std::set<std::string> seen;
   for (int i = 0; i < mechanisms.size(); ++i) {
-    const std::string field = Concat("sasl_mechanisms[", i, "]");
     const std::string& mechanism = mechanisms[i];
-    if (std::find(kMechanisms.begin(), kMechanisms.end(), mechanism) == kMechanisms.end()) {
-      const std::vector<std::string> known(kMechanisms.begin(), kMechanisms.end());
-      Fail(path, field,
-           Concat(Quote(mechanism), " is not one of ", absl::StrJoin(known, ", "),
-                  DidYouMean(mechanism, known)));
-    } else if (!seen.insert(mechanism).second) {
-      Fail(path, field, Concat(Quote(mechanism), " is there twice"));
-    } else if (mechanism == kExternal && !external_possible) {
-      Fail(path, field, Concat("EXTERNAL needs ", external_needs));
+    std::string wrong = WrongMechanism(mechanism, means);
+    if (wrong.empty() && !seen.insert(mechanism).second) {
+      wrong = Concat(Quote(mechanism), " is there twice");
     }
+    if (!wrong.empty()) Fail(path, Concat("sasl_mechanisms[", i, "]"), std::move(wrong));
   }
+}
+
+// Why a mechanism cannot be named here; empty: it can.
+std::string Validator::WrongMechanism(const std::string& mechanism, const Means& means) const {
+  if (mechanism == kAnonymous) return "";
+  if (mechanism == kExternal) {
+    return means.certificate ? "" : Concat("EXTERNAL needs ", means.certificate_needs);
+  }
+  if (!IsPasswordMechanism(mechanism)) {
+    std::vector<std::string> known = sasl::PasswordMechanisms();
+    known.insert(known.begin(), {std::string(kAnonymous), std::string(kExternal)});
+    return Concat(Quote(mechanism), " is not one of ", absl::StrJoin(known, ", "),
+                  DidYouMean(mechanism, known));
+  }
+  if (!means.password) return Concat(mechanism, " needs ", means.password_needs);
+  if (sasl::IsPlaintext(mechanism) && !means.hidden) {
+    return Concat(mechanism, " needs a tls_profile, or allow_insecure_plain: true");
+  }
+  return "";
 }
 
 }  // namespace

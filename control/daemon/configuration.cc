@@ -7,21 +7,103 @@
 #include "control/config/problem.h"
 #include "control/config/text.h"
 #include "router/base/status.h"
+#include "router/sasl/library.h"
 
 namespace trunkline::daemon {
 namespace {
 
 using config::Problem;
 
-// "ca_file: /x: No such file or directory" of profile "service" → a problem of
+// "ca_file: /x: No such file or directory" of resource tls_profiles[service] → a problem of
 // tls_profiles[service].ca_file.
-Problem ProblemOf(const std::string& profile, absl::string_view message) {
+Problem ProblemOf(std::string_view section, const std::string& id, absl::string_view message) {
   const std::string_view text = config::View(message);
   const size_t colon = text.find(": ");
-  const std::string path = config::Concat("tls_profiles[", profile, "]");
+  const std::string path = config::Concat(section, "[", id, "]");
   if (colon == std::string_view::npos) return {{}, path, std::string(text)};
   return {
       {}, config::Concat(path, ".", text.substr(0, colon)), std::string(text.substr(colon + 2))};
+}
+
+// What was found out while things were loaded.
+struct Findings {
+  std::vector<Problem> problems;
+  std::vector<Problem> warnings;
+};
+
+void LoadProfiles(const config::Document& document, int64_t now, Configuration& configuration,
+                  Findings& findings) {
+  constexpr std::string_view kSection = "tls_profiles";
+  for (const auto& [id, profile] : document.tls_profiles) {
+    absl::StatusOr<certs::Profile> loaded = certs::LoadProfile(profile.spec(), now);
+    if (!loaded.ok()) {
+      findings.problems.push_back(ProblemOf(kSection, id, loaded.status().message()));
+      continue;
+    }
+    for (const std::string& warning : loaded->warnings) {
+      findings.warnings.push_back(ProblemOf(kSection, id, warning));
+    }
+    if (!loaded->dates.ok()) {
+      findings.warnings.push_back(ProblemOf(kSection, id, loaded->dates.message()));
+    }
+    configuration.profiles[id] = *std::move(loaded);
+  }
+}
+
+void LoadStores(const config::Document& document, Configuration& configuration,
+                Findings& findings) {
+  constexpr std::string_view kSection = "user_stores";
+  for (const auto& [id, store] : document.user_stores) {
+    absl::StatusOr<users::Store> loaded = users::LoadStore(store.spec());
+    if (!loaded.ok()) {
+      findings.problems.push_back(ProblemOf(kSection, id, loaded.status().message()));
+      continue;
+    }
+    for (const std::string& warning : loaded->warnings) {
+      findings.warnings.push_back(ProblemOf(kSection, id, warning));
+    }
+    configuration.stores[id] = *std::move(loaded);
+  }
+}
+
+// Whether libsasl2 has what the list names, or uses by default.
+template <typename Names>
+void CheckMechanisms(const std::string& path, const Names& names, Findings& findings) {
+  std::vector<std::string> mechanisms = {names.begin(), names.end()};
+  if (mechanisms.empty()) mechanisms = {"SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"};
+  for (const std::string& mechanism : mechanisms) {
+    if (mechanism == "ANONYMOUS" || mechanism == "EXTERNAL") continue;
+    const absl::Status status = sasl::CheckMechanism(mechanism);
+    if (status.ok()) continue;
+    findings.problems.push_back({{}, path, std::string(status.message())});
+  }
+}
+
+void LoadLogins(const config::Document& document, Configuration& configuration,
+                Findings& findings) {
+  LoadStores(document, configuration, findings);
+  for (const auto& [id, listener] : document.listeners) {
+    const v1::ListenerSpec& spec = listener.spec();
+    if (spec.user_store().empty()) continue;
+    const std::string path = config::Concat("listeners[", id, "]");
+    CheckMechanisms(path + ".user_store", spec.sasl_mechanisms(), findings);
+    if (spec.require_sasl()) continue;
+    findings.warnings.push_back(
+        {{}, path + ".user_store", "without require_sasl clients may come without a password"});
+  }
+  for (const auto& [id, connector] : document.connectors) {
+    const v1::ConnectorSpec& spec = connector.spec();
+    if (spec.sasl_user().empty()) continue;
+    CheckMechanisms(config::Concat("connectors[", id, "].sasl_user"), spec.sasl_mechanisms(),
+                    findings);
+    absl::StatusOr<Secret> password =
+        users::ReadPassword("sasl_password_file", spec.sasl_password_file());
+    if (password.ok()) {
+      configuration.passwords[id] = *std::move(password);
+    } else {
+      findings.problems.push_back(ProblemOf("connectors", id, password.status().message()));
+    }
+  }
 }
 
 }  // namespace
@@ -34,18 +116,10 @@ absl::StatusOr<Configuration> LoadConfiguration(const std::string& file, int64_t
     TL_ASSIGN_OR_RETURN(source, config::LoadDocument(file));
   }
   Configuration configuration;
-  std::vector<Problem> problems;
-  std::vector<Problem> warnings;
-  for (const auto& [id, profile] : source.document.tls_profiles) {
-    absl::StatusOr<certs::Profile> loaded = certs::LoadProfile(profile.spec(), now);
-    if (!loaded.ok()) {
-      problems.push_back(ProblemOf(id, loaded.status().message()));
-      continue;
-    }
-    for (const std::string& warning : loaded->warnings) warnings.push_back(ProblemOf(id, warning));
-    if (!loaded->dates.ok()) warnings.push_back(ProblemOf(id, loaded->dates.message()));
-    configuration.profiles[id] = *std::move(loaded);
-  }
+  Findings findings;
+  LoadProfiles(source.document, now, configuration, findings);
+  LoadLogins(source.document, configuration, findings);
+  auto& [problems, warnings] = findings;
   if (source.document.listeners.empty() && source.document.connectors.empty()) {
     warnings.push_back({{}, "", "neither listeners nor connectors: nobody can be served"});
   }

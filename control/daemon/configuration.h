@@ -7,13 +7,17 @@
 #include "absl/status/statusor.h"
 #include "control/certs/profile.h"
 #include "control/config/document.h"
+#include "control/users/store.h"
+#include "router/base/secret.h"
 
 namespace trunkline::daemon {
 
-// A configuration that can be put in force: read, valid, its certificates loaded.
+// A configuration that can be put in force: read, valid, its certificates and users loaded.
 struct Configuration {
   config::Document document;
   std::map<std::string, certs::Profile> profiles;  // by id
+  std::map<std::string, users::Store> stores;      // by id
+  std::map<std::string, Secret> passwords;         // by connector
   // What works but should not stay so, one per line, as FormatProblems writes it.
   std::string warnings;
 };

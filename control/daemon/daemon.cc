@@ -27,6 +27,9 @@ constexpr Duration kStatusInterval = Seconds(1);
 // What the end may take beyond the limit of a drain, until the service manager ends it for us.
 constexpr Duration kStopMargin = Seconds(10);
 
+// How soon a changed user store is noticed.
+constexpr Duration kUsersInterval = Seconds(2);
+
 // A listener that DefaultDocument adds for IPv6; a host without IPv6 is served all the same.
 constexpr std::string_view kOptionalListener = "listeners[amqp-ipv6]";
 
@@ -77,7 +80,8 @@ absl::Status Daemon::Start() {
   ExpectConnectors();
   std::string problems;
   for (const auto& failure : reconciler_->Reconcile(
-           configuration_.profiles, reconcile::ResourcesOf(configuration_.document))) {
+           {configuration_.profiles, configuration_.stores},
+           reconcile::ResourcesOf(configuration_.document, configuration_.passwords))) {
     if (file_.empty() && failure.path == kOptionalListener) {
       TL_LOG(info, "no IPv6", {"error", View(failure.status.message())});
       continue;
@@ -98,11 +102,12 @@ void Daemon::Serve() {
   TellStatus();
   while (!done_) {
     const ControlLoop::Turn turn =
-        surroundings_.loop.Wait(std::min(shutdown_.deadline(), status_due_));
+        surroundings_.loop.Wait(std::min({shutdown_.deadline(), status_due_, users_due_}));
     if (turn.woken) TakeEvents();
     for (int signal : turn.signals) OnSignal(signal, turn.now);
     Act(shutdown_.OnTime(turn.now));
     if (turn.now >= status_due_) TellStatus();
+    FollowUsers(turn.now);
   }
   const RouterCounters counters = router_->Counters();
   TL_LOG(info, "stopped", {"connections", counters.connections_total},
@@ -163,7 +168,8 @@ void Daemon::Adopt(Configuration configuration) {
   ExpectConnectors();
   size_t failed = 0;
   for (const auto& failure : reconciler_->Reconcile(
-           configuration_.profiles, reconcile::ResourcesOf(configuration_.document))) {
+           {configuration_.profiles, configuration_.stores},
+           reconcile::ResourcesOf(configuration_.document, configuration_.passwords))) {
     ++failed;
     TL_LOG(error, "not applied: stays as it was", {"resource", failure.path},
            {"error", View(failure.status.message())});
@@ -171,6 +177,34 @@ void Daemon::Adopt(Configuration configuration) {
   TakeEvents();
   TellCertificates();
   TL_LOG(info, "reloaded", {"file", file_}, {"not_applied", failed});
+}
+
+// Only looks at files, unless something has changed.
+void Daemon::FollowUsers(Time now) {
+  if (configuration_.stores.empty() || shutdown_.draining()) {
+    users_due_ = kNever;
+    return;
+  }
+  if (users_due_ == kNever) users_due_ = now + kUsersInterval;
+  if (now < users_due_) return;
+  users_due_ = now + kUsersInterval;
+  for (const auto& [id, resource] : configuration_.document.user_stores) {
+    if (users::StampOf(resource.spec()) == reconciler_->UsersStamp(id)) {
+      users_troubles_.erase(id);
+      continue;
+    }
+    absl::StatusOr<users::Store> store = users::LoadStore(resource.spec());
+    absl::Status status = store.ok() ? reconciler_->SetUsers(id, *store) : store.status();
+    if (status.ok()) {
+      users_troubles_.erase(id);
+      TL_LOG(info, "users in force", {"user_store", id}, {"users", store->users->size()});
+      configuration_.stores[id] = *std::move(store);
+    } else if (std::exchange(users_troubles_[id], std::string(status.message())) !=
+               View(status.message())) {
+      TL_LOG(error, "users not read again: those read last stay in force", {"user_store", id},
+             {"error", View(status.message())});
+    }
+  }
 }
 
 void Daemon::WarnOfRestart(const config::Document& wanted) const {

@@ -57,6 +57,7 @@ class Daemon {
   void TellStatus();
   void TellReady() const;
   void TellCertificates();
+  void FollowUsers(Time now);
 
   const Surroundings surroundings_;
   const std::string file_;
@@ -69,6 +70,8 @@ class Daemon {
   Time status_due_ = kNever;  // when the service manager is told what board_ says
   std::string status_told_;
   std::map<std::string, uint64_t> certificates_told_;  // fingerprints, by profile
+  Time users_due_ = kNever;                            // when user stores are looked at again
+  std::map<std::string, std::string> users_troubles_;  // stores that cannot be read, and why
   bool done_ = false;
 };
 

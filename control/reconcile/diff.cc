@@ -26,13 +26,17 @@ void Apply(const std::map<std::string, Spec>& have, const std::map<std::string, 
 
 }  // namespace
 
-Resources ResourcesOf(const config::Document& document) {
+Resources ResourcesOf(const config::Document& document,
+                      const std::map<std::string, Secret>& passwords) {
   Resources resources;
   for (const auto& [id, listener] : document.listeners) {
     resources.listeners[id] = config::ToSpec(listener);
   }
   for (const auto& [id, connector] : document.connectors) {
-    resources.connectors[id] = config::ToSpec(connector, document);
+    ConnectorSpec& spec = resources.connectors[id] = config::ToSpec(connector, document);
+    if (const auto found = passwords.find(id); found != passwords.end()) {
+      spec.sasl_password = found->second;
+    }
   }
   for (const auto& [id, address] : document.addresses) {
     resources.addresses.push_back(config::ToSpec(address));

@@ -6,19 +6,21 @@
 #include <vector>
 
 #include "control/config/document.h"
+#include "router/base/secret.h"
 #include "router/specs.h"
 
 namespace trunkline::reconcile {
 
-// What the router has, or should have, but for TLS, which is named by the specs.
+// What the router has, or should have, but for TLS and users, which are named by the specs.
 struct Resources {
   std::map<std::string, ListenerSpec> listeners;
   std::map<std::string, ConnectorSpec> connectors;
   std::vector<AddressSpec> addresses;
 };
 
-// The resources of a valid document.
-Resources ResourcesOf(const config::Document& document);
+// The resources of a valid document; `passwords` of connectors by their ids.
+Resources ResourcesOf(const config::Document& document,
+                      const std::map<std::string, Secret>& passwords);
 
 struct RemoveListener {
   std::string name;

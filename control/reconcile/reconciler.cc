@@ -7,6 +7,7 @@ namespace trunkline::reconcile {
 namespace {
 
 std::string PathOfTls(const std::string& name) { return absl::StrCat("tls_profiles[", name, "]"); }
+std::string PathOfUsers(const std::string& name) { return absl::StrCat("user_stores[", name, "]"); }
 std::string PathOf(const RemoveConnector& a) { return absl::StrCat("connectors[", a.name, "]"); }
 std::string PathOf(const RemoveListener& a) { return absl::StrCat("listeners[", a.name, "]"); }
 std::string PathOf(const ApplyAddresses&) { return "addresses"; }
@@ -17,10 +18,14 @@ std::string PathOf(const ConnectorSpec& spec) {
 
 }  // namespace
 
-std::vector<Failure> Reconciler::Reconcile(const std::map<std::string, certs::Profile>& profiles,
-                                           const Resources& want) {
+std::vector<Failure> Reconciler::Reconcile(const Named& named, const Resources& want) {
   std::vector<Failure> failures;
-  for (const auto& [name, profile] : profiles) {
+  for (const auto& [name, store] : named.stores) {
+    if (absl::Status status = SetUsers(name, store); !status.ok()) {
+      failures.push_back({PathOfUsers(name), std::move(status)});
+    }
+  }
+  for (const auto& [name, profile] : named.profiles) {
     if (TlsFingerprint(name) == profile.fingerprint) continue;
     if (absl::Status status = router_.SetTls(name, profile.context); status.ok()) {
       tls_[name] = profile.fingerprint;
@@ -37,8 +42,36 @@ std::vector<Failure> Reconciler::Reconcile(const std::map<std::string, certs::Pr
         },
         action);
   }
-  RemoveTls(profiles, failures);
+  RemoveTls(named.profiles, failures);
+  RemoveUsers(named.stores, failures);
   return failures;
+}
+
+absl::Status Reconciler::SetUsers(const std::string& name, const users::Store& store) {
+  if (UsersStamp(name) == store.stamp) return absl::OkStatus();
+  TL_RETURN_IF_ERROR(router_.SetUsers(name, store.users));
+  users_[name] = store.stamp;
+  return absl::OkStatus();
+}
+
+void Reconciler::RemoveUsers(const std::map<std::string, users::Store>& wanted,
+                             std::vector<Failure>& failures) {
+  std::vector<std::string> unwanted;
+  for (const auto& [name, stamp] : users_) {
+    if (!wanted.contains(name)) unwanted.push_back(name);
+  }
+  for (const std::string& name : unwanted) {
+    if (absl::Status status = router_.RemoveUsers(name); status.ok()) {
+      users_.erase(name);
+    } else {
+      failures.push_back({PathOfUsers(name), std::move(status)});
+    }
+  }
+}
+
+uint64_t Reconciler::UsersStamp(const std::string& store) const {
+  const auto found = users_.find(store);
+  return found == users_.end() ? 0 : found->second;
 }
 
 void Reconciler::RemoveTls(const std::map<std::string, certs::Profile>& wanted,

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "control/certs/profile.h"
 #include "control/reconcile/diff.h"
+#include "control/users/store.h"
 #include "router/router.h"
 
 namespace trunkline::reconcile {
@@ -24,17 +25,27 @@ class Reconciler {
  public:
   explicit Reconciler(Router& router) : router_(router) {}  // outlives us
 
-  // Hands over the profiles that differ from those in force, then the resources that do; last go
-  // the profiles that nothing names any more.
-  std::vector<Failure> Reconcile(const std::map<std::string, certs::Profile>& profiles,
-                                 const Resources& want);
+  // What resources name.
+  struct Named {
+    const std::map<std::string, certs::Profile>& profiles;
+    const std::map<std::string, users::Store>& stores;
+  };
+  // Hands over the profiles and user stores that differ from those in force, then the resources
+  // that do; last go the profiles and stores that nothing names any more.
+  std::vector<Failure> Reconcile(const Named& named, const Resources& want);
+  // One user store, if it differs from what is in force.
+  absl::Status SetUsers(const std::string& name, const users::Store& store);
 
   // 0: no profile of this name is in force.
   uint64_t TlsFingerprint(const std::string& profile) const;
+  // Likewise of user stores.
+  uint64_t UsersStamp(const std::string& store) const;
 
  private:
   void RemoveTls(const std::map<std::string, certs::Profile>& wanted,
                  std::vector<Failure>& failures);
+  void RemoveUsers(const std::map<std::string, users::Store>& wanted,
+                   std::vector<Failure>& failures);
   absl::Status Do(const RemoveConnector& action);
   absl::Status Do(const RemoveListener& action);
   absl::Status Do(const ApplyAddresses& action);
@@ -43,7 +54,8 @@ class Reconciler {
 
   Router& router_;
   Resources have_;
-  std::map<std::string, uint64_t> tls_;  // fingerprints in force
+  std::map<std::string, uint64_t> tls_;    // fingerprints in force
+  std::map<std::string, uint64_t> users_;  // stamps in force
 };
 
 }  // namespace trunkline::reconcile

@@ -207,12 +207,17 @@ void SaslClient::OnFrame(Descriptor descriptor, std::string_view body) {
     return Ask({.bytes = *std::move(challenge)});
   }
   if (descriptor != Descriptor::kSaslOutcome) return Abort("unexpected SASL frame");
-  const absl::StatusOr<SaslOutcome> outcome = ParseSaslOutcome(body);
+  absl::StatusOr<SaslOutcome> outcome = ParseSaslOutcome(body);
   if (!outcome.ok()) return Abort("malformed sasl-outcome");
-  code_ = outcome->code;
-  additional_ = outcome->additional_data;
-  if (outcome->code != SaslCode::kOk) return Abort(std::string(TextOf(outcome->code)));
-  state_ = SaslState::kDone;
+  OnOutcome(*std::move(outcome));
+}
+
+// A mechanism may have the server prove something, too.
+void SaslClient::OnOutcome(SaslOutcome outcome) {
+  code_ = outcome.code;
+  if (outcome.code != SaslCode::kOk) return Abort(std::string(TextOf(outcome.code)));
+  if (mechanism_ == kAnonymous || mechanism_ == kExternal) return Finish();
+  Ask({.last = true, .bytes = std::move(outcome.additional_data)});
 }
 
 void SaslClient::OnMechanisms(const SaslMechanisms& offered) {
@@ -250,6 +255,12 @@ void SaslClient::Reply(const std::optional<std::string>& response) {
   std::string body;
   EncodeSaslResponse(response.value_or(std::string()), body);
   WriteFrame(body);
+}
+
+void SaslClient::Finish() {
+  if (state_ != SaslState::kNegotiating) return;
+  state_ = SaslState::kDone;
+  waiting_ = false;
 }
 
 void SaslClient::Fail(std::string error) { Abort(std::move(error)); }

@@ -25,6 +25,7 @@ enum class SaslState : uint8_t {
 struct SaslStep {
   std::string mechanism;
   bool first = false;                // server: the init. Client: before the init, `bytes` is empty
+  bool last = false;                 // client: the server is content; `bytes` came with its outcome
   std::optional<std::string> bytes;  // server: initial response or response; client: challenge
   std::optional<std::string> hostname;  // server, with `first`
 };
@@ -46,7 +47,7 @@ class SaslExchange {
   // Reads whole frames and returns how many bytes they took; the rest has to be presented again,
   // followed by more. Stops behind the last frame of SASL, and where a step waits for its answer.
   size_t Push(std::string_view bytes);
-  // A step that waits for its answer: Reply, or on a server Finish, or Fail. Reported once.
+  // A step that waits for its answer: Reply, Finish or Fail. Reported once.
   bool Next(SaslStep& step);
   // Bytes to be written to the peer; empties the store.
   std::string TakeOutput();
@@ -128,19 +129,20 @@ class SaslClient final : public SaslExchange {
   explicit SaslClient(SaslClientOptions options);
   ~SaslClient() = default;
 
-  // --- answers to a step. The first one is the initial response, absent if the mechanism has none.
+  // --- answers to a step. The first one is the initial response, absent if the mechanism has none;
+  // the last one is Finish or Fail.
   void Reply(const std::optional<std::string>& response);
+  void Finish();
   void Fail(std::string error);
 
   // kFailed by the server's word: its code.
   std::optional<SaslCode> code() const { return code_; }
-  // Data that came with the outcome.
-  const std::optional<std::string>& additional() const { return additional_; }
 
  private:
   void OnHeader() override {}
   void OnFrame(Descriptor descriptor, std::string_view body) override;
   void OnMechanisms(const SaslMechanisms& offered);
+  void OnOutcome(SaslOutcome outcome);
   void OnPlainChallenge();
   void WriteInit(const std::optional<std::string>& response);
 
@@ -150,7 +152,6 @@ class SaslClient final : public SaslExchange {
   SaslClientOptions options_;
   bool init_sent_ = false;
   std::optional<SaslCode> code_;
-  std::optional<std::string> additional_;
 };
 
 }  // namespace trunkline::amqp

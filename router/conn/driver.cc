@@ -129,7 +129,10 @@ void Driver::Impl::ConsumePlain(size_t n) {
     const size_t part = std::min(n, greeting_.size());
     n -= part;
     greeting_.erase(0, part);
-    if (greeting_.empty()) std::string().swap(greeting_);
+    if (greeting_.empty()) {
+      Wipe(greeting_);
+      std::string().swap(greeting_);
+    }
   }
   if (n > 0) engine_->output().Consume(n);
 }
@@ -191,10 +194,16 @@ Time Driver::Impl::Tick(Time now) {
 
 Time Driver::Impl::TickHandshake(Time now) {
   if (!early_ || phase_ != Phase::kHandshake) return kNever;
+  const Time denial = early_->handshake.Tick(now);
+  if (early_->handshake.state() == Handshake::State::kFailed) {
+    bridge_.Touch();
+    FollowHandshake();
+    return kNever;
+  }
   const Duration limit = early_->options.handshake_timeout;
-  if (limit == Duration{}) return kNever;
+  if (limit == Duration{}) return denial;
   if (early_->deadline == kNever) early_->deadline = now + limit;
-  if (now < early_->deadline) return early_->deadline;
+  if (now < early_->deadline) return std::min(denial, early_->deadline);
   constexpr std::string_view kText = "Timeout waiting for initial handshake";
   error_ = kText;
   workspace_.stats.handshake_timeouts.Add();
@@ -233,6 +242,7 @@ void Driver::Flush(Time now) { impl_->Flush(now); }
 int Driver::Gather(struct iovec* out, int max) { return impl_->Gather(out, max); }
 bool Driver::Wrote(size_t n) { return impl_->Wrote(n); }
 bool Driver::HasOutput() const { return impl_->HasOutput(); }
+void Driver::Answer(AuthAnswer answer, Time now) { impl_->Answer(std::move(answer), now); }
 Time Driver::Tick(Time now) { return impl_->Tick(now); }
 void Driver::Close(const amqp::Condition& error, EndReason reason) { impl_->Close(error, reason); }
 void Driver::Quiesce() { impl_->Quiesce(); }

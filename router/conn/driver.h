@@ -10,9 +10,12 @@
 
 #include "absl/types/span.h"
 #include "router/amqp/types.h"
+#include "router/base/secret.h"
 #include "router/base/time.h"
+#include "router/conn/authenticator.h"
 #include "router/conn/workspace.h"
 #include "router/core/shard.h"
+#include "router/sasl/users.h"
 #include "router/tls/stage.h"
 
 namespace trunkline::conn {
@@ -28,12 +31,16 @@ struct DriverOptions {
   std::shared_ptr<const tls::Context> tls;  // null: plaintext
   tls::ServerOptions tls_server;
   tls::ClientOptions tls_client;
-  // Accepted: empty offers ANONYMOUS and, to a verified certificate, EXTERNAL. Dialled: empty is
-  // ANONYMOUS.
-  std::vector<std::string> sasl_mechanisms;
-  bool require_sasl = false;   // no bare AMQP header, no ANONYMOUS
-  Duration idle_timeout;       // zero: none
-  Duration handshake_timeout;  // until the AMQP open; zero: none
+  std::vector<std::string> sasl_mechanisms;  // empty: see OfferedMechanisms, UsableMechanisms
+  bool require_sasl = false;                 // no bare AMQP header, no ANONYMOUS
+  bool allow_insecure_plain = false;         // passwords may go over the wire as they are
+  std::shared_ptr<const sasl::Users> users;  // accepted: null, nobody has a password
+  std::string peer_address;                  // accepted: whose failed logins are limited
+  std::string sasl_user;                     // dialled: empty, we have no password
+  Secret sasl_password;
+  Authenticator* authenticator = nullptr;  // outlives the driver; null: passwords are of no use
+  Duration idle_timeout;                   // zero: none
+  Duration handshake_timeout;              // until the AMQP open; zero: none
   uint32_t max_frame_size = 16384;
   uint16_t channel_max = 32767;
   uint32_t session_window_bytes = 1u << 20;
@@ -82,8 +89,11 @@ class Driver {
   bool Wrote(size_t n);
   bool HasOutput() const;
 
+  // The answer to a step that was posted to the authenticator.
+  void Answer(AuthAnswer answer, Time now);
+
   // Time-outs and heartbeats; returns the next deadline. To be called once after construction,
-  // after Close, when the phase changed, and at the deadline.
+  // after Answer and Close, when the phase changed, and at the deadline.
   Time Tick(Time now);
 
   // AMQP close with `error`; kClosed once the peer answered or is given up (5 s). `reason` counts.

@@ -37,6 +37,7 @@ class Driver::Impl {
   bool Wrote(size_t n);
   bool HasOutput() const;
 
+  void Answer(AuthAnswer answer, Time now);
   Time Tick(Time now);
   void Close(const amqp::Condition& error, EndReason reason);
   void Quiesce() { bridge_.Quiesce(); }
@@ -66,7 +67,8 @@ class Driver::Impl {
   void ParseTls(Time now);
   void ParsePlain(Time now);
   void StartHandshake();
-  void PushHandshake();
+  void PushHandshake(Time now);
+  void FollowHandshake();
   void StartEngine();
   void ParseFrames(Time now);
   bool OnEvents();

@@ -40,6 +40,7 @@ void Driver::Impl::Received(size_t n) {
 // What was received in this turn is parsed before it would have to be moved to make room.
 bool Driver::Impl::WantsInput() const {
   if (input_ended_ || OutputBytes() >= kOutputStop) return false;
+  if (early_ && early_->handshake.IsWaiting()) return false;
   if (!unparsed_) return true;
   return tls_ ? tls_->HasRoomInPlace() : plain_.HasRoomInPlace();
 }
@@ -72,7 +73,7 @@ void Driver::Impl::ParseTls(Time now) {
 
 void Driver::Impl::ParsePlain(Time now) {
   if (phase_ == Phase::kClosed) return plain_.Clear();
-  if (!engine_) PushHandshake();
+  if (!engine_) PushHandshake(now);
   if (engine_) ParseFrames(now);
 }
 
@@ -90,9 +91,21 @@ void Driver::Impl::StartHandshake() {
   greeting_ += early_->handshake.TakeOutput();
 }
 
-void Driver::Impl::PushHandshake() {
+void Driver::Impl::PushHandshake(Time now) {
+  plain_.Consume(static_cast<uint32_t>(early_->handshake.Push(plain_.bytes().view(), now)));
+  FollowHandshake();
+}
+
+void Driver::Impl::Answer(AuthAnswer answer, Time now) {
+  if (engine_ || phase_ != Phase::kHandshake) return;  // given up meanwhile
+  bridge_.Touch();
+  early_->handshake.Take(std::move(answer), now);
+  ParsePlain(now);  // what came after the step
+  Parse(now);
+}
+
+void Driver::Impl::FollowHandshake() {
   Handshake& handshake = early_->handshake;
-  plain_.Consume(static_cast<uint32_t>(handshake.Push(plain_.bytes().view())));
   greeting_ += handshake.TakeOutput();
   if (handshake.state() != Handshake::State::kNegotiating) CountHandshake();
   if (handshake.state() == Handshake::State::kFailed) return Fail(handshake.error());

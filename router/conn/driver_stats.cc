@@ -23,8 +23,13 @@ void Driver::Impl::CountHandshake() {
   Mechanism mechanism = Mechanism::kOther;
   if (name == "ANONYMOUS") mechanism = Mechanism::kAnonymous;
   if (name == "EXTERNAL") mechanism = Mechanism::kExternal;
+  if (name == "PLAIN") mechanism = Mechanism::kPlain;
+  if (name == "SCRAM-SHA-1") mechanism = Mechanism::kScramSha1;
+  if (name == "SCRAM-SHA-256") mechanism = Mechanism::kScramSha256;
+  ConnStats& stats = workspace_.stats;
   const bool ok = early_->handshake.state() == Handshake::State::kDone;
-  ConnStats::Count(ok ? workspace_.stats.sasl_ok : workspace_.stats.sasl_failed, mechanism);
+  const bool denied = !early_->handshake.IsOurFault();
+  ConnStats::Count(ok ? stats.sasl_ok : denied ? stats.sasl_denied : stats.sasl_error, mechanism);
 }
 
 void Driver::Impl::CountEnd(EndReason reason) {

@@ -30,8 +30,15 @@ enum class EndReason : uint8_t {
 };
 inline constexpr size_t kEndReasons = 6;
 
-enum class Mechanism : uint8_t { kAnonymous, kExternal, kOther };  // or none in common
-inline constexpr size_t kMechanisms = 3;
+enum class Mechanism : uint8_t {
+  kAnonymous,
+  kExternal,
+  kPlain,
+  kScramSha1,
+  kScramSha256,
+  kOther,  // or none in common
+};
+inline constexpr size_t kMechanisms = 6;
 
 // What happened to the connections of one worker since start, by their drivers. Written by the
 // worker, read by anyone.
@@ -46,7 +53,8 @@ struct ConnStats {
   amqp::FaultCounts faults;  // what peers that speak AMQP did wrong
   std::array<std::array<Counter, tls::kHandshakeResults>, 2> tls_handshakes;  // [inbound][result]
   std::array<Counter, kMechanisms> sasl_ok;
-  std::array<Counter, kMechanisms> sasl_failed;
+  std::array<Counter, kMechanisms> sasl_denied;  // by what the peer said
+  std::array<Counter, kMechanisms> sasl_error;   // here: too much to do, or a store that fails
 
   template <size_t kSize, typename Kind>
   static void Count(std::array<Counter, kSize>& counters, Kind kind) {

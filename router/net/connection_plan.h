@@ -17,10 +17,13 @@ struct ConnectionPlan {
   // Inbound.
   tls::ServerOptions tls_server;
   bool require_sasl = false;
+  std::string user_store;
 
   // Dialled.
   std::string hostname;  // open.hostname
   tls::ClientOptions tls_client;
+  std::string sasl_user;
+  Secret sasl_password;
 };
 
 }  // namespace trunkline::net

@@ -31,6 +31,8 @@ std::shared_ptr<const ConnectionPlan> PlanFor(const ConnectorSpec& spec, const H
   plan->hostname = host.host;
   plan->tls_client.server_name = spec.server_name.empty() ? host.host : spec.server_name;
   plan->tls_client.verify_hostname = spec.verify_hostname;
+  plan->sasl_user = spec.sasl_user;
+  plan->sasl_password = spec.sasl_password;
   return plan;
 }
 

@@ -28,6 +28,7 @@ std::shared_ptr<const ConnectionPlan> PlanFor(const ListenerSpec& spec) {
   plan->inbound = true;
   plan->connection = spec.connection;
   plan->require_sasl = spec.require_sasl;
+  plan->user_store = spec.user_store;
   switch (spec.tls_client_auth) {
     case TlsClientAuth::kNone:
       plan->tls_server.client_auth = tls::ClientAuth::kNone;

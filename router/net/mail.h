@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "router/amqp/types.h"
+#include "router/conn/authenticator.h"
 #include "router/core/envelope.h"
 #include "router/core/ids.h"
 #include "router/core/outbox.h"
@@ -44,8 +45,12 @@ struct CloseAll {
 };
 // No more credit to producers.
 struct Quiesce {};
-using Mail =
-    std::variant<std::monostate, core::Envelope, NewConnection, CloseConnection, CloseAll, Quiesce>;
+// From the auth pool, by way of the pilot.
+struct Authenticated {
+  conn::AuthAnswer answer;
+};
+using Mail = std::variant<std::monostate, core::Envelope, NewConnection, CloseConnection, CloseAll,
+                          Quiesce, Authenticated>;
 
 // --- worker to pilot
 

@@ -15,6 +15,7 @@
 #include "router/base/memory_budget.h"
 #include "router/base/thread.h"
 #include "router/net/admission.h"
+#include "router/net/auth_pool.h"
 #include "router/net/dialer.h"
 #include "router/net/drain.h"
 #include "router/net/listener.h"
@@ -61,6 +62,8 @@ class Pilot::Impl {
   void RemoveConnector(const std::string& name, Done done);
   void SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context, Done done);
   void RemoveTls(const std::string& profile, Done done);
+  void SetUsers(const std::string& store, std::shared_ptr<const sasl::Users> users, Done done);
+  void RemoveUsers(const std::string& store, Done done);
   void Drain(Duration limit);
 
  private:
@@ -109,6 +112,7 @@ class Pilot::Impl {
   ReportBox reports_;
   Publisher publisher_;
   MemoryBudget budget_;
+  AuthPool auth_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<uint64_t> load_;  // connections by worker
 
@@ -136,6 +140,12 @@ Pilot::Impl::Impl(Options options)
     : options_(std::move(options)),
       publisher_(options_.settings, static_cast<size_t>(options_.workers), options_.hash_seed),
       budget_(options_.memory_budget_bytes),
+      auth_(static_cast<size_t>(options_.workers),
+            [this](core::ShardId shard, conn::AuthAnswer answer) {
+              // Behind a pointer, as what is posted has to be copyable.
+              auto mail = std::make_shared<Authenticated>(Authenticated{std::move(answer)});
+              Post([this, shard, mail] { workers_[shard]->mailbox().Post(std::move(*mail)); });
+            }),
       admission_(io_, options_.spec.max_connections) {
   std::vector<Mailbox*> mailboxes;
   for (int i = 0; i < options_.workers; ++i) {
@@ -146,6 +156,7 @@ Pilot::Impl::Impl(Options options)
     worker.seed = options_.seed + static_cast<uint64_t>(i);
     worker.workers = static_cast<size_t>(options_.workers);
     worker.budget = &budget_;
+    worker.authenticator = &auth_.Desk(worker.id);
     worker.report = [this](std::vector<Report> reports) {
       if (reports_.Put(std::move(reports))) Post([this] { TakeReports(); });
     };
@@ -159,6 +170,7 @@ Pilot::Impl::Impl(Options options)
 
 void Pilot::Impl::Start() {
   for (auto& worker : workers_) worker->Start();
+  auth_.Start();
   thread_ = std::thread([this] {
     BeginThread("tl-pilot", ThreadClass::kService);
     io_.run();
@@ -174,6 +186,7 @@ void Pilot::Impl::Stop() {
     io_.stop();
   });
   thread_.join();
+  auth_.Stop();
   for (auto& worker : workers_) worker->AskToStop();
   for (auto& worker : workers_) worker->Stop();
   Worker::End(workers_);
@@ -246,6 +259,10 @@ absl::Status Pilot::Impl::CheckProfile(const ConnectionSpec& spec) const {
 void Pilot::Impl::Apply(const ListenerSpec& spec, Done done) {
   absl::Status status = CheckRunning();
   if (status.ok()) status = CheckProfile(spec.connection);
+  if (status.ok() && !spec.user_store.empty() && !publisher_.HasUsers(spec.user_store)) {
+    status = absl::NotFoundError(
+        absl::StrCat("user_store: \"", spec.user_store, "\" does not exist"));
+  }
   if (status.ok() && dialers_.contains(spec.name)) {
     status = absl::AlreadyExistsError(absl::StrCat("name: \"", spec.name, "\" is a connector"));
   }
@@ -320,6 +337,25 @@ void Pilot::Impl::RemoveTls(const std::string& profile, Done done) {
     if (dialer->spec().connection.tls_profile == profile) return refuse("connector", name);
   }
   publisher_.RemoveTls(profile);
+  Await(publisher_.Publish(), std::move(done));
+}
+
+void Pilot::Impl::SetUsers(const std::string& store, std::shared_ptr<const sasl::Users> users,
+                           Done done) {
+  publisher_.SetUsers(store, std::move(users));
+  Await(publisher_.Publish(), std::move(done));
+}
+
+void Pilot::Impl::RemoveUsers(const std::string& store, Done done) {
+  if (!publisher_.HasUsers(store)) {
+    return done(absl::NotFoundError(absl::StrCat("user store \"", store, "\" does not exist")));
+  }
+  for (const auto& [name, listener] : listeners_) {
+    if (listener->spec().user_store != store) continue;
+    return done(absl::FailedPreconditionError(
+        absl::StrCat("user store \"", store, "\" is used by listener \"", name, "\"")));
+  }
+  publisher_.RemoveUsers(store);
   Await(publisher_.Publish(), std::move(done));
 }
 
@@ -551,6 +587,13 @@ void Pilot::SetTls(const std::string& profile, std::shared_ptr<const tls::Contex
 }
 void Pilot::RemoveTls(const std::string& profile, Done done) {
   impl_->RemoveTls(profile, std::move(done));
+}
+void Pilot::SetUsers(const std::string& store, std::shared_ptr<const sasl::Users> users,
+                     Done done) {
+  impl_->SetUsers(store, std::move(users), std::move(done));
+}
+void Pilot::RemoveUsers(const std::string& store, Done done) {
+  impl_->RemoveUsers(store, std::move(done));
 }
 void Pilot::Drain(Duration limit) { impl_->Drain(limit); }
 

@@ -61,6 +61,8 @@ class Pilot {
   void RemoveConnector(const std::string& name, Done done);
   void SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context, Done done);
   void RemoveTls(const std::string& profile, Done done);
+  void SetUsers(const std::string& store, std::shared_ptr<const sasl::Users> users, Done done);
+  void RemoveUsers(const std::string& store, Done done);
   void Drain(Duration limit);
 
  private:

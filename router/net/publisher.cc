@@ -50,6 +50,13 @@ void Publisher::SetTls(const std::string& profile, std::shared_ptr<const tls::Co
 
 void Publisher::RemoveTls(const std::string& profile) { changed_ |= tls_.erase(profile) > 0; }
 
+void Publisher::SetUsers(const std::string& store, std::shared_ptr<const sasl::Users> users) {
+  users_[store] = std::move(users);
+  changed_ = true;
+}
+
+void Publisher::RemoveUsers(const std::string& store) { changed_ |= users_.erase(store) > 0; }
+
 uint64_t Publisher::Publish() {
   changed_ |= builder_.Update(directory_);
   if (std::exchange(changed_, false)) {
@@ -71,7 +78,11 @@ uint64_t Publisher::Publish() {
 void Publisher::MakeView() {
   const uint64_t version = publication_.Publish();
   views_[version] = std::make_unique<const View>(
-      View{.version = version, .routes = builder_.table(), .settings = settings_, .tls = tls_});
+      View{.version = version,
+           .routes = builder_.table(),
+           .settings = settings_,
+           .tls = tls_,
+           .users = users_});
 }
 
 void Publisher::Take(const ViewLeft& left) {

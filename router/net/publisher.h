@@ -39,6 +39,9 @@ class Publisher {
   void SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context);
   void RemoveTls(const std::string& profile);
   bool HasTls(const std::string& profile) const { return tls_.contains(profile); }
+  void SetUsers(const std::string& store, std::shared_ptr<const sasl::Users> users);
+  void RemoveUsers(const std::string& store);
+  bool HasUsers(const std::string& store) const { return users_.contains(store); }
 
   // Puts a new View into every slot if anything changed; then, and only then, says to the consumers
   // that they can be reached. Returns the version in force.
@@ -60,7 +63,8 @@ class Publisher {
   mesh::Publication publication_;
   std::shared_ptr<const core::AddressSettings> settings_;
   TlsProfiles tls_;
-  bool changed_ = false;  // settings or certificates
+  UserStores users_;
+  bool changed_ = false;  // settings, certificates or users
   std::vector<core::OutLinkRef> ready_;
   StuckLog stuck_log_;
   std::map<uint64_t, std::unique_ptr<const View>> views_;

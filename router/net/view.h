@@ -7,15 +7,18 @@
 #include "absl/container/flat_hash_map.h"
 #include "router/core/address.h"
 #include "router/core/route_table.h"
+#include "router/sasl/users.h"
 #include "router/tls/context.h"
 
 namespace trunkline::net {
 
 // TLS contexts by profile name.
 using TlsProfiles = absl::flat_hash_map<std::string, std::shared_ptr<const tls::Context>>;
+// Users by store name.
+using UserStores = absl::flat_hash_map<std::string, std::shared_ptr<const sasl::Users>>;
 
 // All that a worker knows of the world, published as one value: a worker holds exactly one View for
-// a whole turn, so routes, settings and certificates never tear.
+// a whole turn, so routes, settings, certificates and users never tear.
 //
 // Made by the pilot, never changed after it was published, freed by the pilot when no worker reads
 // it any more: a worker never destroys a large table.
@@ -24,6 +27,7 @@ struct View {
   core::RouteTable routes;
   std::shared_ptr<const core::AddressSettings> settings;
   TlsProfiles tls;
+  UserStores users;
 };
 
 }  // namespace trunkline::net

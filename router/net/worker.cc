@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "router/amqp/codec.h"
 #include "router/base/log.h"
+#include "router/net/login_limit.h"
 #include "router/base/thread.h"
 
 namespace trunkline::net {
@@ -213,7 +214,8 @@ void Worker::TakeMail(Time now) {
                [&](NewConnection&& mail) { arrivals_.push_back(std::move(mail)); },
                [&](CloseConnection&& mail) { Take(mail, now); },
                [&](CloseAll&& mail) { Take(mail, now); },
-               [&](Quiesce&&) { TakeQuiesce(); }};
+               [&](Quiesce&&) { TakeQuiesce(); },
+               [&](Authenticated&& mail) { Take(std::move(mail), now); }};
   const Mailbox::Drained drained = mailbox_.Drain(
       kPilotMailQuantum, kMailQuantum, [&](Mail&& mail) { std::visit(take, std::move(mail)); },
       [&](core::ShardId from, core::Envelope&& mail) { shard_->Accept(from, std::move(mail)); });
@@ -274,6 +276,14 @@ conn::DriverOptions Worker::OptionsFor(const Socket& socket, uint64_t tag) const
   options.tls_client = plan.tls_client;
   options.sasl_mechanisms = spec.sasl_mechanisms;
   options.require_sasl = plan.require_sasl;
+  options.allow_insecure_plain = spec.allow_insecure_plain;
+  if (const auto found = view_->users.find(plan.user_store); found != view_->users.end()) {
+    options.users = found->second;
+  }
+  options.peer_address = HostOf(socket.peer());
+  options.sasl_user = plan.sasl_user;
+  options.sasl_password = plan.sasl_password;
+  options.authenticator = options_.authenticator;
   options.idle_timeout = spec.idle_timeout;
   options.handshake_timeout = spec.handshake_timeout;
   options.max_frame_size = spec.max_frame_size;
@@ -311,6 +321,16 @@ void Worker::TakeQuiesce() {
     socket.driver().Quiesce();
     Enlist(handle, socket);
   });
+}
+
+void Worker::Take(Authenticated&& mail, Time now) {
+  const auto handle = Handle<Socket>::Unpack(mail.answer.tag);
+  Socket* socket = sockets_.Find(handle);
+  if (socket == nullptr || socket->lingering()) return;  // it went while its login was looked at
+  login_log_.Note(socket->plan().owner, socket->peer(), mail.answer, now);
+  socket->driver().Answer(std::move(mail.answer), now);
+  Arm(handle, *socket, socket->driver().Tick(now));
+  Enlist(handle, *socket);
 }
 
 void Worker::CloseSocket(Handle<Socket> handle, Socket& socket, const amqp::Condition& error,

@@ -17,6 +17,7 @@
 #include "router/base/timer_wheel.h"
 #include "router/conn/workspace.h"
 #include "router/core/shard.h"
+#include "router/net/login_log.h"
 #include "router/net/longest.h"
 #include "router/net/mailbox.h"
 #include "router/net/poller.h"
@@ -31,6 +32,7 @@ struct WorkerOptions {
   uint64_t seed = 0;
   size_t workers = 1;              // of the router
   MemoryBudget* budget = nullptr;  // of the process; outlives the worker
+  conn::Authenticator* authenticator = nullptr;  // likewise
   // Takes what a turn has for the pilot, on the worker's thread; must not block.
   std::function<void(std::vector<Report>)> report;
 };
@@ -132,6 +134,7 @@ class Worker {
   void Take(const CloseConnection& close, Time now);
   void Take(const CloseAll& close, Time now);
   void TakeQuiesce();
+  void Take(Authenticated&& mail, Time now);
 
   void SetUp(NewConnection&& connection, Time now);
   conn::DriverOptions OptionsFor(const Socket& socket, uint64_t tag) const;
@@ -176,6 +179,7 @@ class Worker {
   std::vector<Handle<Socket>> flushing_;
   std::vector<uint64_t> touched_;
   std::vector<Report> reports_;
+  LoginLog login_log_;
   std::deque<NewConnection> arrivals_;  // not set up yet
   std::deque<Handle<Socket>> chores_;   // not open, or not any more
   bool work_left_ = false;

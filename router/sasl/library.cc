@@ -9,6 +9,8 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -113,17 +115,6 @@ bool Contains(const std::vector<std::string>& list, std::string_view text) {
 }
 
 }  // namespace
-
-const std::vector<std::string>& PasswordMechanisms() {
-  static const auto* const mechanisms = new std::vector<std::string>{
-      "SCRAM-SHA-512", "SCRAM-SHA-384", "SCRAM-SHA-256", "SCRAM-SHA-224", "SCRAM-SHA-1",
-      "DIGEST-MD5",    "CRAM-MD5",      "PLAIN",         "LOGIN"};
-  return *mechanisms;
-}
-
-bool IsPlaintext(std::string_view mechanism) {
-  return mechanism == "PLAIN" || mechanism == "LOGIN";
-}
 
 absl::Status Load() {
   static const auto* const status = new absl::Status(LoadOnce());

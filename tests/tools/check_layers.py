@@ -26,7 +26,7 @@ ALLOWED = {
                                    "router/mesh", "router/conn"],
     "router": BASE + FACADE + ["router/net", "router/core", "router/tls", "router/sasl"],
     "control/config": FACADE + ["router/base", "router/tls/bundle.h", "router/tls/context.h",
-                                "router/tls/identity.h", "proto"],
+                                "router/tls/identity.h", "router/sasl/mechanisms.h", "proto"],
     "control/certs": FACADE + ["router/base", "router/tls/bundle.h", "router/tls/context.h",
                                "control/config", "proto"],
     "control/users": FACADE + ["router/base", "router/sasl/users.h", "router/sasl/library.h",

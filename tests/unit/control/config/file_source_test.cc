@@ -51,6 +51,8 @@ listeners:
     tls_client_auth: require
     sasl_mechanisms: [EXTERNAL]
     require_sasl: true
+    user_store: clients
+    allow_insecure_plain: true
     idle_timeout: 1m30s
     initial_handshake_timeout: 250ms
     max_frame_size: 65536
@@ -61,6 +63,12 @@ listeners:
     max_connections: 10
     max_unopened_per_address: 5
     max_message_size: 1048576
+user_stores:
+  - name: clients
+    directory: users
+    realm: myrouter
+  - name: berkeley
+    sasldb_file: /abs/sasldb2
 tls_profiles:
   - name: service
     certificate_file: tls.crt
@@ -83,6 +91,9 @@ connectors:
     verify_hostname: false
     server_name: broker
     sasl_mechanisms: [EXTERNAL, ANONYMOUS]
+    sasl_user: router
+    sasl_password_file: broker.password
+    allow_insecure_plain: true
     connect_timeout: 1s
     initial_handshake_timeout: 0s
     idle_timeout: 0s
@@ -121,6 +132,12 @@ TEST(FileSource, ReadsEveryField) {
   EXPECT_EQ(profile.certificate_file(), "/etc/t/tls.crt");
   EXPECT_EQ(profile.private_key_file(), "/abs/tls.key");
   EXPECT_EQ(profile.ca_file(), "/etc/t/../ca.crt");
+  EXPECT_EQ(listener.spec().user_store(), "userStores/clients");
+  EXPECT_EQ(document.user_stores.at("clients").name(), "userStores/clients");
+  EXPECT_EQ(document.user_stores.at("clients").spec().directory(), "/etc/t/users");
+  EXPECT_EQ(document.user_stores.at("clients").spec().realm(), "myrouter");
+  EXPECT_EQ(document.user_stores.at("berkeley").spec().sasldb_file(), "/abs/sasldb2");
+  EXPECT_EQ(document.connectors.at("broker").spec().sasl_password_file(), "/etc/t/broker.password");
   EXPECT_EQ(document.connectors.at("broker").spec().backoff().failover().nanos(), 70'000'000);
   EXPECT_TRUE(document.connectors.at("broker").spec().has_verify_hostname());
   EXPECT_EQ(document.addresses.at("news").spec().priority(), 9u);
@@ -188,7 +205,7 @@ INSTANTIATE_TEST_SUITE_P(
         Golden{"lisners: []", "f.yaml:1:1: lisners: unknown key; did you mean \"listeners\"?\n"},
         Golden{"xyzzy: 1",
                "f.yaml:1:1: xyzzy: unknown key; known are router, log, listeners, connectors, "
-               "tls_profiles, addresses\n"},
+               "tls_profiles, user_stores, addresses\n"},
         Golden{"router: {<<: {id: a}}",
                "f.yaml:1:10: router.<<: merge keys are not supported; an alias stands for a whole "
                "value\n"},
@@ -241,8 +258,7 @@ INSTANTIATE_TEST_SUITE_P(
         Golden{"listeners:\n  - name: a\n    sasl_mechanisms: PLAIN\n",
                "f.yaml:3:22: listeners[a].sasl_mechanisms: must be a list, not a plain value\n"},
         Golden{"listeners:\n  - name: a\n    sasl_mechanisms: [ANONYMOUS, PLAIN]\n",
-               "f.yaml:3:34: listeners[a].sasl_mechanisms[1]: \"PLAIN\" is not one of ANONYMOUS, "
-               "EXTERNAL\n"},
+               "f.yaml:3:34: listeners[a].sasl_mechanisms[1]: PLAIN needs a user_store\n"},
         Golden{"listeners:\n  - name: a\n    tls_profile: b\n",
                "f.yaml:3:18: listeners[a].tls_profile: there is no TLS profile \"b\"\n"},
         Golden{"connectors:\n  - name: a\n", "f.yaml:2:5: connectors[a].host: is required\n"},

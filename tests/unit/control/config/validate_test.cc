@@ -179,8 +179,12 @@ TEST(Validate, ChecksMechanisms) {
               ElementsAre("listeners[l].sasl_mechanisms[0]: EXTERNAL needs a tls_profile and "
                           "tls_client_auth request or require"));
   EXPECT_THAT(Wrong([](Document& d) { Listener(d).add_sasl_mechanisms("PLAIN"); }),
-              ElementsAre("listeners[l].sasl_mechanisms[0]: \"PLAIN\" is not one of "
-                          "ANONYMOUS, EXTERNAL"));
+              ElementsAre("listeners[l].sasl_mechanisms[0]: PLAIN needs a user_store"));
+  EXPECT_THAT(Wrong([](Document& d) { Listener(d).add_sasl_mechanisms("SCRAM-SHA-257"); }),
+              ElementsAre("listeners[l].sasl_mechanisms[0]: \"SCRAM-SHA-257\" is not one of "
+                          "ANONYMOUS, EXTERNAL, SCRAM-SHA-512, SCRAM-SHA-384, SCRAM-SHA-256, "
+                          "SCRAM-SHA-224, SCRAM-SHA-1, DIGEST-MD5, CRAM-MD5, PLAIN, LOGIN; did you "
+                          "mean \"SCRAM-SHA-256\"?"));
   EXPECT_THAT(Wrong([](Document& d) {
                 Connector(d).add_sasl_mechanisms("ANONYMOUS");
                 Connector(d).add_sasl_mechanisms("ANONYMOUS");
@@ -195,10 +199,67 @@ TEST(Validate, ChecksMechanisms) {
                           "certificate_file"));
 }
 
+// Users in a directory, and a listener for them.
+v1::ListenerSpec& ListenerWithUsers(Document& d) {
+  v1::UserStore& store = d.user_stores["u"];
+  store.set_name("userStores/u");
+  store.mutable_spec()->set_directory("users");
+  Listener(d).set_user_store("userStores/u");
+  return Listener(d);
+}
+
+TEST(Validate, ChecksWhatPasswordsNeed) {
+  EXPECT_THAT(Wrong([](Document& d) { ListenerWithUsers(d).set_require_sasl(true); }), IsEmpty());
+  EXPECT_THAT(Wrong([](Document& d) {
+                ListenerWithUsers(d).clear_tls_profile();
+                Listener(d).add_sasl_mechanisms("SCRAM-SHA-256");
+                Listener(d).add_sasl_mechanisms("PLAIN");
+              }),
+              ElementsAre("listeners[l].sasl_mechanisms[1]: PLAIN needs a tls_profile, or "
+                          "allow_insecure_plain: true"));
+  EXPECT_THAT(Wrong([](Document& d) {
+                ListenerWithUsers(d).clear_tls_profile();
+                Listener(d).add_sasl_mechanisms("PLAIN");
+                Listener(d).set_allow_insecure_plain(true);
+              }),
+              IsEmpty());
+  EXPECT_THAT(Wrong([](Document& d) { ListenerWithUsers(d).set_user_store("userStores/v"); }),
+              ElementsAre("listeners[l].user_store: there is no user store \"v\""));
+  EXPECT_THAT(Wrong([](Document& d) { Listener(d).set_allow_insecure_plain(true); }),
+              ElementsAre("listeners[l].allow_insecure_plain: needs a user_store"));
+  EXPECT_THAT(Wrong([](Document& d) { Connector(d).set_sasl_user("me"); }),
+              ElementsAre("connectors[c].sasl_user: needs sasl_password_file"));
+  EXPECT_THAT(Wrong([](Document& d) { Connector(d).set_sasl_password_file("pw"); }),
+              ElementsAre("connectors[c].sasl_password_file: needs sasl_user"));
+  EXPECT_THAT(Wrong([](Document& d) { Connector(d).add_sasl_mechanisms("SCRAM-SHA-1"); }),
+              ElementsAre("connectors[c].sasl_mechanisms[0]: SCRAM-SHA-1 needs sasl_user and "
+                          "sasl_password_file"));
+}
+
+TEST(Validate, ChecksUserStores) {
+  const std::string one = "exactly one of directory and sasldb_file must be set";
+  EXPECT_THAT(Wrong([](Document& d) {
+                ListenerWithUsers(d);
+                d.user_stores["u"].mutable_spec()->set_sasldb_file("db");
+              }),
+              ElementsAre("user_stores[u].sasldb_file: " + one));
+  EXPECT_THAT(Wrong([](Document& d) {
+                ListenerWithUsers(d);
+                d.user_stores["u"].mutable_spec()->clear_directory();
+              }),
+              ElementsAre("user_stores[u]: " + one));
+  EXPECT_THAT(Wrong([](Document& d) {
+                ListenerWithUsers(d);
+                d.user_stores["u"].mutable_spec()->set_realm("a@b");
+              }),
+              ElementsAre("user_stores[u].realm: must not hold blanks or \"@\""));
+}
+
 TEST(Validate, RefusesToRequireWhatNobodyCanDo) {
   const std::string refused =
-      "listeners[l].require_sasl: nobody could authenticate: it needs EXTERNAL, so a tls_profile "
-      "and tls_client_auth";
+      "listeners[l].require_sasl: nobody could authenticate: it needs a user_store, or EXTERNAL, "
+      "so "
+      "a tls_profile and tls_client_auth";
   EXPECT_THAT(Wrong([](Document& d) { Listener(d).set_require_sasl(true); }), ElementsAre(refused));
   EXPECT_THAT(Wrong([](Document& d) {
                 Listener(d).set_require_sasl(true);

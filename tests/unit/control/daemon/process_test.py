@@ -117,6 +117,10 @@ class ProcessTest(unittest.TestCase):
 
     def test_every_sample_is_good(self):
         self.certificate()
+        (self.folder / "users").mkdir()
+        for secret in ("users/admin", "broker.password"):
+            (self.folder / secret).write_text("sesame\n")
+            (self.folder / secret).chmod(0o600)
         samples = sorted(pathlib.Path(SAMPLES).glob("*.yaml"))
         self.assertGreaterEqual(len(samples), 5)
         for sample in samples:

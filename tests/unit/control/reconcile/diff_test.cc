@@ -56,7 +56,7 @@ TEST(Diff, AppliesOnlyWhatChanged) {
 }
 
 TEST(Resources, AreThoseOfTheDocument) {
-  const Resources resources = ResourcesOf(config::DefaultDocument());
+  const Resources resources = ResourcesOf(config::DefaultDocument(), {});
   EXPECT_EQ(resources.listeners.at("amqp").host, "127.0.0.1");
   EXPECT_EQ(resources.listeners.at("amqp-ipv6").host, "::1");
   EXPECT_EQ(resources.listeners.at("amqp-ipv6").port, 5672);

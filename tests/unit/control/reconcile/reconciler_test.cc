@@ -43,27 +43,27 @@ class ReconcilerTest : public ::testing::Test {
 };
 
 TEST_F(ReconcilerTest, BringsProfilesBeforeThoseWhoNameThem) {
-  EXPECT_THAT(reconciler_->Reconcile(Profiles({"a"}), ConnectorWith("a")), IsEmpty());
+  EXPECT_THAT(reconciler_->Reconcile({Profiles({"a"}), {}}, ConnectorWith("a")), IsEmpty());
   EXPECT_NE(reconciler_->TlsFingerprint("a"), 0u);
 }
 
 TEST_F(ReconcilerTest, TakesProfilesAfterThoseWhoNamedThem) {
-  EXPECT_THAT(reconciler_->Reconcile(Profiles({"a"}), ConnectorWith("a")), IsEmpty());
-  EXPECT_THAT(reconciler_->Reconcile(Profiles({"b"}), ConnectorWith("b")), IsEmpty());
+  EXPECT_THAT(reconciler_->Reconcile({Profiles({"a"}), {}}, ConnectorWith("a")), IsEmpty());
+  EXPECT_THAT(reconciler_->Reconcile({Profiles({"b"}), {}}, ConnectorWith("b")), IsEmpty());
   EXPECT_EQ(reconciler_->TlsFingerprint("a"), 0u);
   EXPECT_EQ(router_->RemoveTls("a").code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(reconciler_->Reconcile({}, {}), IsEmpty());
+  EXPECT_THAT(reconciler_->Reconcile({{}, {}}, {}), IsEmpty());
   EXPECT_EQ(router_->RemoveTls("b").code(), absl::StatusCode::kNotFound);
 }
 
 TEST_F(ReconcilerTest, TellsOfAProfileThatIsStillNamedAndTriesAgain) {
-  EXPECT_THAT(reconciler_->Reconcile(Profiles({"a"}), ConnectorWith("a")), IsEmpty());
-  const std::vector<Failure> failures = reconciler_->Reconcile({}, ConnectorWith("a"));
+  EXPECT_THAT(reconciler_->Reconcile({Profiles({"a"}), {}}, ConnectorWith("a")), IsEmpty());
+  const std::vector<Failure> failures = reconciler_->Reconcile({{}, {}}, ConnectorWith("a"));
   ASSERT_THAT(failures, SizeIs(1));
   EXPECT_EQ(failures[0].path, "tls_profiles[a]");
   EXPECT_EQ(failures[0].status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_NE(reconciler_->TlsFingerprint("a"), 0u);
-  EXPECT_THAT(reconciler_->Reconcile({}, {}), IsEmpty());
+  EXPECT_THAT(reconciler_->Reconcile({{}, {}}, {}), IsEmpty());
   EXPECT_EQ(reconciler_->TlsFingerprint("a"), 0u);
 }
 

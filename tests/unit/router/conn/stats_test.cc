@@ -78,7 +78,7 @@ TEST_F(StatsTest, CountsFailuresByWhatTheyDidNotGetPast) {
   world_.Connect({.sasl = true}, strict);
   world_.Run();
   EXPECT_EQ(Of(stats().failed, Stage::kSasl), 1u);
-  EXPECT_EQ(Of(stats().sasl_failed, Mechanism::kOther), 1u) << "there was none in common";
+  EXPECT_EQ(Of(stats().sasl_denied, Mechanism::kOther), 1u) << "there was none in common";
   Peer& slow = world_.Accept();
   slow.to_router = std::string(amqp::kAmqpHeader);
   world_.Pass(Seconds(11));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "router/sasl/library.h"
+#include "router/sasl/mechanisms.h"
 
 namespace trunkline::sasl {
 namespace {

@@ -1,0 +1,16 @@
+#include "router/sasl/mechanisms.h"
+
+namespace trunkline::sasl {
+
+const std::vector<std::string>& PasswordMechanisms() {
+  static const auto* const mechanisms = new std::vector<std::string>{
+      "SCRAM-SHA-512", "SCRAM-SHA-384", "SCRAM-SHA-256", "SCRAM-SHA-224", "SCRAM-SHA-1",
+      "DIGEST-MD5",    "CRAM-MD5",      "PLAIN",         "LOGIN"};
+  return *mechanisms;
+}
+
+bool IsPlaintext(std::string_view mechanism) {
+  return mechanism == "PLAIN" || mechanism == "LOGIN";
+}
+
+}  // namespace trunkline::sasl
