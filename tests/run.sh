@@ -107,19 +107,31 @@ fast_tier() {
   check "bench smoke: hostile" python3 tests/bench/hostile.py "${bench[@]}" \
     --hostile "$BUILD/tests/bench/bench_hostile" --rounds 1 --seconds 0.5 --warmup 0.1 --rate 1000 \
     --half-open 50 --slow 50 --logins 20 --churn 100 --workers 2 --patience 1
-  note "fuzz smoke"
-  if build_tree fuzzer fuzzers; then
-    for fuzzer in "$BUILD"/tests/fuzz/*_fuzz; do
-      name=$(basename "$fuzzer")
-      mkdir -p "tests/fuzz/corpus/$name" "$work/corpus"
-      check "fuzz $name" "$fuzzer" -runs=20000 -max_len=4096 -timeout=10 -seed=1 \
-        "$work/corpus" "tests/fuzz/corpus/$name"
-      rm -rf "$work/corpus"
-    done
-  else
+  fuzz_smoke
+}
+
+# What smoke.sh left of a target.
+fuzz_ended() {
+  cat "$1.out"
+  return "$(cat "$1.status")"
+}
+
+# Every fuzz target over its corpus and FUZZ_RUNS mutations of it, two at a time, the largest first.
+fuzz_smoke() {
+  note "build (fuzzer)"
+  if ! build_tree fuzzer fuzzers; then
     failed=$((failed + 1))
     failures+=("build (fuzzer)")
+    return
   fi
+  local runs=${FUZZ_RUNS:-1000000} program
+  note "fuzz smoke ($runs executions of each target)"
+  ls -S "$BUILD"/tests/fuzz/*_fuzz |
+    xargs -P 2 -I{} bash tests/fuzz/smoke.sh {} "$runs" "$work"
+  for program in "$BUILD"/tests/fuzz/*_fuzz; do
+    program=$work/$(basename "$program")
+    check "$(cat "$program.line")" fuzz_ended "$program"
+  done
 }
 
 sanitize_tier() {

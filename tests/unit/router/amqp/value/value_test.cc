@@ -139,5 +139,14 @@ TEST(DecodeValue, SurvivesTruncationAndMutation) {
   });
 }
 
+// A list of no items where a descriptor should be: Proton takes it, and then counts one item too
+// few around it.
+TEST(EncodeValue, RefusesWhatProtonDoesNotWriteAsAValue) {
+  const auto value = DecodeValue(Bytes({0xc0, 7, 2, 0x00, 0x45, 0x00, 0x41, 0x42, 0x40}));
+  ASSERT_TRUE(value.ok()) << value.status();
+  const auto written = EncodeValue(*value);
+  EXPECT_TRUE(!written.ok() || DecodeValue(*written).ok());
+}
+
 }  // namespace
 }  // namespace trunkline::amqp

@@ -1,0 +1,381 @@
+// Several rude peers on one shard, who speak AMQP and mostly well: the input is a program of what
+// they say and when. They attach to the same addresses, exchange messages of all sizes, settle,
+// grant and drain, stop reading, lie about numbers, are cut off in the middle of a frame, while
+// time passes and memory gets short. Honest clients are served meanwhile; in the end nothing is
+// held.
+//
+// Input: operations, a byte each, and the bytes that each takes as its arguments.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "gtest/gtest.h"
+#include "router/amqp/codec.h"
+#include "router/amqp/performatives.h"
+#include "router/amqp/sasl.h"
+#include "router/base/check.h"
+#include "tests/fuzz/input.h"
+#include "tests/fuzz/served_world.h"
+
+namespace trunkline::fuzz {
+namespace {
+
+using conn::test::Peer;
+using conn::test::World;
+
+constexpr int kPeers = ServedWorld::kRude;
+constexpr int kOperationsMax = 200;
+constexpr int kLargeMax = 6;  // messages of a run that are more than a few frames
+constexpr uint32_t kFrameBytes = 512;
+constexpr uint32_t kLargeFrameBytes = 16000;
+
+constexpr const char* kAddresses[] = {"orders", "orders",  "news/a", "near/a",
+                                      "none/a", "spare/a", "way/a",  "honest"};
+constexpr const char* kCapabilities[] = {"qd.fallback", "qd.waypoint", "qd.waypoint.2"};
+constexpr uint32_t kNumbers[] = {0, 1, 2, 5, 100, 0x7fffffff, 0xfffffffe, 0xffffffff};
+constexpr uint32_t kSizes[] = {0, 20, 400, 3000, 40'000, 200'000, 20, 20};
+constexpr Duration kTimes[] = {Milliseconds(100), Seconds(1), Seconds(3), Seconds(11)};
+
+std::string Frame(std::string_view body, uint16_t channel) {
+  std::string frame(8, '\0');
+  uint8_t* const header = reinterpret_cast<uint8_t*>(frame.data());
+  amqp::StoreBe32(header, static_cast<uint32_t>(8 + body.size()));
+  header[4] = 2;
+  amqp::StoreBe16(header + 6, channel);
+  return frame.append(body);
+}
+
+template <typename T>
+std::string FrameOf(const T& performative, uint16_t channel = 0) {
+  std::string body;
+  amqp::Encode(performative, body);
+  return Frame(body, channel);
+}
+
+// A peer, and what it has to remember to be understood.
+struct Speaker {
+  Peer* peer = nullptr;
+  std::string pending;    // said, but not on the wire
+  size_t last_frame = 0;  // where it begins in `pending`
+  bool vanished = false;  // cut off, or it never read on
+  bool small = false;
+  uint32_t next_delivery = 0;
+  uint32_t next_transfer = 0;
+  uint32_t transfers_seen = 0;
+  uint32_t delivery_seen = 0;  // the last one
+  size_t heard = 0;            // of what the router wrote
+  bool Here() const { return peer != nullptr && !peer->hung_up(); }
+};
+
+class Program {
+ public:
+  Program(Input input, ServedWorld& served)
+      : input_(input), served_(served), world_(served.world()) {}
+
+  void Run();
+
+ private:
+  void Step();
+  void Come(Speaker& speaker);
+  void Attach(Speaker& speaker);
+  void Flow(Speaker& speaker);
+  void Send(Speaker& speaker);
+  void SayTransfer(Speaker& speaker, amqp::Transfer& transfer, uint32_t payload);
+  void Dispose(Speaker& speaker);
+  void Patch(Speaker& speaker);
+  void Leave(Speaker& speaker);
+  void Deliver(Speaker& speaker, size_t n);
+  void DeliverAll();
+  void Listen(Speaker& speaker);
+  void Order(Speaker& speaker);
+  void Say(Speaker& speaker, const std::string& frame) {
+    speaker.last_frame = speaker.pending.size();
+    speaker.pending += frame;
+  }
+
+  Input input_;
+  ServedWorld& served_;
+  World& world_;
+  Speaker speakers_[kPeers];
+  bool pressed_ = false;
+  int large_ = 0;
+};
+
+void Program::Run() {
+  for (int i = 0; i < kOperationsMax && !input_.empty(); ++i) Step();
+  DeliverAll();
+  if (pressed_) world_.shard().SetPressure(false);
+  served_.Exchange();
+  for (Speaker& speaker : speakers_) {
+    if (speaker.peer == nullptr) continue;
+    const bool by_itself = speaker.peer->hung_up() && !speaker.vanished && !speaker.peer->stalled;
+    CheckOutput(speaker.peer->to_peer, by_itself);
+  }
+  served_.Rest();
+}
+
+void Program::Step() {
+  const uint8_t byte = input_.Byte();
+  Speaker& speaker = speakers_[byte % kPeers];
+  if (speaker.peer == nullptr) return Come(speaker);
+  switch (byte / kPeers % 20) {
+    case 0:
+    case 1:
+      return Come(speaker);
+    case 2:
+    case 3:
+      return Attach(speaker);
+    case 4:
+    case 5:
+      return Flow(speaker);
+    case 6:
+    case 7:
+    case 8:
+      return Send(speaker);
+    case 9:
+    case 10:
+      return Dispose(speaker);
+    case 11: {
+      const uint8_t handle = input_.Byte();
+      return Say(speaker, FrameOf(amqp::Detach{.handle = handle % 4u, .closed = handle < 128}));
+    }
+    case 12:
+      if (input_.Byte() % 2 == 0) return Say(speaker, FrameOf(amqp::End{}));
+      return Say(speaker, FrameOf(amqp::Begin{.incoming_window = 8, .outgoing_window = 8}));
+    case 13:
+      return Leave(speaker);
+    case 14:
+      return DeliverAll();
+    case 15:
+      Deliver(speaker, input_.Byte());
+      world_.Turn();
+      return;
+    case 16:
+      return world_.Pass(kTimes[input_.Byte() % 4], Milliseconds(500));
+    case 17:
+      return Patch(speaker);
+    case 18:
+      return Order(speaker);
+    default:
+      served_.SendHonest();
+      return;
+  }
+}
+
+// Another peer in the place of one that has gone; else what is pending goes out.
+void Program::Come(Speaker& speaker) {
+  if (speaker.Here()) return DeliverAll();
+  const uint8_t bits = input_.Byte();
+  conn::DriverOptions options = World::Accepting();
+  options.idle_timeout = Seconds(8);
+  options.info.link_capacity = (bits & 1) != 0 ? 2 : 250;
+  options.info.strip_inbound_annotations = (bits & 2) == 0;
+  options.info.strip_outbound_annotations = (bits & 2) == 0;
+  if ((bits & 4) != 0) options.info.max_message_size = 2000;
+  const bool small = (bits & 8) != 0;
+  if (small) {
+    options.max_frame_size = kFrameBytes;
+    options.session_window_bytes = 2048;
+  }
+  const int place = static_cast<int>(&speaker - speakers_);
+  speaker = Speaker();
+  speaker.peer = &served_.Come(place, std::move(options));
+  speaker.small = small;
+  amqp::Open open{.container_id = "rude"};
+  if ((bits & 16) != 0) open.max_frame_size = kFrameBytes;
+  if ((bits & 32) != 0) open.idle_time_out = 1000;
+  const uint32_t window = (bits & 64) != 0 ? 2 : 2048;
+  speaker.pending = std::string(amqp::kAmqpHeader) + FrameOf(open);
+  Say(speaker, FrameOf(amqp::Begin{.incoming_window = window, .outgoing_window = 2048}));
+}
+
+void Program::Attach(Speaker& speaker) {
+  const uint8_t bits = input_.Byte();
+  const uint8_t more = input_.Byte();
+  amqp::Attach attach;
+  attach.handle = bits % 4;
+  attach.role = (bits & 4) != 0 ? amqp::Role::kReceiver : amqp::Role::kSender;
+  attach.name = "link" + std::to_string(bits % 8);
+  attach.source.present = true;
+  attach.target.present = true;
+  const bool receiver = attach.role == amqp::Role::kReceiver;
+  amqp::Terminus& terminus = receiver ? attach.source : attach.target;
+  terminus.address = kAddresses[(bits >> 3) % 8];
+  if (!receiver) attach.initial_delivery_count = 0;
+  attach.snd_settle_mode = static_cast<amqp::SenderSettleMode>(more % 3);
+  attach.rcv_settle_mode = static_cast<amqp::ReceiverSettleMode>(more / 4 % 2);
+  const int kind = more / 8 % 8;
+  if (kind < 3) terminus.capabilities = {kCapabilities[kind]};
+  if (kind == 3 || kind == 4) terminus.address.reset();
+  if (kind == 4) terminus.dynamic = true;
+  if (kind == 5) terminus.coordinator = true;
+  Say(speaker, FrameOf(attach));
+}
+
+void Program::Flow(Speaker& speaker) {
+  const uint8_t bits = input_.Byte();
+  const uint8_t more = input_.Byte();
+  Listen(speaker);
+  amqp::Flow flow;
+  flow.next_incoming_id = speaker.transfers_seen;
+  flow.next_outgoing_id = speaker.next_transfer;
+  flow.incoming_window = (more & 64) != 0 ? 1 : 2048;
+  flow.outgoing_window = 2048;
+  if ((more & 32) == 0) {
+    flow.handle = bits % 4;
+    flow.delivery_count = (more & 16) != 0 ? kNumbers[more % 8] : speaker.transfers_seen;
+    flow.link_credit = kNumbers[(bits >> 2) % 8];
+  }
+  flow.drain = (bits & 32) != 0;
+  flow.echo = (bits & 64) != 0;
+  Say(speaker, FrameOf(flow));
+}
+
+void Program::Send(Speaker& speaker) {
+  const uint8_t bits = input_.Byte();
+  const uint8_t more = input_.Byte();
+  amqp::Transfer transfer;
+  transfer.handle = bits % 4;
+  const bool goes_on = (bits & 4) != 0;
+  const std::string tag = std::to_string(speaker.next_delivery);
+  if (!goes_on) {
+    transfer.delivery_id = speaker.next_delivery++;
+    transfer.delivery_tag = tag;
+    transfer.message_format = 0;
+  }
+  if ((bits & 8) != 0) transfer.settled = true;
+  transfer.more = (bits & 16) != 0;
+  transfer.aborted = (bits & 96) == 96;
+  uint32_t size = kSizes[more % 8];
+  if (size > 10 * kFrameBytes && ++large_ > kLargeMax) size = kFrameBytes / 2;
+  SayTransfer(speaker, transfer, size);
+}
+
+// In as many frames as the router takes: sections of data, the last one cut off or too long.
+void Program::SayTransfer(Speaker& speaker, amqp::Transfer& transfer, uint32_t payload) {
+  constexpr uint32_t kSpare = 100;
+  const uint32_t most = (speaker.small ? kFrameBytes : kLargeFrameBytes) - kSpare;
+  const bool more = transfer.more;
+  std::string message("\0\x53\x75\xb0\0\0\x01\0", 8);
+  message.resize(payload, 'm');
+  size_t at = 0;
+  do {
+    const size_t part = std::min<size_t>(most, message.size() - at);
+    transfer.more = more || at + part < message.size();
+    std::string body(amqp::kTransferBytesMax, '\0');
+    body.resize(amqp::EncodeTransfer(transfer, reinterpret_cast<uint8_t*>(body.data())));
+    Say(speaker, Frame(body.append(message, at, part), 0));
+    ++speaker.next_transfer;
+    at += part;
+  } while (at < message.size());
+}
+
+void Program::Dispose(Speaker& speaker) {
+  const uint8_t bits = input_.Byte();
+  const uint8_t more = input_.Byte();
+  Listen(speaker);
+  constexpr amqp::OutcomeKind kKinds[] = {
+      amqp::OutcomeKind::kAccepted, amqp::OutcomeKind::kReleased, amqp::OutcomeKind::kModified,
+      amqp::OutcomeKind::kRejected, amqp::OutcomeKind::kAccepted, amqp::OutcomeKind::kNone};
+  amqp::Disposition disposition;
+  disposition.role = (bits & 1) != 0 ? amqp::Role::kSender : amqp::Role::kReceiver;
+  const uint32_t newest =
+      disposition.role == amqp::Role::kSender ? speaker.next_delivery - 1 : speaker.delivery_seen;
+  disposition.first = newest - more % 8;
+  if ((more & 8) != 0) disposition.last = disposition.first + kNumbers[more / 16 % 8];
+  disposition.settled = (bits & 2) == 0;
+  disposition.state_kind = kKinds[bits / 4 % 6];
+  Say(speaker, FrameOf(disposition));
+}
+
+// A byte of the last frame becomes another one.
+void Program::Patch(Speaker& speaker) {
+  const uint8_t at = input_.Byte();
+  const uint8_t value = input_.Byte();
+  if (speaker.pending.size() == speaker.last_frame) return;
+  const size_t size = speaker.pending.size() - speaker.last_frame;
+  speaker.pending[speaker.last_frame + at % size] = static_cast<char>(value);
+}
+
+void Program::Leave(Speaker& speaker) {
+  if (input_.Byte() % 2 == 0) return Say(speaker, FrameOf(amqp::Close{}));
+  if (!speaker.Here()) return;
+  speaker.vanished = true;
+  world_.Vanish(*speaker.peer);
+  world_.Run();
+}
+
+// What the router's owner may order, and what a peer does that has nothing to do with frames.
+void Program::Order(Speaker& speaker) {
+  switch (input_.Byte() % 4) {
+    case 0:
+      pressed_ = !pressed_;
+      return world_.shard().SetPressure(pressed_);
+    case 1:
+      if (!speaker.Here()) return;
+      if (speaker.peer->driver->phase() == conn::Phase::kHandshake) served_.GiveUp();
+      return speaker.peer->driver->Close(
+          {std::string(amqp::condition::kConnectionForced), "enough", {}});
+    case 2:
+      if (speaker.Here()) speaker.peer->driver->Quiesce();
+      return;
+    default:
+      if (!speaker.Here()) return;
+      speaker.vanished = true;
+      speaker.peer->stalled = !speaker.peer->stalled;
+      return;
+  }
+}
+
+void Program::Deliver(Speaker& speaker, size_t n) {
+  n = std::min(n, speaker.pending.size());
+  if (speaker.Here()) speaker.peer->to_router.append(speaker.pending, 0, n);
+  speaker.pending.erase(0, n);
+  speaker.last_frame = speaker.pending.size();
+}
+
+void Program::DeliverAll() {
+  for (Speaker& speaker : speakers_) {
+    if (speaker.peer != nullptr) Deliver(speaker, speaker.pending.size());
+  }
+  world_.Run();
+}
+
+// Counts what the router has sent, so that flows and dispositions speak of it.
+void Program::Listen(Speaker& speaker) {
+  const std::string_view written = speaker.peer->to_peer;
+  while (written.size() >= speaker.heard + 8) {
+    const std::string_view rest = written.substr(speaker.heard);
+    if (rest.starts_with(amqp::kAmqpHeader)) {
+      speaker.heard += amqp::kAmqpHeader.size();
+      continue;
+    }
+    const uint32_t size = amqp::LoadBe32(reinterpret_cast<const uint8_t*>(rest.data()));
+    if (size < 8 || size > rest.size()) return;
+    amqp::Transfer transfer;
+    std::string_view payload;
+    if (amqp::ParseTransfer(rest.substr(8, size - 8), transfer, payload)) {
+      ++speaker.transfers_seen;
+      speaker.delivery_seen = transfer.delivery_id.value_or(speaker.delivery_seen);
+    }
+    speaker.heard += size;
+  }
+}
+
+}  // namespace
+}  // namespace trunkline::fuzz
+
+// A failure that the world itself reports ends the run, as a crash does.
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  GTEST_FLAG_SET(break_on_failure, true);
+  return 0;
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace trunkline::fuzz;
+  if (size > 0) Program(Input(data, size), ServedWorld::ForRun()).Run();
+  return 0;
+}
