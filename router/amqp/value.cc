@@ -122,7 +122,13 @@ absl::StatusOr<std::string> EncodeValue(const proton::value& value) {
     proton::value copy;
     proton::codec::encoder encoder(copy);
     encoder << value;
-    return TakeBytes(encoder);
+    std::string bytes = TakeBytes(encoder);
+    // Proton miscounts around some values that it reads: those described by a list, for one.
+    Reader reader(bytes);
+    if (!reader.Skip() || !reader.AtEnd()) {
+      return absl::InvalidArgumentError("value: cannot be written");
+    }
+    return bytes;
   } catch (const std::exception& error) {
     return FromProton(error);
   }
