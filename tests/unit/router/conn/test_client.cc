@@ -40,9 +40,30 @@ void Client::Push(std::string_view bytes, Time now) {
 void Client::PushPlain(std::string_view bytes, Time now) {
   input_.append(bytes);
   if (sasl_ && sasl_->state() == amqp::SaslState::kNegotiating) {
-    input_.erase(0, sasl_->Push(input_));
+    size_t used = 0;
+    do {
+      used = sasl_->Push(input_);
+      input_.erase(0, used);
+      LogIn();
+    } while (used > 0 && sasl_->state() == amqp::SaslState::kNegotiating);
   }
   if (!sasl_ || sasl_->state() == amqp::SaslState::kDone) PushFrames(now);
+}
+
+// The steps of a mechanism with a password, at once.
+void Client::LogIn() {
+  amqp::SaslStep step;
+  if (!sasl_->Next(step)) return;
+  if (step.first) {
+    login_ = sasl::Session::Client({.mechanism = step.mechanism,
+                                    .host = "router.example",
+                                    .user = options_.user,
+                                    .password = Secret(options_.password)});
+  }
+  const sasl::Answer answer = step.last ? login_->Finish(step.bytes) : login_->Step(step.bytes);
+  if (answer.verdict == sasl::Verdict::kOk) return sasl_->Finish();
+  if (answer.verdict == sasl::Verdict::kContinue) return sasl_->Reply(answer.bytes);
+  sasl_->Fail("the server is not trusted");
 }
 
 void Client::PushFrames(Time now) {

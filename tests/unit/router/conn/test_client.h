@@ -14,6 +14,7 @@
 #include "router/amqp/engine.h"
 #include "router/amqp/sasl.h"
 #include "router/base/payload.h"
+#include "router/sasl/session.h"
 #include "router/tls/stage.h"
 
 namespace trunkline::conn::test {
@@ -54,6 +55,8 @@ struct ClientLink {
 struct ClientOptions {
   bool sasl = false;
   std::vector<std::string> mechanisms = {"ANONYMOUS"};
+  std::string user;  // of mechanisms with a password
+  std::string password;
   std::shared_ptr<const tls::Context> tls;
   tls::ClientOptions tls_client;
   uint32_t max_frame_size = 16384;
@@ -87,6 +90,7 @@ class Client {
   // --- what it saw
   amqp::Engine& engine() { return *engine_; }
   ClientLink& link(amqp::LinkIndex index) { return links_[index]; }
+  const std::string& sasl_error() const { return sasl_->error(); }
   bool opened() const { return opened_; }
   bool closed() const { return closed_; }
   const amqp::Condition& close_error() const { return close_error_; }
@@ -104,6 +108,7 @@ class Client {
   };
 
   void PushPlain(std::string_view bytes, Time now);
+  void LogIn();
   void PushFrames(Time now);
   void OnEvent(const amqp::Event& event);
   void OnTransfer(const amqp::Event& event);
@@ -114,6 +119,7 @@ class Client {
   ClientOptions options_;
   std::unique_ptr<tls::TlsStage> tls_;
   std::optional<amqp::SaslClient> sasl_;
+  std::unique_ptr<sasl::Session> login_;
   std::unique_ptr<amqp::Engine> engine_;
   std::string input_;
   std::string output_;  // plaintext that TLS has not taken
