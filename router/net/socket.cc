@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -45,7 +46,8 @@ size_t Socket::Read(size_t quantum) {
   size_t total = 0;
   while (total < quantum && MayRead()) {
     const absl::Span<uint8_t> room = driver_->Room();
-    const ssize_t n = recv(fd_.get(), room.data(), room.size(), 0);
+    const size_t size = std::min(room.size(), quantum - total);
+    const ssize_t n = recv(fd_.get(), room.data(), size, 0);
     if (n < 0 && IsTemporary(errno)) {
       readable_ = false;
       break;
@@ -62,7 +64,7 @@ size_t Socket::Read(size_t quantum) {
     total += static_cast<size_t>(n);
     // Less than there was room for: the stream is empty, and a second read would only say so; but
     // that its end has come is told once.
-    if (static_cast<size_t>(n) < room.size() && !ended_) readable_ = false;
+    if (static_cast<size_t>(n) < size && !ended_) readable_ = false;
   }
   return total;
 }

@@ -45,8 +45,8 @@ class Socket {
   // There is something to read, and the driver wants it. Of a stream that failed or ended on both
   // sides, everything is read: it says why.
   bool MayRead() const { return readable_ && (failed_ || driver_->WantsInput()); }
-  // Reads until the stream is empty, `quantum` bytes have come (the last read may exceed it) or the
-  // driver has had enough; returns how many bytes came.
+  // Reads until the stream is empty, `quantum` bytes have come or the driver has had enough;
+  // returns how many bytes came.
   size_t Read(size_t quantum);
   struct Flushed {
     size_t bytes = 0;
@@ -60,6 +60,8 @@ class Socket {
   // The driver is done, or the stream is broken.
   bool Finished() const { return broken() || driver_->Finished(); }
   bool broken() const { return error_ != 0; }
+  // The peer will send nothing more than what can be read.
+  bool ended() const { return ended_ || failed_; }
   bool IsProbe() const { return driver_ && driver_->IsProbe(); }
   // Why the connection ended, for people. Empty: in order.
   std::string Error() const;
@@ -87,6 +89,7 @@ class Socket {
     conn::Phase phase = conn::Phase::kHandshake;
     bool was_open = false;
     bool in_read = false;  // in the list of this turn
+    bool bulk = false;     // the last read brought much
     bool in_flush = false;
     bool in_chores = false;
   };

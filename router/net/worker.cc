@@ -153,20 +153,21 @@ void Worker::Read(absl::Span<const epoll_event> events) {
     Socket* socket = sockets_.Find(handle);
     if (socket == nullptr) continue;
     socket->Note(event.events);
-    AddRead(fresh_, handle, *socket);
+    AddRead(socket->notes.bulk ? more_ : fresh_, handle, *socket);
   }
   const size_t fresh = std::min(fresh_.size(), kSocketQuantum);
   const size_t more = std::min(more_.size(), std::max(kSocketQuantum - fresh, kMoreMin));
   if (fresh + more == 0) return;
   const size_t quantum =
       std::clamp(kReadPerTurn / (fresh + more), kReadQuantumMin, kReadQuantumMax);
-  for (size_t i = 0; i < fresh; ++i) ReadNext(fresh_, quantum);
-  for (size_t i = 0; i < more; ++i) ReadNext(more_, quantum);
+  const Time until = now_ + kReadTime;
+  for (size_t i = 0; i < fresh && Now() < until; ++i) ReadNext(fresh_, quantum);
+  for (size_t i = 0; i < more && Now() < until; ++i) ReadNext(more_, quantum);
   PlanUpkeep();
 }
 
 void Worker::AddRead(std::deque<Handle<Socket>>& list, Handle<Socket> handle, Socket& socket) {
-  if (!socket.IsOpen()) return AddChore(handle, socket);
+  if (!socket.IsOpen() || socket.ended()) return AddChore(handle, socket);
   if (!std::exchange(socket.notes.in_read, true)) list.push_back(handle);
 }
 
@@ -184,6 +185,7 @@ void Worker::ReadNext(std::deque<Handle<Socket>>& list, size_t quantum) {
 bool Worker::ReadSocket(Socket& socket, size_t quantum) {
   if (!socket.MayRead()) return false;
   const size_t bytes = socket.Read(quantum);
+  socket.notes.bulk = bytes >= kReadQuantumMin;
   bytes_read_ += bytes;
   counters_.bytes_read.Add(bytes);
   return true;

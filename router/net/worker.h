@@ -96,6 +96,8 @@ class Worker {
   // Bytes read, shared out to the sockets that have any: one busy peer does not starve the others,
   // and many do not make the turn long.
   static constexpr size_t kReadPerTurn = 1 << 20;
+  // Memory that the system has to provide first makes reading slow.
+  static constexpr Duration kReadTime = Milliseconds(1);
   static constexpr size_t kReadQuantumMin = 16 * 1024;
   static constexpr size_t kReadQuantumMax = 256 * 1024;
   static constexpr size_t kMailQuantum = 1024;  // of each worker
@@ -170,8 +172,8 @@ class Worker {
   const View* view_;
 
   // Of a turn. Handles in the lists may have gone stale.
-  // To be read, each list in turn. A socket whose last read left something makes way for those
-  // that have something new: who sends at full speed does not hold up who sends little.
+  // To be read, each list in turn. A socket whose last read brought much or left something makes
+  // way for the others: who sends at full speed does not hold up who sends little.
   std::deque<Handle<Socket>> fresh_;
   std::deque<Handle<Socket>> more_;
   std::vector<Handle<Socket>> parse_;
