@@ -112,7 +112,7 @@ struct OutLink {
   Connection* connection = nullptr;
   LinkToken token = 0;
   Hook<OutLink> of_connection;
-  Hook<OutLink> of_run;  // in the shard's runnable or the connection's blocked links
+  Hook<OutLink> of_run;  // in one of the shard's run queues or the connection's blocked links
 
   List<OutDelivery, &OutDelivery::of_link> queue;  // the first may have been sent in part
   List<OutDelivery, &OutDelivery::of_link> sent;   // and not settled
@@ -129,6 +129,7 @@ struct OutLink {
   RunState run = RunState::kIdle;
   bool attached = false;  // answered: deliveries may go
   bool drain = false;     // the consumer wants an answer when there is no more
+  bool bulk = false;      // its last turn sent much: others go first
   bool starved = false;   // the first of `queue` waits for more of its input
   bool missed = false;    // some that `noted` has passed were taken off, as `starved` was not so
   bool blocked = false;   // in ShardStats::links_blocked

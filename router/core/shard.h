@@ -295,7 +295,14 @@ class Shard {
 
   // shard_emit.cc: output
   void MakeRunnable(OutLink& link);
+  // Outgoing links in the order in which their turn comes.
+  struct RunQueue {
+    List<OutLink, &OutLink::of_run> links;
+    uint32_t count = 0;
+  };
+  RunQueue& QueueOf(const OutLink& link) { return link.bulk ? bulk_ : runnable_; }
   void StopRunning(OutLink& link);
+  void EmitFrom(RunQueue& queue, uint32_t turns, uint64_t& left);
   uint64_t EmitLink(OutLink& link);
   SendOutcome Send(OutDelivery& out, uint64_t& bytes_left);
   void Sent(OutDelivery& out, InDelivery* in);
@@ -355,8 +362,8 @@ class Shard {
 
   absl::flat_hash_map<AddressKey, std::unique_ptr<Senders>> senders_;  // by where they send to
   std::vector<uint32_t> cursors_;                                      // by Route::id
-  List<OutLink, &OutLink::of_run> runnable_;
-  uint32_t runnable_count_ = 0;
+  RunQueue runnable_;
+  RunQueue bulk_;                                  // such as are OutLink::bulk
   List<Connection, &Connection::of_tight> tight_;  // with windows to be opened
   std::vector<Handle<OutLink>> fresh_;             // links that got deliveries in this turn
   std::vector<FanOut> fan_outs_;                   // by InDelivery::fan_out; kept for reuse

@@ -12,6 +12,10 @@ namespace {
 // than a turn reads, so that it counts only when much has waited or has many consumers.
 constexpr uint64_t kEmitPerTurn = 2u << 20;
 constexpr uint64_t kEmitCost = 64;
+// Of that, for links that send much.
+constexpr uint64_t kEmitBulkMin = 256u << 10;
+// A link that sent so much in its turn lets others go first the next time.
+constexpr uint64_t kBulkBytes = 16 * 1024;
 
 // Blocks of another shard that are worth waking it up. Fewer go with other mail.
 constexpr size_t kReturnedBlocks = 16;
@@ -39,8 +43,8 @@ void Shard::Resume(Handle<Connection> handle) {
 
 void Shard::StopRunning(OutLink& link) {
   if (link.run == RunState::kRunnable) {
-    runnable_.Remove(link);
-    --runnable_count_;
+    QueueOf(link).links.Remove(link);
+    --QueueOf(link).count;
   } else if (link.run == RunState::kBlocked) {
     link.connection->blocked.Remove(link);
   }
@@ -51,21 +55,30 @@ bool Shard::Emit(Time now) {
   thread_.Assert();
   leaving_ = now;
   uint64_t left = kEmitPerTurn;
-  for (uint32_t turns = runnable_count_; turns > 0 && left > 0; --turns) {
-    OutLink& link = *runnable_.PopFront();
-    --runnable_count_;
-    link.run = RunState::kIdle;
-    const uint32_t queued = link.queued;
-    const uint64_t bytes = options_.emit_quantum_bytes - EmitLink(link);
-    left -= std::min(left, bytes + kEmitCost * (1 + queued - link.queued));
-  }
+  const uint32_t bulk = bulk_.count;  // without those that become so now: they had their turn
+  EmitFrom(runnable_, runnable_.count, left);
+  left = std::max(left, kEmitBulkMin);
+  EmitFrom(bulk_, bulk, left);
   const bool tight = RelieveTight();
   CompactFresh();
   NoteLeft();
   MailReturns(kReturnedBlocks);
   const bool stinted = !terms_.pressed && !stinted_.empty();
   if (stinted) PayStinted();
-  return runnable_count_ > 0 || tight || (stinted && !stinted_.empty());
+  return runnable_.count > 0 || bulk_.count > 0 || tight || (stinted && !stinted_.empty());
+}
+
+// The first `turns` links of the queue.
+void Shard::EmitFrom(RunQueue& queue, uint32_t turns, uint64_t& left) {
+  for (; turns > 0 && left > 0; --turns) {
+    OutLink& link = *queue.links.PopFront();
+    --queue.count;
+    link.run = RunState::kIdle;
+    const uint32_t queued = link.queued;
+    const uint64_t bytes = options_.emit_quantum_bytes - EmitLink(link);
+    if (link.run != RunState::kRunnable) link.bulk = bytes >= kBulkBytes;
+    left -= std::min(left, bytes + kEmitCost * (1 + queued - link.queued));
+  }
 }
 
 // What is left of the link's quantum.
@@ -78,6 +91,7 @@ uint64_t Shard::EmitLink(OutLink& link) {
     }
     if (!out->started && link.credit == 0) break;
     if (bytes_left == 0) {
+      link.bulk = true;
       MakeRunnable(link);
       return bytes_left;
     }
@@ -88,6 +102,7 @@ uint64_t Shard::EmitLink(OutLink& link) {
         link.starved = true;
         break;
       case SendOutcome::kQuantum:
+        link.bulk = true;
         MakeRunnable(link);
         return bytes_left;
       case SendOutcome::kBlocked:

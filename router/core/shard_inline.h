@@ -183,8 +183,9 @@ inline bool HasWork(const OutLink& link) {
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::MakeRunnable(OutLink& link) {
   if (link.run != RunState::kIdle || !link.attached || !HasWork(link)) return;
   link.run = RunState::kRunnable;
-  runnable_.PushBack(link);
-  ++runnable_count_;
+  RunQueue& queue = QueueOf(link);
+  queue.links.PushBack(link);
+  ++queue.count;
 }
 
 // Deliveries from which on pre-settled ones are dropped. What the consumer has credit for does not

@@ -70,6 +70,22 @@ TEST_F(EmitTest, BelievesAConnectionThatHasNoCredit) {
   EXPECT_THAT(consumer_.Texts(), ElementsAre("m"));
 }
 
+// A turn sends 2 MiB at most, so many that send much have to wait for each other.
+TEST_F(EmitTest, WhoSendsMuchMakesWayForWhoSendsLittle) {
+  constexpr int kBulky = 64;
+  const std::string large(1 << 20, 'x');
+  for (int i = 0; i < kBulky; ++i) {
+    const std::string address = "bulk." + std::to_string(i);
+    world_.Receiver(far_, address, 10);
+    world_.Sender(near_, address).Send(Body(large));
+  }
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(world_.shard->Emit(Time{}));
+  consumer_.Flow(1);
+  producer_.Send(Body("m"));
+  EXPECT_TRUE(world_.shard->Emit(Time{})) << "much is left";
+  EXPECT_THAT(consumer_.Texts(), ElementsAre("m"));
+}
+
 // --- drain
 
 TEST_F(EmitTest, AnswersADrainWhenThereIsNothing) {
