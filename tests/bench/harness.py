@@ -66,19 +66,27 @@ def make_certificates(folder):
 class Router:
     """A trunkd with its own folder and ports, ready when constructed."""
 
-    def __init__(self, trunkd, workers, cpus, levels=""):
+    def __init__(self, trunkd, workers, cpus, levels="", users=False):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="trunkline-bench-"))
         self.port, self.tls_port = free_port(), free_port()
         self.ca = str(self.folder / "ca.crt")
         make_certificates(self.folder)
+        store, logins = "", ""
+        if users:
+            (self.folder / "users").mkdir(mode=0o700)
+            (self.folder / "users" / "somebody").write_text("a password")
+            (self.folder / "users" / "somebody").chmod(0o600)
+            store = "user_stores: [{name: users, directory: users}]"
+            logins = ", user_store: users, sasl_mechanisms: [SCRAM-SHA-256, ANONYMOUS]"
         config = self.folder / "trunkline.yaml"
         config.write_text(f"""
 router: {{id: bench, workers: {workers}}}
 log: {{levels: {{default: warning{levels}}}}}
+{store}
 tls_profiles:
   - {{name: bench, certificate_file: tls.crt, private_key_file: tls.key}}
 listeners:
-  - {{name: plain, host: 127.0.0.1, port: {self.port}}}
+  - {{name: plain, host: 127.0.0.1, port: {self.port}{logins}}}
   - {{name: tls, host: 127.0.0.1, port: {self.tls_port}, tls_profile: bench}}
 """)
         self.log_path = self.folder / "log"

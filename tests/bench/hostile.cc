@@ -4,14 +4,16 @@
 // of its input one line of key=value figures.
 //
 //   hostile --port N --tls-port N [--half-open 1000] [--slow 1000] [--logins 500] [--churn 2000]
-//           [--trickle 500] [--mechanism SCRAM-SHA-256]
+//           [--trickle 500] [--mechanism SCRAM-SHA-256] [--login-hosts 64]
 //
 // --logins and --churn are per second; --trickle is the time between two bytes in milliseconds. A
 // login says a client-first of SCRAM and answers the challenge with a proof that is none; where the
-// mechanism is not offered, it fails without a challenge (challenges=0). Of the churn, a quarter
-// each closes at once, resets at once, closes behind its AMQP header, and resets behind its open.
+// mechanism is not offered, or no more logins of that host are heard, it fails without a challenge.
+// Of the churn, a quarter each closes at once, resets at once, closes behind its AMQP header, and
+// resets behind its open.
 //
-// Sources are 127.0.0.2 (half open), .3 (slow), .4 (logins) and .5 to .12 (churn).
+// Sources are 127.0.0.2 (half open), .3 (slow), .5 to .12 (churn), and for logins as many as
+// --login-hosts says, from 127.1.0.0 on, in turn.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -44,6 +46,7 @@ struct Options {
   double logins = 500;
   double churn = 2000;
   double trickle = 500;
+  uint32_t login_hosts = 64;
   std::string mechanism = "SCRAM-SHA-256";
 };
 
@@ -200,9 +203,10 @@ class Crowd {
 
   static bool IsStanding(Kind kind) { return kind <= Kind::kSlowTls; }
 
-  uint32_t SourceOf(Kind kind) {
+  // Of 127.0.0.0.
+  uint32_t SourceOf(Kind kind) const {
     if (kind == Kind::kHalfOpen) return 2;
-    if (kind == Kind::kLogin) return 4;
+    if (kind == Kind::kLogin) return 0x10000 + logins_begun_ % options_.login_hosts;
     if (IsStanding(kind)) return 3;
     return 5 + static_cast<uint32_t>(tally_.visits % 8);
   }
@@ -362,7 +366,7 @@ class Crowd {
   uint32_t standing_ = 0;  // half open and slow guests that are connected
   uint64_t rates_from_ = 0;
   uint64_t churn_begun_ = 0;
-  uint64_t logins_begun_ = 0;
+  uint32_t logins_begun_ = 0;
   Tally tally_;
   bool ended_ = false;
 };
@@ -379,6 +383,7 @@ int main(int argc, char** argv) {
                            {"logins", &o.logins},
                            {"churn", &o.churn},
                            {"trickle", &o.trickle},
+                           {"login-hosts", &o.login_hosts},
                            {"mechanism", &o.mechanism}})
       .Parse(argc, argv);
   rlimit limit{};

@@ -1,10 +1,12 @@
 """Measures what a hostile crowd does to a normal pair of clients at a fixed rate: connections that
-say nothing, handshakes that trickle in byte by byte, logins that fail, and connects that end at once,
-all together. Calm and hostile runs are interleaved, each against a trunkd of its own; prints one
-table of medians, and whether memory, descriptors and threads of the router return to what they were.
+say nothing, handshakes that trickle in byte by byte, logins by SCRAM that fail, and connects that
+end at once, all together. Calm and hostile runs are interleaved, each against a trunkd of its own;
+prints one table of medians, and whether memory, descriptors and threads of the router return to
+what they were.
 
-Before and after are taken without any client, before after a calm warm-up of the same pair. After is
-the best of what is seen within --patience seconds, as the router gives memory back when it is quiet.
+Before and after are taken without any client, before after a calm warm-up of the same pair. After
+is as soon as all are back, at most --patience seconds later: the router gives memory back when it
+is quiet.
 """
 
 import argparse
@@ -20,12 +22,14 @@ COLUMNS = [
     ("messages/s", 10, 0, "per_second"), ("p50 us", 8, 1, "p50_us"), ("p99 us", 8, 1, "p99_us"),
     ("p99.9 us", 9, 1, "p999_us"), ("p99 ratio", 9, 2, "p99_ratio"),
     ("churn/s", 7, 0, "churn_per_second"), ("logins/s", 8, 0, "logins_per_second"),
+    ("SCRAM/s", 8, 0, "challenges_per_second"),
     ("standing", 8, 0, "standing"), ("cut/s", 6, 0, "cut_per_second"),
     ("cores", 6, 2, "router_cores"), ("gen cores", 9, 2, "generator_cores"),
 ]
 RETURNS = [
-    ("RSS before", 10, 1, "rss_before"), ("during", 7, 1, "rss_during"), ("after", 7, 1, "rss_after"),
-    ("fds before", 10, 0, "fds_before"), ("during", 7, 0, "fds_during"), ("after", 7, 0, "fds_after"),
+    ("RSS before", 10, 1, "rss_before"), ("during", 7, 1, "rss_during"),
+    ("after", 7, 1, "rss_after"), ("fds before", 10, 0, "fds_before"),
+    ("during", 7, 0, "fds_during"), ("after", 7, 0, "fds_after"),
     ("threads before", 14, 0, "threads_before"), ("during", 7, 0, "threads_during"),
     ("after", 7, 0, "threads_after"), ("log lines", 9, 0, "log_lines"),
 ]
@@ -45,9 +49,9 @@ def named(what, moment):
 
 def pair(options, router, seconds, warmup):
     return harness.finish(harness.start(options.generator_cpus[:1], [
-        options.loadgen, *router.arguments([]), "--senders", "1", "--receivers", "1", "--size", "64",
-        "--rate", str(options.rate), "--seconds", str(seconds), "--warmup", str(warmup),
-        "--pid", str(router.process.pid)]))
+        options.loadgen, *router.arguments([]), "--senders", "1", "--receivers", "1",
+        "--size", "64", "--rate", str(options.rate), "--seconds", str(seconds),
+        "--warmup", str(warmup), "--pid", str(router.process.pid)]))
 
 
 def attack(options, router):
@@ -55,7 +59,8 @@ def attack(options, router):
     process = harness.start(options.crowd_cpus, [
         options.hostile, *router.arguments([]), "--tls-port", str(router.tls_port),
         "--half-open", str(options.half_open), "--slow", str(options.slow),
-        "--logins", str(options.logins), "--churn", str(options.churn)])
+        "--logins", str(options.logins), "--churn", str(options.churn),
+        "--login-hosts", str(options.login_hosts)])
     if process.stdout.readline() != "attacking\n":
         harness.finish(process)
     return process
@@ -74,7 +79,8 @@ def settled(options, router, before):
 
 def measure(options, hostile):
     with contextlib.ExitStack() as stack:
-        router = harness.Router(options.trunkd, options.workers, options.router_cpus)
+        router = harness.Router(options.trunkd, options.workers, options.router_cpus,
+                                users=True)
         stack.callback(router.stop)
         pair(options, router, 0.2, options.warmup)
         router.wait_quiet()
@@ -106,6 +112,8 @@ def main():
     parser.add_argument("--half-open", type=int, default=1000)
     parser.add_argument("--slow", type=int, default=1000)
     parser.add_argument("--logins", type=int, default=500)
+    parser.add_argument("--login-hosts", type=int, default=64,
+                        help="addresses that they come from: failures are limited for each")
     parser.add_argument("--churn", type=int, default=2000)
     parser.add_argument("--patience", type=float, default=20)
     options = parser.parse_args()

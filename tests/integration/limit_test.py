@@ -1,5 +1,5 @@
-"""Limits as peers meet them on real sockets, at each of them and one beyond. Those of connections in
-all and of descriptors are in connection_test, of messages in message_test."""
+"""Limits as peers meet them on real sockets, at each of them and one beyond. Those of connections
+in all and of descriptors are in connection_test, of messages in message_test."""
 
 import socket
 import struct
@@ -25,9 +25,9 @@ def attach_frame(handle, address, channel=0):
     """Of a sender."""
     terminus = b"\x00\x53\x29" + listed(str32(address), wide=True)
     source = b"\x00\x53\x28" + LIST0
-    return frame(b"\x00\x53\x12" + listed(str8(f"link-{handle}"), uint(handle), b"\x42", b"\x50\x02",
-                                          b"\x50\x00", source, terminus, NULL, NULL, uint(0),
-                                          wide=True), channel)
+    fields = (str8(f"link-{handle}"), uint(handle), b"\x42", b"\x50\x02", b"\x50\x00", source,
+              terminus, NULL, NULL, uint(0))
+    return frame(b"\x00\x53\x12" + listed(*fields, wide=True), channel)
 
 
 def transfer_frame(tag, delivery=0, handle=0):
