@@ -136,7 +136,6 @@ void SaslServer::OnFrame(Descriptor descriptor, std::string_view body) {
   }
   absl::StatusOr<std::string> response = ParseSaslResponse(body);
   if (!response.ok()) return Abort("malformed sasl-response");
-  if (mechanism_ == kExternal) return OnExternal(*response);
   Ask({.bytes = *std::move(response)});
 }
 
@@ -147,15 +146,15 @@ void SaslServer::OnInit(const SaslInit& init) {
   }
   mechanism_ = init.mechanism;
   if (mechanism_ == kAnonymous) return Finish({});
-  if (mechanism_ == kExternal) return OnExternal(init.initial_response);
+  if (mechanism_ == kExternal) return OnExternal(init.initial_response.value_or(""));
   Ask({.first = true, .bytes = init.initial_response, .hostname = init.hostname});
 }
 
-// The peer may name the identity that it has, and no other. One that says nothing is asked.
-void SaslServer::OnExternal(const std::optional<std::string>& authorization) {
+// The peer may name the identity that it has, and no other. One that says nothing, not even that it
+// says nothing, is not asked: there are clients that do not understand the question.
+void SaslServer::OnExternal(std::string_view authorization) {
   const std::string& identity = *options_.external_identity;
-  if (!authorization.has_value()) return Reply({});
-  if (authorization->empty() || *authorization == identity) return Finish(identity);
+  if (authorization.empty() || authorization == identity) return Finish(identity);
   Fail(SaslCode::kAuth);
 }
 

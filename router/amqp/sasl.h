@@ -110,7 +110,7 @@ class SaslServer final : public SaslExchange {
   void OnHeader() override;
   void OnFrame(Descriptor descriptor, std::string_view body) override;
   void OnInit(const SaslInit& init);
-  void OnExternal(const std::optional<std::string>& authorization);
+  void OnExternal(std::string_view authorization);
   void WriteOutcome(SaslCode code, std::optional<std::string> additional);
 
   SaslServerOptions options_;

@@ -73,14 +73,12 @@ TEST(Sasl, RefusesAnotherIdentityThanTheCertificates) {
   EXPECT_EQ(client.code(), SaslCode::kAuth);
 }
 
-TEST(Sasl, AsksAnExternalClientThatSaysNothing) {
+// RFC 4422 would have it asked by an empty challenge, which not every client understands; it can
+// say nothing that matters.
+TEST(Sasl, TakesAnExternalClientThatSaysNothing) {
   SaslServer server({.mechanisms = {"EXTERNAL"}, .external_identity = "CN=me"});
   server.Push(kSaslHeader);
   server.Push(Init({.mechanism = "EXTERNAL"}));
-  EXPECT_EQ(server.state(), SaslState::kNegotiating);
-  std::string body;
-  EncodeSaslResponse("CN=me", body);
-  server.Push(Frame(body));
   EXPECT_EQ(server.state(), SaslState::kDone);
   EXPECT_EQ(server.identity(), "CN=me");
 }
