@@ -89,6 +89,8 @@ TEST(Translate, TakesOverEveryFieldOfAListener) {
   proto.set_strip_annotations(v1::STRIP_ANNOTATIONS_OUT);
   proto.set_max_connections(8);
   proto.set_max_unopened_per_address(6);
+  proto.set_user_store("userStores/u");
+  proto.set_allow_insecure_plain(true);
   proto.set_max_message_size(9);
 
   ListenerSpec expected{.name = "a",
@@ -98,11 +100,13 @@ TEST(Translate, TakesOverEveryFieldOfAListener) {
                         .tls_client_auth = TlsClientAuth::kRequire,
                         .require_tls = true,
                         .require_sasl = true,
+                        .user_store = "u",
                         .max_connections = 8,
                         .max_unopened_per_address = 6};
   expected.connection.role = Role::kRouteContainer;
   expected.connection.tls_profile = "p";
   expected.connection.sasl_mechanisms = {"EXTERNAL"};
+  expected.connection.allow_insecure_plain = true;
   expected.connection.idle_timeout = Duration{};
   expected.connection.handshake_timeout = Seconds(1);
   expected.connection.max_frame_size = 512;
@@ -124,6 +128,7 @@ TEST(Translate, TakesOverEveryFieldOfAConnector) {
   proto.add_failover("b");
   proto.set_verify_hostname(false);
   proto.set_server_name("s");
+  proto.set_sasl_user("me");
   proto.mutable_connect_timeout()->set_seconds(3);
   proto.mutable_backoff()->mutable_failed()->set_seconds(4);
   proto.mutable_backoff()->mutable_closed()->set_seconds(5);
@@ -134,6 +139,7 @@ TEST(Translate, TakesOverEveryFieldOfAConnector) {
                                .failover = {{"::1", 2}, {"b", 5672}},
                                .verify_hostname = false,
                                .server_name = "s",
+                               .sasl_user = "me",
                                .connect_timeout = Seconds(3),
                                .backoff_failed = Seconds(4),
                                .backoff_closed = Seconds(5),
@@ -150,6 +156,9 @@ TEST(Translate, LetsConnectorsLogInWithTheirCertificate) {
   profile.set_certificate_file("c");
   EXPECT_THAT(ToSpec(connector, document).connection.sasl_mechanisms,
               ::testing::ElementsAre("EXTERNAL", "ANONYMOUS"));
+  connector.mutable_spec()->set_sasl_user("me");
+  EXPECT_THAT(ToSpec(connector, document).connection.sasl_mechanisms, ::testing::IsEmpty())
+      << "who has a password is not to be anonymous";
   connector.mutable_spec()->add_sasl_mechanisms("ANONYMOUS");
   EXPECT_THAT(ToSpec(connector, document).connection.sasl_mechanisms,
               ::testing::ElementsAre("ANONYMOUS"));

@@ -115,12 +115,16 @@ class ProcessTest(unittest.TestCase):
             self.assertEqual((result.returncode, result.stdout), (1, ""))
             self.assertEqual(result.stderr, f"trunkd: {error}; see trunkd --help\n")
 
-    def test_every_sample_is_good(self):
-        self.certificate()
+    def users(self):
+        """What the samples and README.md name: users and a password."""
         (self.folder / "users").mkdir()
         for secret in ("users/admin", "broker.password"):
             (self.folder / secret).write_text("sesame\n")
             (self.folder / secret).chmod(0o600)
+
+    def test_every_sample_is_good(self):
+        self.certificate()
+        self.users()
         samples = sorted(pathlib.Path(SAMPLES).glob("*.yaml"))
         self.assertGreaterEqual(len(samples), 5)
         for sample in samples:
@@ -130,6 +134,7 @@ class ProcessTest(unittest.TestCase):
 
     def test_the_configuration_in_the_readme_is_good(self):
         self.certificate()
+        self.users()
         readme = (pathlib.Path(SAMPLES).parents[2] / "README.md").read_text()
         examples = re.findall(r"^```yaml\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
         self.assertGreaterEqual(len(examples), 1)
