@@ -41,23 +41,25 @@ void AuthPool::Start() {
 
 void AuthPool::Stop() {
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     stop_ = true;
   }
+  changed_.notify_all();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }
 
 AuthPool::Counters AuthPool::counters() const {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   return counters_;
 }
 
 void AuthPool::Post(Task task) {
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     if (queue_.size() < kQueueMax) {
       queue_.push_back(std::move(task));
+      changed_.notify_one();
       return;
     }
     ++counters_.refused_full;
@@ -67,7 +69,7 @@ void AuthPool::Post(Task task) {
 
 void AuthPool::Failed(const std::string& address, Time now) {
   if (address.empty()) return;
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   limit_.Failed(address, now);
 }
 
@@ -86,12 +88,8 @@ void AuthPool::Run() {
 // Waits for a step. Whether its address may try is looked up as late as can be: others of that
 // address may have failed while it waited.
 bool AuthPool::Next(Task& task, bool& refused) {
-  absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(
-      +[](AuthPool* pool) ABSL_EXCLUSIVE_LOCKS_REQUIRED(pool->mutex_) {
-        return pool->stop_ || !pool->queue_.empty();
-      },
-      this));
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return stop_ || !queue_.empty(); });
   if (stop_) return false;
   task = std::move(queue_.front());
   queue_.pop_front();

@@ -1,16 +1,16 @@
 #pragma once
 
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "router/conn/authenticator.h"
 #include "router/core/ids.h"
 #include "router/net/login_limit.h"
@@ -62,20 +62,21 @@ class AuthPool {
     conn::AuthStep step;
   };
 
-  void Post(Task task) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Failed(const std::string& address, Time now) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Post(Task task);
+  void Failed(const std::string& address, Time now);
   void Run();
-  bool Next(Task& task, bool& refused) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool Next(Task& task, bool& refused);
   void Work(Task task);
   void Answer(Task task, conn::AuthAnswer::Refusal refusal, sasl::Answer answer);
 
   const Reply reply_;
   std::vector<std::unique_ptr<conn::Authenticator>> desks_;
-  mutable absl::Mutex mutex_;
-  std::deque<Task> queue_ ABSL_GUARDED_BY(mutex_);
-  LoginLimit limit_ ABSL_GUARDED_BY(mutex_);
-  Counters counters_ ABSL_GUARDED_BY(mutex_);
-  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  mutable std::mutex mutex_;  // of what follows, but the threads
+  std::condition_variable changed_;
+  std::deque<Task> queue_;
+  LoginLimit limit_;
+  Counters counters_;
+  bool stop_ = false;
   std::vector<std::thread> threads_;
 };
 

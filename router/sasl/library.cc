@@ -1,6 +1,7 @@
 #include "router/sasl/library.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <sasl/sasl.h>
 #include <sasl/saslplug.h>
 #include <string.h>
@@ -14,7 +15,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/synchronization/mutex.h"
 #include "router/sasl/auxprop.h"
 
 namespace trunkline::sasl {
@@ -44,16 +44,14 @@ void Free(void* memory) {
 
 // --- locks
 
-void* MakeMutex() { return new absl::Mutex(); }
-int Lock(void* mutex) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-  static_cast<absl::Mutex*>(mutex)->Lock();
-  return 0;
+void* MakeMutex() {
+  auto* const mutex = new pthread_mutex_t;
+  *mutex = PTHREAD_MUTEX_INITIALIZER;
+  return mutex;
 }
-int Unlock(void* mutex) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-  static_cast<absl::Mutex*>(mutex)->Unlock();
-  return 0;
-}
-void FreeMutex(void* mutex) { delete static_cast<absl::Mutex*>(mutex); }
+int Lock(void* mutex) { return ::pthread_mutex_lock(static_cast<pthread_mutex_t*>(mutex)); }
+int Unlock(void* mutex) { return ::pthread_mutex_unlock(static_cast<pthread_mutex_t*>(mutex)); }
+void FreeMutex(void* mutex) { delete static_cast<pthread_mutex_t*>(mutex); }
 
 // --- callbacks of the process
 

@@ -1,10 +1,12 @@
 #include "router/net/auth_pool.h"
 
+#include <condition_variable>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
 #include "gtest/gtest.h"
 
 namespace trunkline::net {
@@ -17,8 +19,9 @@ class AuthPoolTest : public testing::Test {
  protected:
   AuthPoolTest()
       : pool_(2, [this](core::ShardId shard, conn::AuthAnswer answer) {
-          absl::MutexLock lock(&mutex_);
+          const std::lock_guard lock(mutex_);
           answers_.emplace_back(shard, std::move(answer));
+          changed_.notify_all();
         }) {
     std::vector<sasl::Credential> credentials = {{"admin", "sesame"}};
     users_ = sasl::Users::FromCredentials("", credentials);
@@ -38,18 +41,18 @@ class AuthPoolTest : public testing::Test {
     pool_.Desk(tag % 2).Post(Step(tag, password, address), Time{});
   }
   void WaitFor(size_t count) {
-    absl::MutexLock lock(&mutex_);
-    const auto enough = [&] { return answers_.size() >= count; };
-    mutex_.Await(absl::Condition(&enough));
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return answers_.size() >= count; });
   }
   size_t Refused(Refusal refusal) {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     size_t n = 0;
     for (const auto& [shard, answer] : answers_) n += answer.refusal == refusal;
     return n;
   }
 
-  absl::Mutex mutex_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
   std::vector<std::pair<core::ShardId, conn::AuthAnswer>> answers_;
   std::shared_ptr<const sasl::Users> users_;
   AuthPool pool_;
