@@ -1,10 +1,7 @@
 #include "router/net/pilot.h"
 
 #include <algorithm>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <boost/asio.hpp>
 #include <chrono>
 #include <thread>
 #include <utility>
