@@ -10,8 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "router/amqp/codec.h"
 #include "router/base/log.h"
-#include "router/net/login_limit.h"
+#include "router/base/memory_budget.h"
 #include "router/base/thread.h"
+#include "router/net/login_limit.h"
 
 namespace trunkline::net {
 namespace {
@@ -378,13 +379,14 @@ void Worker::Upkeep(Time now) {
     workspace_.arena.Trim();
     pool_.Trim();
   }
-  const bool crowd_left = counters_.sockets_closed.Get() - closed_at_trim_ >= kTrimSockets;
-  if (quiet && crowd_left && now - trimmed_at_ >= kTrimInterval) return TrimAll(now);
-  if (!quiet || crowd_left) PlanUpkeep();
+  if (counters_.sockets_closed.Get() - closed_at_trim_ >= kTrimSockets) trims_due_ = kTrims;
+  if (quiet && trims_due_ > 0 && now - trimmed_at_ >= kTrimInterval) TrimAll(now);
+  if (!quiet || trims_due_ > 0) PlanUpkeep();
 }
 
 // What the crowd used goes back to the system.
 void Worker::TrimAll(Time now) {
+  --trims_due_;
   trimmed_at_ = now;
   closed_at_trim_ = counters_.sockets_closed.Get();
   sockets_.Trim();

@@ -12,7 +12,6 @@
 
 #include "absl/types/span.h"
 #include "router/base/counter.h"
-#include "router/base/memory_budget.h"
 #include "router/base/slot_map.h"
 #include "router/base/timer_wheel.h"
 #include "router/conn/workspace.h"
@@ -23,6 +22,10 @@
 #include "router/net/poller.h"
 #include "router/net/socket.h"
 
+namespace trunkline {
+class MemoryBudget;
+}
+
 namespace trunkline::net {
 
 struct WorkerOptions {
@@ -30,8 +33,8 @@ struct WorkerOptions {
   core::LocalIdentity identity;
   std::string version;  // told to peers in open
   uint64_t seed = 0;
-  size_t workers = 1;              // of the router
-  MemoryBudget* budget = nullptr;  // of the process; outlives the worker
+  size_t workers = 1;                            // of the router
+  MemoryBudget* budget = nullptr;                // of the process; outlives the worker
   conn::Authenticator* authenticator = nullptr;  // likewise
   // Takes what a turn has for the pilot, on the worker's thread; must not block.
   std::function<void(std::vector<Report>)> report;
@@ -112,6 +115,9 @@ class Worker {
   static constexpr uint64_t kQuietBytes = 4u << 20;
   static constexpr uint64_t kTrimSockets = 64;  // closed since the last time
   static constexpr Duration kTrimInterval = Seconds(5);
+  // After a crowd. What other threads still have of it, as steps of logins that wait for their
+  // turn, is freed later than the last socket.
+  static constexpr int kTrims = 3;
 
   void Run();
   void Turn(absl::Span<const epoll_event> events, Time now);
@@ -196,6 +202,7 @@ class Worker {
   uint64_t bytes_read_ = 0;  // since the last Upkeep
   uint64_t closed_at_trim_ = 0;
   Time trimmed_at_;
+  int trims_due_ = 0;
 
   std::thread thread_;  // last: it uses all of the above
 };

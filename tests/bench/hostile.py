@@ -115,7 +115,7 @@ def main():
     parser.add_argument("--login-hosts", type=int, default=64,
                         help="addresses that they come from: failures are limited for each")
     parser.add_argument("--churn", type=int, default=2000)
-    parser.add_argument("--patience", type=float, default=20)
+    parser.add_argument("--patience", type=float, default=30)
     options = parser.parse_args()
     harness.place(options)
     options.crowd_cpus = options.crowd_cpus or options.generator_cpus[-1:]
