@@ -2,8 +2,9 @@
 // shard. Whatever the peer says must not touch the honest clients of the same shard; what we answer
 // is AMQP; a connection that has ended is counted and holds nothing.
 //
-// Input: a byte of options, a byte that says how the rest is cut, then the peer's bytes: inside
-// TLS, if that is among the options. Mutations keep most frames whole (frame_mutator.h).
+// Input: a byte of options, a byte that says how the rest is cut (0: by frames), then the peer's
+// bytes: inside TLS, if that is among the options. Mutations keep most frames whole
+// (frame_mutator.h).
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -15,6 +16,7 @@
 #include <utility>
 
 #include "gtest/gtest.h"
+#include "router/amqp/codec.h"
 #include "router/base/check.h"
 #include "tests/fuzz/frame_mutator.h"
 #include "tests/fuzz/served_world.h"
@@ -39,7 +41,7 @@ constexpr uint8_t kOrdered = 128;  // we close when the peer has said everything
 
 constexpr size_t kHeadBytes = 2;
 constexpr size_t kBytesMax = 8192;
-constexpr int kPiecesMax = 16;
+constexpr int kPiecesMax = 20;
 constexpr Duration kIdleTimeout = Seconds(8);
 
 // What most inputs would have to find out first: a client, or a server that lets ANONYMOUS in.
@@ -130,6 +132,16 @@ conn::DriverOptions OptionsBy(uint8_t bits) {
   return options;
 }
 
+// How much is said next: so many bytes, or with 0 a header or a frame, so that what it leads to
+// (credit for what follows) has happened. Of many pieces, the last has all that is left.
+size_t PieceOf(std::string_view bytes, uint8_t cut, int pieces) {
+  if (pieces == kPiecesMax) return bytes.size();
+  if (cut != 0) return std::min<size_t>(bytes.size(), cut);
+  if (bytes.starts_with("AMQP") || bytes.size() < 8) return std::min<size_t>(bytes.size(), 8);
+  const uint32_t size = amqp::LoadBe32(reinterpret_cast<const uint8_t*>(bytes.data()));
+  return std::clamp<size_t>(size, 8, bytes.size());
+}
+
 void Play(const uint8_t* data, size_t size) {
   const uint8_t bits = data[0];
   const bool dialled = (bits & kDialled) != 0;
@@ -149,11 +161,13 @@ void Play(const uint8_t* data, size_t size) {
     run();
   }
   const std::string_view bytes(reinterpret_cast<const char*>(data) + kHeadBytes, size - kHeadBytes);
-  const size_t piece = std::max(data[1] == 0 ? bytes.size() : data[1], bytes.size() / kPiecesMax);
   served.SendHonest();
-  for (size_t at = 0; at < bytes.size() && !rude.hung_up(); at += piece) {
+  int pieces = 0;
+  for (size_t at = 0; at < bytes.size() && !rude.hung_up();) {
+    const size_t piece = PieceOf(bytes.substr(at), data[1], ++pieces);
     wire.Say(bytes.substr(at, piece));
     run();
+    at += piece;
   }
   served.Exchange();
   if (rude.driver && (bits & kOrdered) != 0) {
