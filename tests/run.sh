@@ -3,6 +3,7 @@
 #
 #   bash tests/run.sh                 the fast tier: Debian packages only
 #   bash tests/run.sh --sanitize      unit and integration tests under ASan+UBSan and under TSan
+#   bash tests/run.sh --interop       clients that others wrote; those whose toolchain is here
 #   bash tests/run.sh --fast --sanitize   several tiers in one go
 #
 # Builds go below ~/.cache/trunkline (TRUNKLINE_CACHE). The last line is "N passed, N failed, N skipped".
@@ -13,8 +14,8 @@ source tests/tools/build.sh
 tiers=()
 for argument in "$@"; do
   case $argument in
-    --fast | --sanitize) tiers+=("${argument#--}") ;;
-    --help | -h) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --fast | --sanitize | --interop) tiers+=("${argument#--}") ;;
+    --help | -h) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "run.sh: unknown option $argument (see --help)" >&2; exit 2 ;;
   esac
 done
@@ -137,6 +138,24 @@ fuzz_smoke() {
 sanitize_tier() {
   unit address && integration address 1
   unit thread && integration thread 2
+}
+
+# The matrix of tests/interop. Toolchains of other languages are not installed: what is missing is
+# counted as skipped, by name.
+interop_tier() {
+  note "build (release, trunkd)"
+  if ! build_tree release trunkd; then
+    failed=$((failed + 1))
+    failures+=("build (release, trunkd)")
+    return
+  fi
+  note "interop"
+  /usr/bin/python3 tests/interop/run.py --trunkd "$BUILD/control/trunkd" --cache "$TRUNKLINE_CACHE" \
+    --jobs "$JOBS" > "$work/interop" 2>&1
+  grep -E '^\||^[0-9]+\. |^built: ' "$work/interop"
+  while read -r reason; do not_run+=("interop: $reason"); done \
+    < <(sed -n 's/^skipped: //p' "$work/interop")
+  count "$work/interop" "interop"
 }
 
 install_packages "${PACKAGES[@]}" || { echo "cannot install packages"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
