@@ -416,7 +416,7 @@ TEST(Validate, ChecksThatPatternsAreApart) {
       d.addresses["b"].mutable_spec()->set_pattern(pattern);
     });
   };
-  for (const char* same : {"a/#", "a.#", "/a/#", "a/#/#"}) {
+  for (const char* same : {"a/#", "a.#", "/a/#", "a/#/#", "a/#//", "a/#/./"}) {
     EXPECT_THAT(second(same),
                 ElementsAre("addresses[b].pattern: matches the same as address \"a\""))
         << same;
