@@ -29,19 +29,15 @@ constexpr uint64_t kBudgetPerWorkerMin = 16u << 20;
 // As many as the router's table of patterns takes.
 constexpr size_t kPatternTokensMax = 128;
 
-// A prefix p is the pattern p/#.
+// A prefix p is the pattern p/#. Separators at either end do not count, as for the router.
 std::vector<std::string> PatternTokens(const v1::AddressSpec& spec) {
   const bool is_prefix = !spec.prefix().empty();
   std::string_view text = is_prefix ? spec.prefix() : spec.pattern();
   while (text.starts_with('.') || text.starts_with('/')) text.remove_prefix(1);
-  while (is_prefix && (text.ends_with('.') || text.ends_with('/'))) text.remove_suffix(1);
+  while (text.ends_with('.') || text.ends_with('/')) text.remove_suffix(1);
   if (text.empty()) return {};
   std::vector<std::string> tokens = absl::StrSplit(internal::Piece(text), absl::ByAnyChar("./"));
-  if (is_prefix) {
-    tokens.push_back("#");
-  } else if (tokens.back().empty()) {
-    tokens.pop_back();  // one separator at the end separates nothing
-  }
+  if (is_prefix) tokens.push_back("#");
   return tokens;
 }
 
