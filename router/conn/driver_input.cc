@@ -1,5 +1,8 @@
+#include <string.h>
+
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -92,7 +95,11 @@ void Driver::Impl::StartHandshake() {
 }
 
 void Driver::Impl::PushHandshake(Time now) {
-  plain_.Consume(static_cast<uint32_t>(early_->handshake.Push(plain_.bytes().view(), now)));
+  const std::string_view input = plain_.bytes().view();
+  const size_t used = early_->handshake.Push(input, now);
+  // It may have been a password, and the block lives on. The bytes are this connection's alone.
+  ::explicit_bzero(const_cast<char*>(input.data()), used);
+  plain_.Consume(static_cast<uint32_t>(used));
   FollowHandshake();
 }
 
