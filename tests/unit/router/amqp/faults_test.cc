@@ -30,7 +30,7 @@ std::string SenderLink(uint32_t handle) {
                            .initial_delivery_count = 0});
 }
 Transfer First(uint32_t id, std::string_view tag = "t") {
-  return {.handle = 0, .delivery_id = id, .delivery_tag = std::string(tag), .message_format = 0};
+  return {.handle = 0, .delivery_id = id, .delivery_tag = tag, .message_format = 0};
 }
 
 // A server with small limits whose client is written by hand: a session on channel 0, and a link on
