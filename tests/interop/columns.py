@@ -189,7 +189,9 @@ def without_scram(client):
 
 COLUMNS = [
     Column("rhea", "rhea 3.0.5", rhea, lacks=without_scram("rhea")),
-    Column("qpid_jms", "Qpid JMS 2.10.0", qpid_jms, needs_peer=frozenset({"reject", "modify"})),
+    Column("qpid_jms", "Qpid JMS 2.10.0", qpid_jms, needs_peer=frozenset({"reject", "modify"}),
+           notes={"bad_client": "Java shows no certificate that the router would not take, and is "
+                                "refused for having none"}),
     Column("go_amqp", "go-amqp 1.7.0", go_amqp, lacks={
         "reconnect": "go-amqp leaves reconnecting to the program", **without_scram("go-amqp")}),
     Column("fe2o3", "fe2o3-amqp 0.18.4", fe2o3, lacks={
