@@ -22,7 +22,7 @@ enum class TlsClientAuth { kNone, kRequest, kRequire };
 // What listeners and connectors have in common.
 struct ConnectionSpec {
   Role role = Role::kNormal;
-  std::string tls_profile;  // empty: plaintext
+  std::string tls_profile;                   // empty: plaintext
   std::vector<std::string> sasl_mechanisms;  // empty: those that are possible, best first
   bool allow_insecure_plain = false;         // PLAIN (and LOGIN) without TLS
   Duration idle_timeout = Seconds(16);       // zero: none
@@ -46,7 +46,7 @@ struct ListenerSpec {
   bool require_tls = false;  // always so when tls_profile is set: there is no fallback to plaintext
   bool require_sasl =
       false;  // refuse a bare AMQP header; ANONYMOUS does not count as authentication when set
-  std::string user_store;  // who has a password; empty: nobody
+  std::string user_store;                 // who has a password; empty: nobody
   uint32_t max_connections = 0;           // 0: no limit but the process's
   uint32_t max_unopened_per_address = 0;  // 0: half of the places there are, at least 16
   ConnectionSpec connection;

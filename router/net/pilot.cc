@@ -257,8 +257,8 @@ void Pilot::Impl::Apply(const ListenerSpec& spec, Done done) {
   absl::Status status = CheckRunning();
   if (status.ok()) status = CheckProfile(spec.connection);
   if (status.ok() && !spec.user_store.empty() && !publisher_.HasUsers(spec.user_store)) {
-    status = absl::NotFoundError(
-        absl::StrCat("user_store: \"", spec.user_store, "\" does not exist"));
+    status =
+        absl::NotFoundError(absl::StrCat("user_store: \"", spec.user_store, "\" does not exist"));
   }
   if (status.ok() && dialers_.contains(spec.name)) {
     status = absl::AlreadyExistsError(absl::StrCat("name: \"", spec.name, "\" is a connector"));

@@ -77,12 +77,11 @@ uint64_t Publisher::Publish() {
 
 void Publisher::MakeView() {
   const uint64_t version = publication_.Publish();
-  views_[version] = std::make_unique<const View>(
-      View{.version = version,
-           .routes = builder_.table(),
-           .settings = settings_,
-           .tls = tls_,
-           .users = users_});
+  views_[version] = std::make_unique<const View>(View{.version = version,
+                                                      .routes = builder_.table(),
+                                                      .settings = settings_,
+                                                      .tls = tls_,
+                                                      .users = users_});
 }
 
 void Publisher::Take(const ViewLeft& left) {

@@ -1,5 +1,5 @@
-"""Whatever the corpus of the connection fuzzer says, said to the real trunkd: it is answered by AMQP
-and the end of the connection, in time, and a bystander notices nothing.
+"""Whatever the corpus of the connection fuzzer says, said to the real trunkd: it is answered by
+AMQP and the end of the connection, in time, and a bystander notices nothing.
 
 That each such end is counted, once, is held by the fuzz target itself for every input."""
 
@@ -37,7 +37,7 @@ GREETING = (HEADER + open_frame("client") + BEGIN
 
 
 def inputs(tls):
-    """(name, listener, bytes) of all inputs in which the router is dialled to, with or without TLS."""
+    """(name, listener, bytes) of all inputs that come to a listener, with or without TLS."""
     for name in sorted(os.listdir(CORPUS)):
         with open(os.path.join(CORPUS, name), "rb") as file:
             data = file.read()
