@@ -4,6 +4,7 @@
 #   bash tests/run.sh                 the fast tier: Debian packages only
 #   bash tests/run.sh --sanitize      unit and integration tests under ASan+UBSan and under TSan
 #   bash tests/run.sh --interop       clients that others wrote; those whose toolchain is here
+#   bash tests/run.sh --fuzz          a million executions of each fuzz target (the fast tier: 100,000)
 #   bash tests/run.sh --fast --sanitize   several tiers in one go
 #
 # Builds go below ~/.cache/trunkline (TRUNKLINE_CACHE). The last line is "N passed, N failed, N skipped".
@@ -14,8 +15,8 @@ source tests/tools/build.sh
 tiers=()
 for argument in "$@"; do
   case $argument in
-    --fast | --sanitize | --interop) tiers+=("${argument#--}") ;;
-    --help | -h) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --fast | --sanitize | --interop | --fuzz) tiers+=("${argument#--}") ;;
+    --help | -h) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "run.sh: unknown option $argument (see --help)" >&2; exit 2 ;;
   esac
 done
@@ -108,7 +109,7 @@ fast_tier() {
   check "bench smoke: hostile" python3 tests/bench/hostile.py "${bench[@]}" \
     --hostile "$BUILD/tests/bench/bench_hostile" --rounds 1 --seconds 0.5 --warmup 0.1 --rate 1000 \
     --half-open 50 --slow 50 --logins 20 --churn 100 --workers 2 --patience 1
-  fuzz_smoke
+  fuzz 100000
 }
 
 # What smoke.sh left of a target.
@@ -117,18 +118,19 @@ fuzz_ended() {
   return "$(cat "$1.status")"
 }
 
-# Every fuzz target over its corpus and FUZZ_RUNS mutations of it, two at a time, the largest first.
-fuzz_smoke() {
+# fuzz RUNS: every target over its corpus and so many mutations of it, two at a time, the largest
+# first.
+fuzz() {
   note "build (fuzzer)"
   if ! build_tree fuzzer fuzzers; then
     failed=$((failed + 1))
     failures+=("build (fuzzer)")
     return
   fi
-  local runs=${FUZZ_RUNS:-1000000} program
-  note "fuzz smoke ($runs executions of each target)"
+  local program
+  note "fuzz ($1 executions of each target)"
   ls -S "$BUILD"/tests/fuzz/*_fuzz |
-    xargs -P 2 -I{} bash tests/fuzz/smoke.sh {} "$runs" "$work"
+    xargs -P 2 -I{} bash tests/fuzz/smoke.sh {} "$1" "$work"
   for program in "$BUILD"/tests/fuzz/*_fuzz; do
     program=$work/$(basename "$program")
     check "$(cat "$program.line")" fuzz_ended "$program"
@@ -157,6 +159,8 @@ interop_tier() {
     < <(sed -n 's/^skipped: //p' "$work/interop")
   count "$work/interop" "interop"
 }
+
+fuzz_tier() { fuzz 1000000; }
 
 install_packages "${PACKAGES[@]}" || { echo "cannot install packages"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 for tier in "${tiers[@]}"; do
