@@ -1,9 +1,6 @@
 """How trunkd ends, and what it says when it does not even start."""
 
-import glob
 import os
-import re
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -11,7 +8,7 @@ import unittest
 
 import harness
 from clients import ACCEPTED, World
-from harness import Certificates, Router
+from harness import Router
 
 
 class Stop(unittest.TestCase):
@@ -141,26 +138,6 @@ class CommandLine(unittest.TestCase):
             status, output = self.check(text)
             self.assertNotEqual(status, 0, text)
             self.assertRegex(output, rf"trunkline\.yaml:{line}\b.*{word}")
-
-    def test_the_samples_are_good(self):
-        here = os.path.dirname(os.path.abspath(__file__))
-        samples = glob.glob(os.path.join(here, "../../control/config/samples/*.yaml"))
-        self.assertTrue(samples)
-        certificates = Certificates()
-        self.addCleanup(certificates.close)
-        certificate, key = certificates.issue("sample", "/CN=sample")
-        authority = certificates.authority("sample-ca")
-        for sample in samples:
-            # The files that a sample speaks of stand beside it.
-            with open(sample, encoding="utf-8") as file:
-                text = file.read()
-            for field, source in (("certificate_file", certificate), ("private_key_file", key),
-                                  ("ca_file", authority)):
-                for name in re.findall(rf"\b{field}: *(\S+)", text):
-                    shutil.copy(source, certificates.path(name))
-            copy = shutil.copy(sample, certificates.directory)
-            done = self.run_trunkd("--check-config", copy)
-            self.assertEqual(done.returncode, 0, f"{sample}: {done.stdout}{done.stderr}")
 
 
 class Defaults(unittest.TestCase):
