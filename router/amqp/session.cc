@@ -67,6 +67,7 @@ void Session::End(Fault fault, std::string_view name, std::string_view descripti
 void Session::End(const Condition& error) {
   if (end_sent_) return;
   FlushDispositions();
+  DropLeft();
   context_.frames.WriteError(channel_, amqp::End{error});
   end_sent_ = true;
   CloseLinks();
@@ -78,6 +79,7 @@ void Session::OnEnd(const amqp::End& end) {
   end_received_ = true;
   if (end.error && error_ == nullptr) error_ = std::make_unique<Condition>(end.error);
   if (!end_sent_) {
+    DropLeft();
     context_.frames.Write(channel_, amqp::End{});
     end_sent_ = true;
     CloseLinks();
@@ -169,7 +171,12 @@ void Session::FreeLink(Link& link) {
   held_bytes_ -= link.held_bytes;
   if (incoming_window_ <= window_low_) MarkDue();  // others may have waited for that room
   const LinkIndex index = link.index;
-  context_.links_free.push_back(index);
+  if (leavers_) {
+    left_.push_back(index);
+    ++context_.links_leaving;
+  } else {
+    context_.links_free.push_back(index);
+  }
   context_.links[index].reset();
 }
 
@@ -346,11 +353,28 @@ bool Session::ReportDetach(Link& link, Event& event) {
   return true;
 }
 
+// Nothing is reported of them any more. The flush takes them out.
 void Session::DropUnsettled(Link& link) {
   if (!link.used) return;
-  MapOf(link.role).DropLink(link.index);
   link.used = false;
+  if (end_sent_) return;  // nobody looks
+  leavers_ = true;
   MarkDue();
+}
+
+// What links that have left had unsettled is over.
+void Session::DropLeft() {
+  if (!leavers_) return;
+  leavers_ = false;
+  const auto is_gone = [this](LinkIndex index) {
+    const Link* link = context_.Find(index);
+    return link == nullptr || !link->used;
+  };
+  incoming_.DropLinks(is_gone);
+  outgoing_.DropLinks(is_gone);
+  context_.links_leaving -= static_cast<uint32_t>(left_.size());
+  context_.links_free.insert(context_.links_free.end(), left_.begin(), left_.end());
+  left_ = {};
 }
 
 }  // namespace trunkline::amqp

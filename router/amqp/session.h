@@ -50,6 +50,7 @@ struct SessionContext {
 
   std::vector<std::unique_ptr<Link>> links;  // by LinkIndex; null: free
   std::vector<LinkIndex> links_free;
+  uint32_t links_leaving = 0;        // null, and free at their session's next flush
   std::vector<uint16_t> due;         // sessions with something for the next flush
   std::vector<LinkIndex> due_links;  // links with a flow for the next flush
 
@@ -72,7 +73,9 @@ struct SessionContext {
     reports.push_back(report);
     pending = true;
   }
-  uint32_t LinksNow() const { return static_cast<uint32_t>(links.size() - links_free.size()); }
+  uint32_t LinksNow() const {
+    return static_cast<uint32_t>(links.size() - links_free.size() - links_leaving);
+  }
   void Count(Fault fault, FaultScope scope) {
     if (faults != nullptr) faults->Count(fault, scope);
   }
@@ -186,6 +189,7 @@ class Session {
   std::string TooManyLinks() const;
   void FailLink(Link& link, Fault fault, std::string_view name, std::string_view description);
   void DropUnsettled(Link& link);
+  void DropLeft();
   void FillLink(const Link& link, EventKind kind, Event& event) const {
     event.kind = kind;
     event.session = channel_;
@@ -261,6 +265,11 @@ class Session {
   std::vector<LinkIndex> outgoing_handles_;  // by our handle; NumberMap::kNone: free
   NumberMap incoming_handles_;               // the peer's, to LinkIndex
   uint32_t started_ = 0;                     // links of ours that wait for the peer's attach
+
+  // Links with unsettled deliveries have left, and these have not been looked for: once a flush is
+  // enough, however many leave. Until then nobody gets the place of a link.
+  bool leavers_ = false;
+  std::vector<LinkIndex> left_;
 
   bool incoming_known_ = false;  // the peer has sent its first delivery-id
   UnsettledMap incoming_;

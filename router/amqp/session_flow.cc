@@ -86,6 +86,7 @@ void Session::Flush() {
   due_ = false;
   if (end_sent_) return;
   FlushDispositions();
+  DropLeft();
   incoming_.Trim();
   outgoing_.Trim();
   if (incoming_.Overrun() || outgoing_.Overrun()) {

@@ -67,10 +67,10 @@ bool Session::NextOfDisposition(Event& event) {
   while (!end_sent_) {
     UnsettledEntry* entry = map.NextIn(walk_, id);
     if (entry == nullptr) return false;
-    const Link& link = *context_.links[entry->link];
-    // What we have settled ourselves is over for the owner.
-    const bool tell = !entry->mark.settle;
-    FillLink(link, EventKind::kDisposition, event);
+    const Link* link = context_.Find(entry->link);
+    // What we have settled ourselves is over for the owner, and so is what was of a link that left.
+    const bool tell = link != nullptr && link->used && !entry->mark.settle;
+    if (tell) FillLink(*link, EventKind::kDisposition, event);
     event.settled = walk_settled_;
     event.delivery = id;
     event.delivery_user = entry->user;

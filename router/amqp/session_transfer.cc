@@ -207,6 +207,7 @@ inline bool Session::ContinueIncoming(Link& link, const TransferFrame& frame) {
 bool Session::MakeRoom(UnsettledMap& map) {
   // What is marked has to leave the ring before others are moved aside.
   FlushDispositions();
+  DropLeft();
   if (!map.Full() || map.Grow()) return true;
   End(Fault::kUnsettled, condition::kResourceLimitExceeded, "too many unsettled deliveries");
   return false;

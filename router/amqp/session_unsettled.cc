@@ -72,18 +72,6 @@ uint64_t UnsettledMap::WalkCost(uint32_t first, uint32_t last) const {
   return cost;
 }
 
-void UnsettledMap::DropLink(uint32_t link) {
-  for (uint32_t id = head_; id != end_; ++id) {
-    UnsettledEntry& entry = At(id);
-    if (entry.mark.live && entry.link == link) Clear(entry);
-  }
-  Advance();
-  if (aside_ == nullptr) return;
-  live_ -= static_cast<uint32_t>(
-      absl::erase_if(*aside_, [link](const auto& entry) { return entry.second.link == link; }));
-  if (aside_->empty()) aside_.reset();
-}
-
 void UnsettledMap::Trim() {
   if (!Lone() || capacity_ == 0) return;
   capacity_first_ = std::min(capacity_, kCapacityRemembered);

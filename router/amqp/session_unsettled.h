@@ -129,8 +129,19 @@ class UnsettledMap {
   // How many places a walk over [first, last] looks at, at most.
   uint64_t WalkCost(uint32_t first, uint32_t last) const;
 
-  // Ends all deliveries of `link`, and reports nothing.
-  void DropLink(uint32_t link);
+  // Ends all deliveries of such links, and reports nothing. Looks at every place.
+  template <typename IsGone>
+  void DropLinks(IsGone is_gone) {
+    for (uint32_t id = head_; id != end_; ++id) {
+      UnsettledEntry& entry = At(id);
+      if (entry.mark.live && is_gone(entry.link)) Clear(entry);
+    }
+    Advance();
+    if (aside_ == nullptr) return;
+    live_ -= static_cast<uint32_t>(absl::erase_if(
+        *aside_, [&is_gone](const auto& entry) { return is_gone(entry.second.link); }));
+    if (aside_->empty()) aside_.reset();
+  }
 
   // Gives the memory back that nothing unsettled needs.
   void Trim();

@@ -177,12 +177,11 @@ TEST(UnsettledMap, DropsTheDeliveriesOfALink) {
   UnsettledMap map;
   map.StartAt(0);
   for (uint32_t i = 0; i < 3000; ++i) AddOne(map, i, i % 3);
-  map.DropLink(1);
+  map.DropLinks([](uint32_t link) { return link == 1; });
   EXPECT_EQ(map.live(), 2000u);
   EXPECT_EQ(map.Find(1), nullptr);
   EXPECT_NE(map.Find(2), nullptr);
-  map.DropLink(0);
-  map.DropLink(2);
+  map.DropLinks([](uint32_t link) { return link != 1; });
   EXPECT_TRUE(map.empty());
   map.Trim();
   EXPECT_EQ(map.Find(5), nullptr);

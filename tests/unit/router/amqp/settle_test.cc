@@ -256,6 +256,24 @@ TEST(Settle, FlushesBeforeADetachAndAnEndAndAClose) {
   }
 }
 
+// They are looked for once a flush, however many links leave.
+TEST(Settle, GivesThePlaceOfALinkAwayWhenItsDeliveriesAreForgotten) {
+  Loaded pair(10);
+  Engine& engine = pair.client.engine;
+  engine.Detach(pair.ends.client, true);
+  pair.client.Feed(FrameOf(0, Detach{.handle = 0, .closed = true}));
+  pair.client.events.clear();
+  EXPECT_NE(engine.StartLink(pair.session, SenderAttach("b")), pair.ends.client);
+  pair.client.Feed(FrameOf(0, Disposition{.role = Role::kReceiver,
+                                          .first = 0,
+                                          .last = 9,
+                                          .settled = true,
+                                          .state_kind = OutcomeKind::kAccepted}));
+  EXPECT_THAT(pair.client.All(EventKind::kDisposition), IsEmpty());
+  engine.Flush(pair.client.now);
+  EXPECT_EQ(engine.StartLink(pair.session, SenderAttach("c")), pair.ends.client);
+}
+
 TEST(Settle, ForgetsTheDeliveriesOfALinkThatIsGone) {
   Loaded pair(10);
   const Pair::Ends other = pair.Attach(SenderAttach("b"));
