@@ -98,7 +98,7 @@ void Driver::Impl::PushHandshake(Time now) {
   const std::string_view input = plain_.bytes().view();
   const size_t used = early_->handshake.Push(input, now);
   // It may have been a password, and the block lives on. The bytes are this connection's alone.
-  ::explicit_bzero(const_cast<char*>(input.data()), used);
+  if (used > 0) ::explicit_bzero(const_cast<char*>(input.data()), used);
   plain_.Consume(static_cast<uint32_t>(used));
   FollowHandshake();
 }

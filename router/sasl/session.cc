@@ -231,7 +231,9 @@ class ClientSession final : public CyrusSession {
         {SASL_CB_LIST_END, nullptr, nullptr},
     }};
   }
-  ~ClientSession() override { ::explicit_bzero(secret_.data(), secret_.size()); }
+  ~ClientSession() override {
+    if (!secret_.empty()) ::explicit_bzero(secret_.data(), secret_.size());
+  }
 
   Answer Step(const std::optional<std::string>& input) override;
   Answer Finish(const std::optional<std::string>& data) override;
