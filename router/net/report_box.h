@@ -25,11 +25,13 @@ class ReportBox {
 
   // True if the box was empty: the pilot has to be told. Any thread.
   bool Put(Batch batch) {
-    auto* const node = new Node{std::move(batch), newest_.load(std::memory_order_relaxed)};
-    while (!newest_.compare_exchange_weak(node->older, node, std::memory_order_release,
+    Node* older = newest_.load(std::memory_order_relaxed);
+    auto* const node = new Node{std::move(batch), older};
+    while (!newest_.compare_exchange_weak(older, node, std::memory_order_release,
                                           std::memory_order_relaxed)) {
+      node->older = older;
     }
-    return node->older == nullptr;
+    return older == nullptr;  // the node may be gone by now
   }
 
   // All that is in it, those of a worker in their order. Thread: the pilot's.
