@@ -154,8 +154,8 @@ class Passwords(SaslTest):
             self.assertNotIn(PASSWORD.encode(), file.read())
 
 
-class WrongPasswords(SaslTest):
-    """In a router of their own: failed logins of one address are limited."""
+class OneUser(SaslTest):
+    """A router of its own, as failed logins of one address are limited."""
 
     @classmethod
     def setUpClass(cls):
@@ -173,6 +173,8 @@ class WrongPasswords(SaslTest):
         finally:
             cls.folder.close()
 
+
+class WrongPasswords(OneUser):
     def test_are_told_late_and_alike(self):
         salts = {}
         for user in ("admin", "nobody"):
@@ -193,23 +195,7 @@ class WrongPasswords(SaslTest):
         self.assertNotIn(OTHER, "\n".join(self.router.lines))
 
 
-class TooManyWrongPasswords(SaslTest):
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = Folder()
-        cls.folder.write("users/admin", PASSWORD)
-        cls.CONFIG = {"user_stores": [{"name": "clients", "directory": cls.folder.users}]}
-        cls.LISTENERS = {"plain": {"user_store": "clients", "require_sasl": True,
-                                   "allow_insecure_plain": True}}
-        super().setUpClass()
-
-    @classmethod
-    def tearDownClass(cls):
-        try:
-            super().tearDownClass()
-        finally:
-            cls.folder.close()
-
+class TooManyWrongPasswords(OneUser):
     def test_are_refused_unseen(self):
         logins = [self.begin() for _ in range(20)]
         for login in logins:
@@ -224,23 +210,7 @@ class TooManyWrongPasswords(SaslTest):
             self.assertLess(time.monotonic(), deadline)
 
 
-class Reload(SaslTest):
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = Folder()
-        cls.folder.write("users/admin", PASSWORD)
-        cls.CONFIG = {"user_stores": [{"name": "clients", "directory": cls.folder.users}]}
-        cls.LISTENERS = {"plain": {"user_store": "clients", "require_sasl": True,
-                                   "allow_insecure_plain": True}}
-        super().setUpClass()
-
-    @classmethod
-    def tearDownClass(cls):
-        try:
-            super().tearDownClass()
-        finally:
-            cls.folder.close()
-
+class Reload(OneUser):
     def wait_for(self, text):
         self.router.wait_for_line(lambda line: text in line, text)
 
