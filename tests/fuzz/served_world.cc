@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "gtest/gtest.h"
 #include "router/amqp/codec.h"
 #include "router/amqp/performatives.h"
 #include "router/amqp/sasl.h"
@@ -110,6 +111,11 @@ void ServedWorld::Exchange() {
       << "an honest client was not served";
 }
 
+bool ServedWorld::HalfWay() const {
+  const auto& received = consumer_.client->link(receiver_).received;
+  return !received.empty() && !received.back().complete && !received.back().aborted;
+}
+
 void ServedWorld::Rest() {
   for (Peer* peer : rude_) {
     if (peer == nullptr) continue;
@@ -182,3 +188,9 @@ void CheckOutput(std::string_view written, bool complete) {
 }
 
 }  // namespace trunkline::fuzz
+
+// A failure that the world itself reports ends the run, as a crash does.
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  GTEST_FLAG_SET(break_on_failure, true);
+  return 0;
+}

@@ -29,8 +29,11 @@ class ServedWorld {
 
   // A message from the honest producer is on its way.
   void SendHonest();
-  // A message goes from the honest producer to the honest consumer.
+  // A message goes from the honest producer to the honest consumer. Beside the rude this may be
+  // asked only where one of them has no message half way to the honest consumer: the next one waits
+  // behind it, as links carry one after the other.
   void Exchange();
+  bool HalfWay() const;
   // Everybody rude leaves; then the honest are served, and nothing of the others is held.
   void Rest();
 

@@ -4,7 +4,7 @@
 #   bash tests/fuzz/smoke.sh PROGRAM EXECUTIONS FOLDER
 #
 # Leaves in FOLDER: NAME.line (executions, covered edges, seconds, for people), NAME.out (the end of
-# what it said) and NAME.status.
+# what it said but for its progress, so with a failure and its input) and NAME.status.
 set -uo pipefail
 cd "$(dirname "$0")"
 program=$1 executions=$2 folder=$3
@@ -22,5 +22,5 @@ echo $? > "$folder/$name.status"
 edges=$(grep -oE ' cov: [0-9]+' "$folder/$name.log" | tail -n 1)
 done=$(sed -n 's/^Done \([0-9]*\) runs.*/\1/p' "$folder/$name.log" | tail -n 1)
 echo "fuzz $name: ${done:-not all} executions,$edges, $((SECONDS - started)) s" > "$folder/$name.line"
-tail -n 60 "$folder/$name.log" > "$folder/$name.out"
+grep -v '^#[0-9]' "$folder/$name.log" | tail -n 60 > "$folder/$name.out"
 rm -r "${folder:?}/$name" "$folder/$name.log"
