@@ -1,0 +1,49 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+#include "proto/trunkline/control/v1/options.pb.h"
+
+namespace trunkline {
+namespace v1 = control::v1;
+}
+
+namespace trunkline::api {
+
+// A method of the API as its descriptor and its options (proto: MethodRules) say.
+struct Method {
+  const google::protobuf::MethodDescriptor* descriptor = nullptr;
+  std::string path;     // "/trunkline.control.v1.ListenerService/GetListener"
+  std::string service;  // "ListenerService"
+  std::string name;     // "GetListener"
+  v1::AccessRole role = v1::ACCESS_ROLE_UNSPECIFIED;  // the least that may call it
+  bool mutates = false;
+  bool streams = false;  // many answers
+
+  std::unique_ptr<google::protobuf::Message> NewRequest() const;
+  std::unique_ptr<google::protobuf::Message> NewReply() const;
+};
+
+// All methods of the services in `package`, made from the generated descriptors: what is declared
+// in proto/ is known here, with or without a handler. Immutable; any thread.
+class MethodTable {
+ public:
+  // TL_CHECKs that every method has a role: a mistake of ours.
+  explicit MethodTable(std::string_view package = "trunkline.control.v1");
+  const Method* Find(std::string_view path) const;  // null: there is none
+  const std::vector<Method>& methods() const { return methods_; }
+  // Full names, "trunkline.control.v1.ListenerService".
+  std::vector<std::string> services() const;
+
+ private:
+  std::vector<Method> methods_;
+  std::map<std::string, const Method*, std::less<>> by_path_;
+};
+
+}  // namespace trunkline::api
