@@ -122,6 +122,7 @@ Duration Worker::Patience() const {
 
 void Worker::Turn(absl::Span<const epoll_event> events, Time now) {
   now_ = now;
+  counters_.turn_began_ns.store(now.ns, std::memory_order_relaxed);
   work_left_ = false;
   shard_->BeginTurn(now);
   FollowBudget();
@@ -144,6 +145,7 @@ void Worker::Turn(absl::Span<const epoll_event> events, Time now) {
   counters_.longest_turn.Note(took);
   counters_.busy_ns.Add(static_cast<uint64_t>(took.ns));
   counters_.turn_duration.Note(static_cast<uint64_t>(took.ns));
+  counters_.turn_began_ns.store(kNever.ns, std::memory_order_relaxed);
 }
 
 // --- 1. bytes only, no parsing

@@ -54,7 +54,9 @@ struct WorkerCounters {
   Counter wakes;           // times that mail woke another worker
   Counter turns;
   Longest longest_turn;
-  Counter busy_ns;                              // of all turns
+  Counter busy_ns;  // of all turns
+  // When the turn that is under way began; kNever: there is none.
+  std::atomic<int64_t> turn_began_ns{kNever.ns};
   Histogram<core::ForwardScale> turn_duration;  // for so long others wait
 };
 

@@ -11,7 +11,7 @@ import sys
 
 BASE = ["router/base"]
 VALUES = ["router/amqp/types.h", "router/amqp/sections.h"]
-FACADE = ["router/router.h", "router/specs.h", "router/observe.h"]
+FACADE = ["router/router.h", "router/specs.h", "router/observe.h", "router/metrics.h"]
 ALLOWED = {
     "router/base": [],
     "router/amqp": BASE,
@@ -33,17 +33,22 @@ ALLOWED = {
                                "control/config", "proto"],
     "control/reconcile": FACADE + ["router/base", "router/sasl/users.h", "control/config",
                                    "control/certs", "control/users", "proto"],
+    "control/http": ["router/base"],
+    "control/metrics": FACADE + ["router/base", "control/http"],
     "control/daemon": FACADE + ["router/base", "router/tls/bundle.h", "router/tls/context.h",
                                 "router/sasl/library.h", "control/config", "control/certs",
-                                "control/users", "control/reconcile", "proto"],
+                                "control/users", "control/reconcile", "control/metrics",
+                                "control/http", "proto"],
 }
-FACADE_HEADERS = {"router/router.h", "router/specs.h", "router/observe.h"}  # see base only
+FACADE_HEADERS = {"router/router.h", "router/specs.h", "router/observe.h",
+                  "router/metrics.h"}  # see base only
 
 EVERYWHERE = ("absl/",)
 THIRD_PARTY = {
     "proton/": ["router/amqp/value.cc", "router/amqp/value.h"],
     "openssl/": ["router/tls"],
-    "boost/": ["router/net"],
+    "boost/": ["router/net", "control/http"],
+    "prometheus/": ["control/metrics"],
     "sasl/": ["router/sasl"],
     "google/protobuf/": ["control"],
     "yaml-cpp/": ["control/config"],
