@@ -72,6 +72,7 @@ class Router::Impl {
   const RouterSpec& spec() const { return spec_; }
   std::vector<RouterEvent> TakeEvents() { return events_.Take(); }
   RouterCounters Counters() const { return pilot_.Counters(); }
+  RouterMetrics Metrics() const { return pilot_.Metrics(); }
   void RestartLongestTurn() { pilot_.RestartLongestTurn(); }
   void Drain(Duration limit) {
     if (!stopped_) pilot_.Post([this, limit] { pilot_.Drain(limit); });
@@ -147,6 +148,15 @@ absl::Status Router::Apply(const ListenerSpec& spec) {
   return impl_->Ask([&](net::Pilot& pilot, auto done) { pilot.Apply(spec, done); });
 }
 
+absl::Status Router::Hold(const ListenerSpec& spec, const std::vector<std::string>& leaving) {
+  return impl_->Ask([&](net::Pilot& pilot, auto done) { pilot.Hold(spec, leaving, done); });
+}
+
+void Router::DropHeld() {
+  // Refused by a router that is stopped, which holds nothing.
+  impl_->Ask([](net::Pilot& pilot, auto done) { pilot.DropHeld(done); }).IgnoreError();
+}
+
 absl::Status Router::Apply(const ConnectorSpec& spec) {
   return impl_->Ask([&](net::Pilot& pilot, auto done) { pilot.Apply(spec, done); });
 }
@@ -189,6 +199,7 @@ absl::Status Router::RemoveUsers(const std::string& store) {
 
 std::vector<RouterEvent> Router::TakeEvents() { return impl_->TakeEvents(); }
 RouterCounters Router::Counters() const { return impl_->Counters(); }
+RouterMetrics Router::Metrics() const { return impl_->Metrics(); }
 void Router::RestartLongestTurn() { impl_->RestartLongestTurn(); }
 void Router::Drain(Duration limit) { impl_->Drain(limit); }
 

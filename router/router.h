@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "router/metrics.h"
 #include "router/observe.h"
 #include "router/specs.h"
 
@@ -21,7 +22,8 @@ namespace trunkline {
 
 // The data plane, seen by control: takes specs, gives events. Owns the pilot and the workers.
 //
-// Thread: one, the control thread's, for every method. Destruction stops and joins all threads.
+// Thread: one, the control thread's, for every method but Counters and Metrics, which are for any.
+// Destruction stops and joins all threads.
 class Router {
  public:
   // Called on the pilot's thread after events were queued; must only wake the control thread.
@@ -44,6 +46,14 @@ class Router {
   // taken. The name of a listener's host may have to be looked up: that takes as long as the
   // system's name service does.
   absl::Status Apply(const ListenerSpec& spec);
+  // Opens the sockets that Apply of this spec will need, so that it then cannot fail for want of
+  // them; nothing is served by it yet. `leaving` are listeners that are going to be removed or
+  // moved by the same change: those in the way of the port no longer listen. For a change of
+  // several resources that has to happen as a whole or not at all.
+  absl::Status Hold(const ListenerSpec& spec, const std::vector<std::string>& leaving);
+  // Ends such a change, made or not: what is held and was not applied is given up, and listeners
+  // that are still there listen again.
+  void DropHeld();
   absl::Status Apply(const ConnectorSpec& spec);
   absl::Status Apply(const std::vector<AddressSpec>& addresses);  // replaces all
   absl::Status RemoveListener(const std::string& name);
@@ -61,7 +71,9 @@ class Router {
   absl::Status RemoveUsers(const std::string& store);
 
   std::vector<RouterEvent> TakeEvents();
+  // Read atomics, and wait for nobody.
   RouterCounters Counters() const;
+  RouterMetrics Metrics() const;
   // RouterCounters::longest_turn is that of turns from here on.
   void RestartLongestTurn();
 

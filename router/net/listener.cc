@@ -87,14 +87,19 @@ Listener::Listener(boost::asio::io_context& io, Hooks hooks) : io_(io), hooks_(s
 
 Listener::~Listener() = default;
 
-void Listener::Apply(const ListenerSpec& spec, Done done) {
-  if (acceptor_ != nullptr && IsSamePlace(spec, spec_)) {
-    Adopt(spec);
-    return done(absl::OkStatus());
-  }
-  Resolve(spec, [this, spec, done](absl::StatusOr<std::vector<ListenAddress>> addresses) {
-    done(addresses.ok() ? Bind(spec, *std::move(addresses)) : addresses.status());
+void Listener::Hold(const ListenerSpec& spec, MakeRoom make_room, Done done) {
+  held_.reset();
+  if (Holds(spec)) return done(absl::OkStatus());
+  Resolve(spec, [this, spec, make_room, done](auto addresses) {
+    done(addresses.ok() ? Bind(spec, *std::move(addresses), make_room) : addresses.status());
   });
+}
+
+void Listener::Drop() { held_.reset(); }
+
+bool Listener::Holds(const ListenerSpec& spec) const {
+  if (held_) return IsSamePlace(spec, held_->spec);
+  return plan_ != nullptr && IsSamePlace(spec, spec_);
 }
 
 void Listener::Resolve(const ListenerSpec& spec,
@@ -118,23 +123,35 @@ void Listener::Resolve(const ListenerSpec& spec,
                                     finish);
 }
 
-absl::Status Listener::Bind(const ListenerSpec& spec, std::vector<ListenAddress> addresses) {
+absl::Status Listener::Bind(const ListenerSpec& spec, std::vector<ListenAddress> addresses,
+                            const MakeRoom& make_room) {
   absl::StatusOr<std::vector<Bound>> bound = Listen(addresses, Place(spec));
-  if (!bound.ok() && acceptor_ != nullptr && spec.port == spec_.port) {
-    // Perhaps it is this very listener that is in the way.
-    acceptor_.reset();
-    bound = Listen(addresses, Place(spec));
-    if (!bound.ok()) {
-      if (auto again = Listen(addresses_, Place(spec_)); again.ok()) Open(*std::move(again));
-    }
-  }
+  if (!bound.ok() && make_room(spec.port)) bound = Listen(addresses, Place(spec));
   if (!bound.ok()) return bound.status();
+  held_ = {.spec = spec, .addresses = std::move(addresses), .bound = *std::move(bound)};
+  return absl::OkStatus();
+}
+
+void Listener::Apply(const ListenerSpec& spec) {
   std::vector<std::string> texts;
-  for (const Bound& each : *bound) texts.push_back(each.address);
+  if (held_) {
+    for (const Bound& each : held_->bound) texts.push_back(each.address);
+    Open(std::move(held_->bound));
+    addresses_ = std::move(held_->addresses);
+    held_.reset();
+  }
+  spec_ = spec;
+  plan_ = PlanFor(spec);
+  if (!texts.empty()) hooks_.up(spec.name, std::move(texts));
+}
+
+void Listener::Suspend() { acceptor_.reset(); }
+
+absl::Status Listener::Resume() {
+  if (acceptor_ != nullptr) return absl::OkStatus();
+  absl::StatusOr<std::vector<Bound>> bound = Listen(addresses_, Place(spec_));
+  if (!bound.ok()) return bound.status();
   Open(*std::move(bound));
-  addresses_ = std::move(addresses);
-  Adopt(spec);
-  hooks_.up(spec.name, std::move(texts));
   return absl::OkStatus();
 }
 
@@ -146,11 +163,6 @@ void Listener::Open(std::vector<Bound> bound) {
                             hooks_.accepted(*this, std::move(fd), peer);
                           },
                       .refused = hooks_.refused});
-}
-
-void Listener::Adopt(const ListenerSpec& spec) {
-  spec_ = spec;
-  plan_ = PlanFor(spec);
 }
 
 }  // namespace trunkline::net

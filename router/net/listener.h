@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +17,8 @@
 namespace trunkline::net {
 
 // One listener resource: where it listens and by which plan it serves those who come. A changed
-// spec takes effect on new connections; it binds again only when the place is another.
+// spec takes effect on new connections; it binds again only when the place is another, and gives up
+// the old place when it has the new one.
 //
 // Owned by the Pilot. Thread: the pilot's.
 class Listener {
@@ -24,6 +27,8 @@ class Listener {
     std::function<void(Listener& listener, Descriptor fd, const sockaddr_storage& peer)> accepted;
     Acceptor::Refused refused;
     std::function<void(const std::string& name, std::vector<std::string> addresses)> up;
+    // It listens no longer, though it should.
+    std::function<void(const std::string& name, const std::string& error)> failed;
   };
   using Done = std::function<void(absl::Status)>;
 
@@ -32,10 +37,23 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  // `done` is called once, at once or when names are resolved; the caller keeps this object until
-  // then. A failure leaves everything as it was: a place is bound before the last one is given up,
-  // unless the two overlap; then the last one is bound again when the other fails.
-  void Apply(const ListenerSpec& spec, Done done);
+  // Asks those in the way of a port to make room; true if one did.
+  using MakeRoom = std::function<bool(uint16_t port)>;
+
+  // Opens the sockets where `spec` is going to listen, unless it is where this one listens already:
+  // then Apply cannot fail. Who connects meanwhile waits. They are kept until Apply or Drop. `done`
+  // is called once, at once or when names are resolved; the caller keeps this object until then.
+  void Hold(const ListenerSpec& spec, MakeRoom make_room, Done done);
+  void Drop();
+  // Whether Apply of this spec needs no other socket than there is or is held.
+  bool Holds(const ListenerSpec& spec) const;
+  // REQUIRES: Holds(spec).
+  void Apply(const ListenerSpec& spec);
+
+  // Gives up its place for a while; and takes it again, if it has no other by now.
+  // FailedPrecondition: somebody else has it.
+  void Suspend();
+  absl::Status Resume();
 
   const ListenerSpec& spec() const { return spec_; }
   const std::shared_ptr<const ConnectionPlan>& plan() const { return plan_; }
@@ -43,18 +61,25 @@ class Listener {
  private:
   void Resolve(const ListenerSpec& spec,
                std::function<void(absl::StatusOr<std::vector<ListenAddress>>)> then);
-  absl::Status Bind(const ListenerSpec& spec, std::vector<ListenAddress> addresses);
+  absl::Status Bind(const ListenerSpec& spec, std::vector<ListenAddress> addresses,
+                    const MakeRoom& make_room);
   void Open(std::vector<Bound> bound);
-  void Adopt(const ListenerSpec& spec);
 
   struct Resolver;
+  // Sockets that listen for a spec to come.
+  struct Held {
+    ListenerSpec spec;
+    std::vector<ListenAddress> addresses;
+    std::vector<Bound> bound;
+  };
 
   boost::asio::io_context& io_;
   const Hooks hooks_;
   ListenerSpec spec_;
   std::shared_ptr<const ConnectionPlan> plan_;
   std::vector<ListenAddress> addresses_;
-  std::unique_ptr<Acceptor> acceptor_;
+  std::unique_ptr<Acceptor> acceptor_;  // null: suspended, or never applied
+  std::optional<Held> held_;
   std::unique_ptr<Resolver> resolver_;
 };
 

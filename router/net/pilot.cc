@@ -9,13 +9,13 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "router/base/log.h"
-#include "router/base/memory_budget.h"
 #include "router/base/thread.h"
 #include "router/net/admission.h"
 #include "router/net/auth_pool.h"
 #include "router/net/dialer.h"
 #include "router/net/drain.h"
-#include "router/net/listener.h"
+#include "router/net/listeners.h"
+#include "router/net/metering.h"
 #include "router/net/placement.h"
 #include "router/net/publisher.h"
 #include "router/net/report_box.h"
@@ -49,10 +49,13 @@ class Pilot::Impl {
   void Start();
   void Stop();
   void Post(std::function<void()> request) { asio::post(io_, std::move(request)); }
-  RouterCounters Counters() const;
+  RouterCounters Counters() const { return ReadCounters({workers_, budget_, admission_}); }
+  RouterMetrics Metrics() const { return ReadMetrics({workers_, budget_, admission_}); }
   void RestartLongestTurn();
 
   void Apply(const ListenerSpec& spec, Done done);
+  void Hold(const ListenerSpec& spec, const std::vector<std::string>& leaving, Done done);
+  void DropHeld(Done done);
   void Apply(const ConnectorSpec& spec, Done done);
   void Apply(std::shared_ptr<const core::AddressSettings> settings, Done done);
   void RemoveListener(const std::string& name, Done done);
@@ -120,7 +123,7 @@ class Pilot::Impl {
   LogQuota failure_log_{io_, kFailureLines, [](uint64_t kept_back) {
                           TL_LOG(warning, "more connections failed", {"connections", kept_back});
                         }};
-  absl::flat_hash_map<std::string, std::shared_ptr<Listener>> listeners_;
+  Listeners listeners_{io_, ListenerHooks()};
   absl::flat_hash_map<std::string, std::unique_ptr<Dialer>> dialers_;
   absl::flat_hash_map<uint64_t, Connection> connections_;
   uint64_t last_connection_ = 0;
@@ -189,53 +192,6 @@ void Pilot::Impl::Stop() {
   Worker::End(workers_);
 }
 
-RouterCounters Pilot::Impl::Counters() const {
-  RouterCounters sum;
-  for (const auto& worker : workers_) {
-    const WorkerCounters& net = worker->counters();
-    const uint64_t gone = net.connections_gone.Get();
-    sum.connections_total += net.connections.Get();
-    sum.connections_now += net.connections.Get() - gone;
-    const core::ShardStats& shard = worker->shard_stats();
-    sum.links_now += static_cast<uint64_t>(shard.links_in.Get() + shard.links_out.Get());
-    sum.deliveries_in += shard.deliveries_in.Get();
-    sum.deliveries_out += shard.deliveries_out.Get();
-    sum.presettled += shard.presettled.Get();
-    sum.dropped_presettled += shard.dropped_presettled.Get();
-    sum.accepted += shard.accepted.Get();
-    sum.rejected += shard.rejected.Get();
-    sum.released += shard.released.Get();
-    sum.modified += shard.modified.Get();
-    sum.deliveries_delayed_1s += shard.delayed_1s.Get();
-    sum.deliveries_delayed_10s += shard.delayed_10s.Get();
-    sum.deliveries_stuck += static_cast<uint64_t>(shard.stuck.Get());
-    sum.links_blocked += static_cast<uint64_t>(shard.links_blocked.Get());
-    sum.handshake_timeouts += worker->conn_stats().handshake_timeouts.Get();
-    sum.probes += worker->conn_stats().probes.Get();
-    sum.frames_in += worker->conn_stats().frames_in.Get();
-    sum.frames_out += worker->conn_stats().frames_out.Get();
-    sum.bytes_read += net.bytes_read.Get();
-    sum.bytes_written += net.bytes_written.Get();
-    sum.mails_sent += net.mails_sent.Get();
-    sum.mails_parked += net.mails_parked.Get();
-    sum.mails_received += net.mails_received.Get();
-    sum.wakes += net.wakes.Get();
-    sum.turns += net.turns.Get();
-    sum.longest_turn = std::max(sum.longest_turn, net.longest_turn.Get());
-  }
-  sum.memory_held_bytes = budget_.used();
-  sum.memory_budget_bytes = budget_.limit();
-  for (size_t i = 0; i < kRefusals; ++i) {
-    sum.connections_refused += admission_.refused(static_cast<Refusal>(i));
-  }
-  sum.refused_listener_full = admission_.refused(Refusal::kListenerFull);
-  sum.refused_router_full = admission_.refused(Refusal::kRouterFull);
-  sum.refused_unopened = admission_.refused(Refusal::kUnopened);
-  sum.refused_descriptors = admission_.refused(Refusal::kDescriptors);
-  sum.refused_system = admission_.refused(Refusal::kSystem);
-  return sum;
-}
-
 void Pilot::Impl::RestartLongestTurn() {
   for (auto& worker : workers_) worker->RestartLongestTurn();
 }
@@ -264,13 +220,18 @@ void Pilot::Impl::Apply(const ListenerSpec& spec, Done done) {
     status = absl::AlreadyExistsError(absl::StrCat("name: \"", spec.name, "\" is a connector"));
   }
   if (!status.ok()) return done(std::move(status));
-  const auto found = listeners_.find(spec.name);
-  auto listener =
-      found == listeners_.end() ? std::make_shared<Listener>(io_, ListenerHooks()) : found->second;
-  listener->Apply(spec, [this, listener, done](absl::Status status) {
-    if (status.ok()) listeners_[listener->spec().name] = listener;
-    done(std::move(status));
-  });
+  listeners_.Apply(spec, std::move(done));
+}
+
+void Pilot::Impl::Hold(const ListenerSpec& spec, const std::vector<std::string>& leaving,
+                       Done done) {
+  if (absl::Status status = CheckRunning(); !status.ok()) return done(std::move(status));
+  listeners_.Hold(spec, leaving, std::move(done));
+}
+
+void Pilot::Impl::DropHeld(Done done) {
+  listeners_.DropHeld();
+  done(absl::OkStatus());
 }
 
 void Pilot::Impl::Apply(const ConnectorSpec& spec, Done done) {
@@ -295,7 +256,7 @@ void Pilot::Impl::Apply(std::shared_ptr<const core::AddressSettings> settings, D
 }
 
 void Pilot::Impl::RemoveListener(const std::string& name, Done done) {
-  if (listeners_.erase(name) == 0) {
+  if (!listeners_.Remove(name)) {
     return done(absl::NotFoundError(absl::StrCat("listener \"", name, "\" does not exist")));
   }
   TL_LOG(info, "listener closed", {"listener", name});
@@ -327,9 +288,9 @@ void Pilot::Impl::RemoveTls(const std::string& profile, Done done) {
     done(absl::FailedPreconditionError(
         absl::StrCat("TLS profile \"", profile, "\" is used by ", kind, " \"", user, "\"")));
   };
-  for (const auto& [name, listener] : listeners_) {
-    if (listener->spec().connection.tls_profile == profile) return refuse("listener", name);
-  }
+  const std::string user = listeners_.FindName(
+      [&](const ListenerSpec& spec) { return spec.connection.tls_profile == profile; });
+  if (!user.empty()) return refuse("listener", user);
   for (const auto& [name, dialer] : dialers_) {
     if (dialer->spec().connection.tls_profile == profile) return refuse("connector", name);
   }
@@ -347,10 +308,11 @@ void Pilot::Impl::RemoveUsers(const std::string& store, Done done) {
   if (!publisher_.HasUsers(store)) {
     return done(absl::NotFoundError(absl::StrCat("user store \"", store, "\" does not exist")));
   }
-  for (const auto& [name, listener] : listeners_) {
-    if (listener->spec().user_store != store) continue;
+  const std::string user =
+      listeners_.FindName([&](const ListenerSpec& spec) { return spec.user_store == store; });
+  if (!user.empty()) {
     return done(absl::FailedPreconditionError(
-        absl::StrCat("user store \"", store, "\" is used by listener \"", name, "\"")));
+        absl::StrCat("user store \"", store, "\" is used by listener \"", user, "\"")));
   }
   publisher_.RemoveUsers(store);
   Await(publisher_.Publish(), std::move(done));
@@ -379,8 +341,7 @@ void Pilot::Impl::Drain(Duration limit) {
 }
 
 void Pilot::Impl::StopIntake() {
-  for (const auto& [name, listener] : listeners_) options_.event(ListenerDown{name});
-  listeners_.clear();
+  for (std::string& name : listeners_.Clear()) options_.event(ListenerDown{std::move(name)});
   dialers_.clear();
 }
 
@@ -401,6 +362,10 @@ Listener::Hooks Pilot::Impl::ListenerHooks() {
               TL_LOG(info, "listening", {"listener", name}, {"address", address});
             }
             options_.event(ListenerUp{name, std::move(addresses)});
+          },
+      .failed =
+          [this](const std::string& name, const std::string& error) {
+            options_.event(ListenerFailed{name, error});
           }};
 }
 
@@ -566,8 +531,13 @@ void Pilot::Start() { impl_->Start(); }
 void Pilot::Stop() { impl_->Stop(); }
 void Pilot::Post(std::function<void()> request) { impl_->Post(std::move(request)); }
 RouterCounters Pilot::Counters() const { return impl_->Counters(); }
+RouterMetrics Pilot::Metrics() const { return impl_->Metrics(); }
 void Pilot::RestartLongestTurn() { impl_->RestartLongestTurn(); }
 void Pilot::Apply(const ListenerSpec& spec, Done done) { impl_->Apply(spec, std::move(done)); }
+void Pilot::Hold(const ListenerSpec& spec, const std::vector<std::string>& leaving, Done done) {
+  impl_->Hold(spec, leaving, std::move(done));
+}
+void Pilot::DropHeld(Done done) { impl_->DropHeld(std::move(done)); }
 void Pilot::Apply(const ConnectorSpec& spec, Done done) { impl_->Apply(spec, std::move(done)); }
 void Pilot::Apply(std::shared_ptr<const core::AddressSettings> settings, Done done) {
   impl_->Apply(std::move(settings), std::move(done));

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "router/core/address.h"
+#include "router/metrics.h"
 #include "router/net/mail.h"
 #include "router/net/view.h"
 #include "router/observe.h"
@@ -23,8 +24,8 @@ namespace trunkline::net {
 // thousand. Bound of the inbox: a worker adds at most one batch per turn, control one request at a
 // time.
 //
-// Thread: Start, Stop, Post and counters are for the owner's; the requests run on the pilot's, by
-// Post.
+// Thread: Start, Stop and Post are for the owner's, the counters for any; the requests run on the
+// pilot's, by Post.
 class Pilot {
  public:
   // How a request ended; called once, on the pilot's thread.
@@ -51,10 +52,13 @@ class Pilot {
   void Stop();
   void Post(std::function<void()> request);
   RouterCounters Counters() const;
+  RouterMetrics Metrics() const;
   void RestartLongestTurn();
 
   // --- requests; see Router for what they promise
   void Apply(const ListenerSpec& spec, Done done);
+  void Hold(const ListenerSpec& spec, const std::vector<std::string>& leaving, Done done);
+  void DropHeld(Done done);
   void Apply(const ConnectorSpec& spec, Done done);
   void Apply(std::shared_ptr<const core::AddressSettings> settings, Done done);
   void RemoveListener(const std::string& name, Done done);

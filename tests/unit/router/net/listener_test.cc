@@ -111,6 +111,55 @@ TEST(Listener, KeepsItsOldPlaceWhenTheNewOneFails) {
   EXPECT_TRUE(Opens(first));
 }
 
+TEST(Listener, HoldsAPlaceThatServesNobodyUntilItIsApplied) {
+  TestRouter router;
+  std::string address;
+  {  // a port that is free a moment later
+    TestRouter other;
+    address = other.Listen();
+  }
+  ASSERT_TRUE(router->Hold(SpecAt("in", address), {}).ok());
+  SocketClient early(address);
+  ASSERT_TRUE(early.connected());  // it waits
+  ASSERT_TRUE(router->Apply(SpecAt("in", address)).ok());
+  EXPECT_TRUE(RunUntil({&early}, [&] { return early->opened(); }));
+}
+
+TEST(Listener, GivesUpAPlaceThatWasHeldForNothing) {
+  TestRouter router;
+  std::string address;
+  {
+    TestRouter other;
+    address = other.Listen();
+  }
+  ASSERT_TRUE(router->Hold(SpecAt("in", address), {}).ok());
+  router->DropHeld();
+  EXPECT_FALSE(SocketClient(address).connected());
+  EXPECT_EQ(router->RemoveListener("in").code(), absl::StatusCode::kNotFound);
+}
+
+TEST(Listener, HandsItsPortToAnotherOfTheSameChange) {
+  TestRouter router;
+  const std::string address = router.Listen();
+  EXPECT_EQ(router->Hold(SpecAt("other", address), {}).code(),
+            absl::StatusCode::kFailedPrecondition);
+  ASSERT_TRUE(router->Hold(SpecAt("other", address), {"in"}).ok());
+  ASSERT_TRUE(router->RemoveListener("in").ok());
+  ASSERT_TRUE(router->Apply(SpecAt("other", address)).ok());
+  router->DropHeld();
+  EXPECT_TRUE(Opens(address));
+}
+
+TEST(Listener, ListensAgainWhenTheChangeItMadeRoomForIsNotMade) {
+  TestRouter router;
+  const std::string address = router.Listen();
+  ASSERT_TRUE(router->Hold(SpecAt("other", address), {"in"}).ok());
+  router->DropHeld();
+  EXPECT_TRUE(Opens(address));
+  ASSERT_TRUE(router->RemoveListener("in").ok());
+  EXPECT_FALSE(SocketClient(address).connected());
+}
+
 TEST(Listener, NarrowsFromAllAddressesToOneOnTheSamePort) {
   TestRouter router;
   ListenerSpec spec;

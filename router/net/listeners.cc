@@ -1,0 +1,84 @@
+#include "router/net/listeners.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "router/base/log.h"
+
+namespace trunkline::net {
+namespace {
+
+constexpr LogModule kLogModule = LogModule::kNet;
+
+}  // namespace
+
+Listeners::Listeners(boost::asio::io_context& io, Listener::Hooks hooks)
+    : io_(io), hooks_(std::move(hooks)) {}
+
+Listeners::~Listeners() = default;
+
+void Listeners::Hold(const ListenerSpec& spec, const std::vector<std::string>& leaving, Done done) {
+  Shared listener = FindOrMake(spec.name);
+  held_[spec.name] = listener;
+  listener->Hold(
+      spec, [this, leaving](uint16_t port) { return MakeRoom(port, leaving); },
+      [listener, done](absl::Status status) { done(std::move(status)); });
+}
+
+void Listeners::DropHeld() {
+  for (const auto& [name, listener] : held_) listener->Drop();
+  held_.clear();
+  for (const auto& [name, listener] : listeners_) {
+    const absl::Status status = listener->Resume();
+    if (status.ok()) continue;
+    TL_LOG(error, "no longer listening", {"listener", name},
+           {"error", std::string(status.message())});
+    hooks_.failed(name, std::string(status.message()));
+  }
+}
+
+void Listeners::Apply(const ListenerSpec& spec, Done done) {
+  const auto adopt = [this, spec, done](Shared listener) {
+    held_.erase(spec.name);
+    listeners_[spec.name] = listener;
+    listener->Apply(spec);
+    done(absl::OkStatus());
+  };
+  if (const auto held = held_.find(spec.name); held != held_.end() && held->second->Holds(spec)) {
+    return adopt(held->second);
+  }
+  Hold(spec, {spec.name}, [this, adopt, spec, done](absl::Status status) {
+    if (status.ok()) return adopt(held_.at(spec.name));
+    held_.erase(spec.name);
+    DropHeld();
+    done(std::move(status));
+  });
+}
+
+bool Listeners::Remove(const std::string& name) { return listeners_.erase(name) != 0; }
+
+std::vector<std::string> Listeners::Clear() {
+  std::vector<std::string> names;
+  for (const auto& [name, listener] : listeners_) names.push_back(name);
+  held_.clear();
+  listeners_.clear();
+  return names;
+}
+
+Listeners::Shared Listeners::FindOrMake(const std::string& name) {
+  const auto found = listeners_.find(name);
+  return found == listeners_.end() ? std::make_shared<Listener>(io_, hooks_) : found->second;
+}
+
+bool Listeners::MakeRoom(uint16_t port, const std::vector<std::string>& leaving) {
+  bool made = false;
+  for (const std::string& name : leaving) {
+    const auto found = listeners_.find(name);
+    if (found == listeners_.end() || found->second->spec().port != port) continue;
+    found->second->Suspend();
+    made = true;
+  }
+  return made;
+}
+
+}  // namespace trunkline::net
