@@ -35,6 +35,7 @@ ALLOWED = {
                                    "control/certs", "control/users", "proto"],
     "control/http": ["router/base"],
     "control/metrics": FACADE + ["router/base", "control/http"],
+    "control/api": FACADE + ["router/base", "router/tls/bundle.h", "control/config", "proto"],
     "control/daemon": FACADE + ["router/base", "router/tls/bundle.h", "router/tls/context.h",
                                 "router/sasl/library.h", "control/config", "control/certs",
                                 "control/users", "control/reconcile", "control/metrics",
@@ -42,6 +43,10 @@ ALLOWED = {
 }
 FACADE_HEADERS = {"router/router.h", "router/specs.h", "router/observe.h",
                   "router/metrics.h"}  # see base only
+
+# The server's files that know gRPC.
+GRPC = ["control/api/server.cc", "control/api/conversation.h", "control/api/conversation.cc",
+        "control/api/credentials.h", "control/api/credentials.cc"]
 
 EVERYWHERE = ("absl/",)
 THIRD_PARTY = {
@@ -52,6 +57,8 @@ THIRD_PARTY = {
     "sasl/": ["router/sasl"],
     "google/protobuf/": ["control"],
     "yaml-cpp/": ["control/config"],
+    "grpcpp/": GRPC,
+    "grpc/": GRPC,
 }
 # System headers that only net/ (and the daemon) may use: threads, sockets, clocks.
 NET_ONLY = re.compile(r"^(thread|mutex|condition_variable|chrono|sys/socket\.h|sys/epoll\.h|"
