@@ -16,12 +16,6 @@ namespace {
 // The kernel cuts it to net.core.somaxconn.
 constexpr int kBacklog = 4096;
 
-uint16_t PortOf(const sockaddr_storage& address) {
-  return ntohs(address.ss_family == AF_INET6
-                   ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
-                   : reinterpret_cast<const sockaddr_in&>(address).sin_port);
-}
-
 void SetPort(sockaddr_storage& address, uint16_t port) {
   if (address.ss_family == AF_INET6) {
     reinterpret_cast<sockaddr_in6&>(address).sin6_port = htons(port);
@@ -70,6 +64,12 @@ bool IsAbsentHere(int error) { return error == EADDRNOTAVAIL || error == EAFNOSU
 
 }  // namespace
 
+uint16_t PortOf(const sockaddr_storage& address) {
+  return ntohs(address.ss_family == AF_INET6
+                   ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
+                   : reinterpret_cast<const sockaddr_in&>(address).sin_port);
+}
+
 std::string AddressText(const sockaddr_storage& address) {
   char text[INET6_ADDRSTRLEN] = "?";
   if (address.ss_family == AF_INET) {
@@ -102,7 +102,7 @@ absl::StatusOr<std::vector<Bound>> Listen(std::vector<ListenAddress> addresses,
     socklen_t size = sizeof name;
     getsockname(fd.get(), reinterpret_cast<sockaddr*>(&name), &size);
     for (ListenAddress& other : addresses) SetPort(other.address, PortOf(name));
-    bound.push_back({std::move(fd), AddressText(name)});
+    bound.push_back({std::move(fd), where, AddressText(name)});
   }
   if (bound.empty()) {
     return absl::FailedPreconditionError(

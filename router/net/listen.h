@@ -13,6 +13,7 @@ namespace trunkline::net {
 
 // "127.0.0.1:5672", "[::1]:5672"; an IPv4 address in IPv6 clothes is written as what it is.
 std::string AddressText(const sockaddr_storage& address);
+uint16_t PortOf(const sockaddr_storage& address);
 
 // Where to listen: one address, or all of them on one dual-stack socket.
 struct ListenAddress {
@@ -23,7 +24,8 @@ struct ListenAddress {
 // A socket that listens.
 struct Bound {
   Descriptor fd;
-  std::string address;  // with the port it really has
+  ListenAddress where;  // with the port it really has
+  std::string address;  // as text
 };
 
 // Binds and listens on all addresses, or on none. Port 0 is resolved by the first and shared by the

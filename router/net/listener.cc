@@ -91,7 +91,7 @@ void Listener::Hold(const ListenerSpec& spec, MakeRoom make_room, Done done) {
   held_.reset();
   if (Holds(spec)) return done(absl::OkStatus());
   Resolve(spec, [this, spec, make_room, done](auto addresses) {
-    done(addresses.ok() ? Bind(spec, *std::move(addresses), make_room) : addresses.status());
+    done(addresses.ok() ? Bind(spec, *addresses, make_room) : addresses.status());
   });
 }
 
@@ -123,21 +123,24 @@ void Listener::Resolve(const ListenerSpec& spec,
                                     finish);
 }
 
-absl::Status Listener::Bind(const ListenerSpec& spec, std::vector<ListenAddress> addresses,
+absl::Status Listener::Bind(const ListenerSpec& spec, const std::vector<ListenAddress>& addresses,
                             const MakeRoom& make_room) {
   absl::StatusOr<std::vector<Bound>> bound = Listen(addresses, Place(spec));
   if (!bound.ok() && make_room(spec.port)) bound = Listen(addresses, Place(spec));
   if (!bound.ok()) return bound.status();
-  held_ = {.spec = spec, .addresses = std::move(addresses), .bound = *std::move(bound)};
+  held_ = {.spec = spec, .bound = *std::move(bound)};
   return absl::OkStatus();
 }
 
 void Listener::Apply(const ListenerSpec& spec) {
   std::vector<std::string> texts;
   if (held_) {
-    for (const Bound& each : held_->bound) texts.push_back(each.address);
+    addresses_.clear();
+    for (const Bound& each : held_->bound) {
+      texts.push_back(each.address);
+      addresses_.push_back(each.where);
+    }
     Open(std::move(held_->bound));
-    addresses_ = std::move(held_->addresses);
     held_.reset();
   }
   spec_ = spec;

@@ -56,12 +56,14 @@ class Listener {
   absl::Status Resume();
 
   const ListenerSpec& spec() const { return spec_; }
+  // Where it listens; 0: nowhere yet.
+  uint16_t port() const { return addresses_.empty() ? 0 : PortOf(addresses_.front().address); }
   const std::shared_ptr<const ConnectionPlan>& plan() const { return plan_; }
 
  private:
   void Resolve(const ListenerSpec& spec,
                std::function<void(absl::StatusOr<std::vector<ListenAddress>>)> then);
-  absl::Status Bind(const ListenerSpec& spec, std::vector<ListenAddress> addresses,
+  absl::Status Bind(const ListenerSpec& spec, const std::vector<ListenAddress>& addresses,
                     const MakeRoom& make_room);
   void Open(std::vector<Bound> bound);
 
@@ -69,7 +71,6 @@ class Listener {
   // Sockets that listen for a spec to come.
   struct Held {
     ListenerSpec spec;
-    std::vector<ListenAddress> addresses;
     std::vector<Bound> bound;
   };
 
@@ -77,8 +78,8 @@ class Listener {
   const Hooks hooks_;
   ListenerSpec spec_;
   std::shared_ptr<const ConnectionPlan> plan_;
-  std::vector<ListenAddress> addresses_;
-  std::unique_ptr<Acceptor> acceptor_;  // null: suspended, or never applied
+  std::vector<ListenAddress> addresses_;  // with the ports they really have
+  std::unique_ptr<Acceptor> acceptor_;    // null: suspended, or never applied
   std::optional<Held> held_;
   std::unique_ptr<Resolver> resolver_;
 };

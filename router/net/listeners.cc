@@ -74,7 +74,7 @@ bool Listeners::MakeRoom(uint16_t port, const std::vector<std::string>& leaving)
   bool made = false;
   for (const std::string& name : leaving) {
     const auto found = listeners_.find(name);
-    if (found == listeners_.end() || found->second->spec().port != port) continue;
+    if (found == listeners_.end() || found->second->port() != port) continue;
     found->second->Suspend();
     made = true;
   }
