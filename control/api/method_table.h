@@ -26,20 +26,27 @@ struct Method {
   bool mutates = false;
   bool streams = false;  // many answers
 
+  // What its handler is found by, "ListenerService/GetListener".
+  std::string key() const { return service + "/" + name; }
   std::unique_ptr<google::protobuf::Message> NewRequest() const;
   std::unique_ptr<google::protobuf::Message> NewReply() const;
 };
 
-// All methods of the services in `package`, made from the generated descriptors: what is declared
-// in proto/ is known here, with or without a handler. Immutable; any thread.
+// The files of trunkline.control.v1 with services in them.
+std::vector<const google::protobuf::FileDescriptor*> ServiceFiles();
+
+// All methods of the services in some files, made from the descriptors: what is declared there is
+// known here, with or without a handler. Immutable; any thread.
 class MethodTable {
  public:
-  // TL_CHECKs that every method has a role: a mistake of ours.
-  explicit MethodTable(std::string_view package = "trunkline.control.v1");
+  // TL_CHECKs that every method has a role and takes one request: a mistake of ours.
+  explicit MethodTable(
+      const std::vector<const google::protobuf::FileDescriptor*>& files = ServiceFiles());
+  MethodTable(const MethodTable&) = delete;
+  MethodTable& operator=(const MethodTable&) = delete;
+
   const Method* Find(std::string_view path) const;  // null: there is none
   const std::vector<Method>& methods() const { return methods_; }
-  // Full names, "trunkline.control.v1.ListenerService".
-  std::vector<std::string> services() const;
 
  private:
   std::vector<Method> methods_;

@@ -1,0 +1,57 @@
+#include "control/api/call.h"
+
+#include <utility>
+
+#include "router/base/check.h"
+
+namespace trunkline::api {
+
+Call::Call(const Method& method, std::unique_ptr<google::protobuf::Message> request, Caller caller,
+           Exits exits)
+    : method_(method),
+      request_(std::move(request)),
+      caller_(std::move(caller)),
+      exits_(std::move(exits)) {}
+
+Call::~Call() {
+  if (!ended_) Finish(absl::InternalError("the call was not answered"));
+}
+
+void Call::Reply(const google::protobuf::Message& reply) {
+  TL_CHECK(!method_.streams) << "a stream is written, then finished: " << method_.path;
+  if (ended_) return;
+  exits_.write(reply);
+  Finish(absl::OkStatus());
+}
+
+void Call::Finish(const absl::Status& status) {
+  if (ended_) return;
+  ended_ = true;
+  on_writable_ = nullptr;
+  on_gone_ = nullptr;
+  std::exchange(exits_, {}).finish(status);
+}
+
+void Call::Write(const google::protobuf::Message& reply) {
+  if (ended_) return;
+  TL_CHECK(method_.streams && writable_) << "not writable: " << method_.path;
+  writable_ = false;
+  exits_.write(reply);
+}
+
+void Call::Written() {
+  if (ended_) return;
+  writable_ = true;
+  // A copy: the hook may end the call, and so be dropped while it runs.
+  if (const auto hook = on_writable_) hook();
+}
+
+void Call::Gone() {
+  if (ended_) return;
+  ended_ = true;
+  exits_ = {};
+  on_writable_ = nullptr;
+  if (const auto hook = std::exchange(on_gone_, nullptr)) hook();
+}
+
+}  // namespace trunkline::api
