@@ -1,12 +1,14 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "proto/trunkline/control/v1/address.pb.h"
 #include "proto/trunkline/control/v1/connector.pb.h"
 #include "proto/trunkline/control/v1/listener.pb.h"
+#include "proto/trunkline/control/v1/metrics.pb.h"
 #include "proto/trunkline/control/v1/router.pb.h"
 #include "proto/trunkline/control/v1/tls.pb.h"
 #include "proto/trunkline/control/v1/user_store.pb.h"
@@ -29,6 +31,7 @@ inline constexpr std::string_view kAddresses = "addresses";
 struct Document {
   v1::RouterSpec router;
   v1::LogSpec log;
+  std::optional<v1::MetricsSpec> metrics;  // the section is there
   std::map<std::string, v1::Listener> listeners;
   std::map<std::string, v1::Connector> connectors;
   std::map<std::string, v1::TlsProfile> tls_profiles;

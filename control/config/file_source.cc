@@ -92,6 +92,9 @@ void ReadSection(const YamlNode& key, const YamlNode& value, Document& document,
   const std::string& section = key.text;
   if (section == "router") return ReadMessage(value, section, "", document.router, report);
   if (section == "log") return ReadMessage(value, section, "", document.log, report);
+  if (section == "metrics") {
+    return ReadMessage(value, section, "", document.metrics.emplace(), report);
+  }
   if (section == "listeners") {
     return ReadResources(value, section, kListeners, document.listeners, report);
   }
@@ -107,8 +110,8 @@ void ReadSection(const YamlNode& key, const YamlNode& value, Document& document,
   if (section == "addresses") {
     return ReadResources(value, section, kAddresses, document.addresses, report);
   }
-  const std::vector<std::string> known = {"router",       "log",         "listeners", "connectors",
-                                          "tls_profiles", "user_stores", "addresses"};
+  const std::vector<std::string> known = {"router",     "log",          "metrics",     "listeners",
+                                          "connectors", "tls_profiles", "user_stores", "addresses"};
   report.problems.push_back(
       {key.at, section, Concat("unknown key", HintFor(section, known, report))});
 }

@@ -177,6 +177,15 @@ RouterSpec ToSpec(const v1::RouterSpec& router, const Process& process) {
   return spec;
 }
 
+MetricsPlace ToPlace(const std::optional<v1::MetricsSpec>& metrics) {
+  MetricsPlace place;
+  if (!metrics) return place;
+  place.enabled = !metrics->has_enabled() || metrics->enabled();
+  if (!metrics->host().empty()) place.host = metrics->host();
+  if (metrics->has_port()) place.port = static_cast<uint16_t>(metrics->port());
+  return place;
+}
+
 Duration DrainTimeout(const v1::RouterSpec& router) {
   constexpr Duration kDefault = Seconds(30);
   return router.has_drain_timeout() ? ToSpec(router.drain_timeout()) : kDefault;

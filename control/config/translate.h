@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "control/config/document.h"
@@ -22,6 +24,15 @@ struct Process {
   std::string version;
 };
 RouterSpec ToSpec(const v1::RouterSpec& router, const Process& process);
+
+// Where metrics are served over HTTP.
+struct MetricsPlace {
+  bool enabled = false;
+  std::string host = "127.0.0.1";
+  uint16_t port = 9090;
+  bool operator==(const MetricsPlace&) const = default;
+};
+MetricsPlace ToPlace(const std::optional<v1::MetricsSpec>& metrics);
 
 // How long a stop waits for unsettled deliveries.
 Duration DrainTimeout(const v1::RouterSpec& router);

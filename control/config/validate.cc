@@ -14,6 +14,7 @@
 #include "control/config/rules.h"
 #include "control/config/schema.h"
 #include "control/config/text.h"
+#include "control/config/translate.h"
 #include "router/base/log.h"
 #include "router/sasl/mechanisms.h"
 
@@ -80,6 +81,7 @@ class Validator {
  private:
   void CheckRouter();
   void CheckLog();
+  void CheckMetrics();
   void CheckListener(const std::string& path, const v1::ListenerSpec& spec);
   void CheckHost(const std::string& path, const std::string& host);
   void CheckPortsApart();
@@ -108,6 +110,7 @@ class Validator {
 std::vector<Problem> Validator::Run() {
   CheckRouter();
   CheckLog();
+  CheckMetrics();
   for (const auto& [id, listener] : document_.listeners) {
     const std::string path = Concat("listeners[", id, "]");
     CheckName(path, kListeners, id, listener.name());
@@ -169,6 +172,12 @@ void Validator::CheckLog() {
   }
 }
 
+void Validator::CheckMetrics() {
+  if (!document_.metrics) return;
+  CheckRules(*document_.metrics, "metrics", problems_);
+  CheckHost("metrics", document_.metrics->host());
+}
+
 void Validator::CheckListener(const std::string& path, const v1::ListenerSpec& spec) {
   CheckRules(spec, path, problems_);
   CheckHost(path, spec.host());
@@ -224,7 +233,7 @@ void Validator::CheckHost(const std::string& path, const std::string& host) {
   if (std::string wrong = WrongHost(host); !wrong.empty()) Fail(path, "host", std::move(wrong));
 }
 
-// Two listeners on one port of one host would fail when they are bound; told here with a name.
+// Two on one port of one host would fail when they are bound; told here with a name.
 void Validator::CheckPortsApart() {
   std::map<std::tuple<std::string, uint32_t, int>, std::string> taken;
   for (const auto& [id, listener] : document_.listeners) {
@@ -236,6 +245,13 @@ void Validator::CheckPortsApart() {
     if (!added) {
       Fail(Concat("listeners[", id, "]"), "port",
            Concat(port, " of this host is used by listener ", Quote(other->second)));
+    }
+  }
+  const MetricsPlace place = ToPlace(document_.metrics);
+  for (const auto& [key, id] : taken) {
+    const auto& [host, port, family] = key;
+    if (place.enabled && host == place.host && port == place.port) {
+      Fail("metrics", "port", Concat(port, " of this host is used by listener ", Quote(id)));
     }
   }
 }

@@ -41,6 +41,10 @@ router:
 log:
   format: json
   levels: {default: warning, net: debug}
+metrics:
+  enabled: true
+  host: "::1"
+  port: 9464
 listeners:
   - name: amqps
     host: 0.0.0.0
@@ -150,6 +154,7 @@ TEST(FileSource, ThatTextHasEveryFieldThereIs) {
   std::vector<const google::protobuf::Message*> messages = {
       &document.router,
       &document.log,
+      &*document.metrics,
       &document.listeners.at("amqps").spec(),
       &document.tls_profiles.at("service").spec(),
       &document.connectors.at("broker").spec(),
@@ -169,6 +174,8 @@ TEST(FileSource, RefusesAFileWithNothingInIt) {
 
 TEST(FileSource, TakesSectionsWithNothingInThem) {
   EXPECT_TRUE(Parsed("listeners:\nrouter:\n").listeners.empty());
+  EXPECT_TRUE(Parsed("metrics:\n").metrics.has_value());
+  EXPECT_FALSE(Parsed("router:\n").metrics.has_value());
   EXPECT_TRUE(Parsed("listeners: []\n").listeners.empty());
 }
 
@@ -204,8 +211,8 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Golden{"lisners: []", "f.yaml:1:1: lisners: unknown key; did you mean \"listeners\"?\n"},
         Golden{"xyzzy: 1",
-               "f.yaml:1:1: xyzzy: unknown key; known are router, log, listeners, connectors, "
-               "tls_profiles, user_stores, addresses\n"},
+               "f.yaml:1:1: xyzzy: unknown key; known are router, log, metrics, listeners, "
+               "connectors, tls_profiles, user_stores, addresses\n"},
         Golden{"router: {<<: {id: a}}",
                "f.yaml:1:10: router.<<: merge keys are not supported; an alias stands for a whole "
                "value\n"},

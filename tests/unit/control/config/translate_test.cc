@@ -35,6 +35,25 @@ TEST(Defaults, OfListenersAreTheRouters) {
   EXPECT_TRUE(ToSpec(v1::Listener()) == ListenerSpec());
 }
 
+TEST(Defaults, OfMetricsAreThoseOfNoField) {
+  v1::MetricsSpec written;
+  SetDefaults(written);
+  EXPECT_EQ(written.port(), 9090u);
+  EXPECT_EQ(ToPlace(written), ToPlace(v1::MetricsSpec()));
+  EXPECT_TRUE(ToPlace(written).enabled);
+}
+
+TEST(ToPlace, ServesNoMetricsUnlessThereIsASection) {
+  EXPECT_FALSE(ToPlace(std::nullopt).enabled);
+  v1::MetricsSpec off;
+  off.set_enabled(false);
+  EXPECT_FALSE(ToPlace(off).enabled);
+  v1::MetricsSpec any;
+  any.set_host("::");
+  any.set_port(0);
+  EXPECT_EQ(ToPlace(any), (MetricsPlace{.enabled = true, .host = "::", .port = 0}));
+}
+
 TEST(Defaults, OfConnectorsAreTheRouters) {
   v1::Connector written;
   SetDefaults(*written.mutable_spec());

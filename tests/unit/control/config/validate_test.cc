@@ -274,6 +274,26 @@ TEST(Validate, RefusesToRequireWhatNobodyCanDo) {
               IsEmpty());
 }
 
+TEST(Validate, ChecksWhereMetricsAreServed) {
+  const auto metrics = [](const std::string& host, uint32_t port, bool enabled = true) {
+    return Wrong([&](Document& d) {
+      d.listeners["l"].mutable_spec()->set_host("127.0.0.1");
+      d.metrics.emplace().set_host(host);
+      d.metrics->set_port(port);
+      d.metrics->set_enabled(enabled);
+    });
+  };
+  EXPECT_THAT(metrics("", 9090), IsEmpty());
+  EXPECT_THAT(metrics("::1", 65535), IsEmpty());
+  EXPECT_THAT(metrics("", 65536), ElementsAre("metrics.port: 65536 is not in 0..65535"));
+  EXPECT_THAT(metrics("localhost:9090", 1),
+              ElementsAre("metrics.host: \"localhost:9090\" is no name or address; the port is a "
+                          "field of its own"));
+  EXPECT_THAT(metrics("127.0.0.1", 5672),
+              ElementsAre("metrics.port: 5672 of this host is used by listener \"l\""));
+  EXPECT_THAT(metrics("127.0.0.1", 5672, false), IsEmpty());
+}
+
 TEST(Validate, ChecksThatListenersAreApart) {
   const auto second = [](const std::string& host, uint32_t port) {
     return Wrong([&](Document& d) {
