@@ -26,10 +26,8 @@ void Call::Reply(const google::protobuf::Message& reply) {
 
 void Call::Finish(const absl::Status& status) {
   if (ended_) return;
-  ended_ = true;
-  on_writable_ = nullptr;
   on_gone_ = nullptr;
-  std::exchange(exits_, {}).finish(status);
+  End(status);
 }
 
 void Call::Write(const google::protobuf::Message& reply) {
@@ -46,12 +44,19 @@ void Call::Written() {
   if (const auto hook = on_writable_) hook();
 }
 
-void Call::Gone() {
+void Call::Gone(const absl::Status& status) {
   if (ended_) return;
+  const auto hook = std::exchange(on_gone_, nullptr);
+  End(status);
+  if (hook) hook();
+}
+
+void Call::End(const absl::Status& status) {
   ended_ = true;
-  exits_ = {};
   on_writable_ = nullptr;
-  if (const auto hook = std::exchange(on_gone_, nullptr)) hook();
+  const Exits exits = std::exchange(exits_, {});
+  if (exits.ended) exits.ended(*this, status);
+  exits.finish(status);
 }
 
 }  // namespace trunkline::api

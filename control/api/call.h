@@ -13,7 +13,8 @@ namespace trunkline::api {
 
 // Who calls.
 struct Caller {
-  std::string identity;  // "local" of the socket; "spiffe://…", "URI", "DNS" or "CN" of a certificate
+  std::string
+      identity;  // "local" of the socket; "spiffe://…", "URI", "DNS" or "CN" of a certificate
   v1::AccessRole role = v1::ACCESS_ROLE_UNSPECIFIED;
   std::string peer;  // "unix:", "ipv4:127.0.0.1:50312"
 };
@@ -29,6 +30,8 @@ class Call {
   struct Exits {
     std::function<void(const google::protobuf::Message& reply)> write;
     std::function<void(const absl::Status& status)> finish;
+    // Told of the end, just before `finish`. May be empty.
+    std::function<void(const Call& call, const absl::Status& status)> ended;
   };
 
   Call(const Method& method, std::unique_ptr<google::protobuf::Message> request, Caller caller,
@@ -63,9 +66,13 @@ class Call {
 
   // --- the server's side
   void Written();
-  void Gone();
+  // The caller has hung up, its time is over or the server ends: finishes with `status`, then tells
+  // OnGone.
+  void Gone(const absl::Status& status);
 
  private:
+  void End(const absl::Status& status);
+
   const Method& method_;
   const std::unique_ptr<google::protobuf::Message> request_;
   const Caller caller_;

@@ -1,0 +1,71 @@
+#include "control/api/desk.h"
+
+#include <utility>
+#include <vector>
+
+#include "control/api/audit.h"
+#include "control/config/error_details.h"
+#include "control/config/text.h"
+
+namespace trunkline::api {
+namespace {
+
+absl::Status Stopping() {
+  return config::WithReason(absl::UnavailableError("the router is stopping"), "STOPPING");
+}
+
+}  // namespace
+
+Desk::Desk(Handlers handlers, Audit audit)
+    : handlers_(std::move(handlers)), audit_(std::move(audit)) {}
+
+void Desk::Open(uint64_t number, const Method& method,
+                std::unique_ptr<google::protobuf::Message> request, Caller caller,
+                Call::Exits exits) {
+  if (closed_) return exits.finish(Stopping());
+  const auto handler = handlers_.find(method.key());
+  if (handler == handlers_.end()) {
+    return exits.finish(config::WithReason(
+        absl::UnimplementedError(config::Concat(method.key(), " is not served by this router")),
+        "METHOD_NOT_SERVED"));
+  }
+  auto etag = std::make_shared<std::string>();
+  Call::Exits noted;
+  noted.write = [etag, write = std::move(exits.write)](const google::protobuf::Message& reply) {
+    *etag = EtagIn(reply);
+    write(reply);
+  };
+  noted.finish = [this, number, finish = std::move(exits.finish)](const absl::Status& status) {
+    calls_.erase(number);
+    finish(status);
+  };
+  noted.ended = [this, etag](const Call& call, const absl::Status& status) {
+    if (call.method().mutates && audit_) audit_(call, *etag, status);
+  };
+  auto call =
+      std::make_shared<Call>(method, std::move(request), std::move(caller), std::move(noted));
+  calls_[number] = call;
+  handler->second(std::move(call));
+}
+
+void Desk::Written(uint64_t number) {
+  if (const auto call = Find(number)) call->Written();
+}
+
+void Desk::End(uint64_t number, const absl::Status& status) {
+  if (const auto call = Find(number)) call->Gone(status);
+}
+
+void Desk::Close() {
+  closed_ = true;
+  std::vector<uint64_t> numbers;
+  for (const auto& [number, call] : calls_) numbers.push_back(number);
+  for (const uint64_t number : numbers) End(number, Stopping());
+}
+
+std::shared_ptr<Call> Desk::Find(uint64_t number) const {
+  const auto found = calls_.find(number);
+  return found == calls_.end() ? nullptr : found->second.lock();
+}
+
+}  // namespace trunkline::api

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "control/api/authorize.h"
+#include "control/api/call.h"
+#include "control/api/method_table.h"
+#include "control/api/published.h"
+
+namespace trunkline::api {
+
+// How calls are bounded.
+struct CallLimits {
+  int calls_max = 1024;    // under way at a time, of all callers; streams not counted
+  int streams_max = 4096;  // likewise
+};
+
+// Decides which calls come in, on the threads they come on: who it is, whether that one may, and
+// whether there is room. Any thread, but for SetPolicy: control.
+class Gate {
+ public:
+  Gate(const MethodTable& methods, CallLimits limits)
+      : methods_(methods), limits_(limits), policy_(Policy()) {}
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
+  // The caller with its role. Unauthenticated: it has no identity.
+  absl::StatusOr<Caller> CallerOf(std::string identity, std::string peer) const;
+
+  // The method, and a place that Leave gives back. Unimplemented: there is none; PermissionDenied;
+  // ResourceExhausted: too many calls, or streams, at a time. What is refused is logged, ten lines
+  // a second at most, and counted.
+  absl::StatusOr<const Method*> Enter(std::string_view path, const Caller& caller);
+  void Leave(const Method& method) { Places(method.streams).fetch_sub(1); }
+
+  // A place for a stream that is no method of the table: reflection.
+  absl::Status EnterStream() { return TakePlace(/*streams=*/true); }
+  void LeaveStream() { Places(/*streams=*/true).fetch_sub(1); }
+
+  uint64_t refused() const { return refused_; }
+
+  void SetPolicy(Policy policy) { policy_.Set(std::move(policy)); }
+
+ private:
+  absl::StatusOr<const Method*> Find(std::string_view path, const Caller& caller);
+  absl::Status TakePlace(bool streams);
+  bool MayTellRefusal();
+  std::atomic<int>& Places(bool streams) { return streams ? streams_now_ : calls_now_; }
+
+  const MethodTable& methods_;
+  const CallLimits limits_;
+  Published<Policy> policy_;
+  std::atomic<int> calls_now_ = 0;
+  std::atomic<int> streams_now_ = 0;
+  std::atomic<uint64_t> refused_ = 0;
+  std::atomic<int64_t> told_second_ = 0;  // the second that told_ counts the lines of
+  std::atomic<int> told_ = 0;
+};
+
+}  // namespace trunkline::api

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "google/protobuf/descriptor.h"
+#include "proto/grpc/reflection/v1/reflection.pb.h"
+
+namespace trunkline::api {
+
+// What a client learns of services and messages: answers of grpc.reflection.v1, which in v1alpha
+// have the same form. Tells everything that the services speak of, nothing else of this program.
+//
+// Immutable; any thread.
+class Reflection {
+ public:
+  // Full names of services; their descriptors are in the generated pool.
+  explicit Reflection(const std::vector<std::string>& services);
+
+  grpc::reflection::v1::ServerReflectionResponse Answer(
+      const grpc::reflection::v1::ServerReflectionRequest& request) const;
+
+ private:
+  void AddWithImports(const google::protobuf::FileDescriptor* file);
+  // The file and those it imports, unless it is one that is not told of.
+  void TellFile(const google::protobuf::FileDescriptor* file,
+                grpc::reflection::v1::ServerReflectionResponse& response) const;
+  void TellExtensions(const std::string& type,
+                      grpc::reflection::v1::ServerReflectionResponse& response) const;
+
+  std::vector<std::string> services_;
+  std::set<const google::protobuf::FileDescriptor*> files_;
+};
+
+}  // namespace trunkline::api
