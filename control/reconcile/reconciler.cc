@@ -1,5 +1,7 @@
 #include "control/reconcile/reconciler.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "router/base/status.h"
 
@@ -16,7 +18,57 @@ std::string PathOf(const ConnectorSpec& spec) {
   return absl::StrCat("connectors[", spec.name, "]");
 }
 
+bool IsSamePlace(const ListenerSpec& a, const ListenerSpec& b) {
+  return a.host == b.host && a.port == b.port && a.socket_family == b.socket_family;
+}
+
+// Listeners that will not be where they are.
+std::vector<std::string> Leaving(const Resources& have, const Resources& want) {
+  std::vector<std::string> names;
+  for (const auto& [name, spec] : have.listeners) {
+    const auto found = want.listeners.find(name);
+    if (found == want.listeners.end() || !IsSamePlace(found->second, spec)) names.push_back(name);
+  }
+  return names;
+}
+
+bool IsAtPort(const Resources& have, const std::vector<std::string>& names, uint16_t port) {
+  return std::any_of(names.begin(), names.end(),
+                     [&](const std::string& name) { return have.listeners.at(name).port == port; });
+}
+
 }  // namespace
+
+std::vector<Failure> Reconciler::Prepare(const Resources& want) {
+  std::vector<Failure> failures = Hold(want, Leaving(have_, want));
+  if (!failures.empty()) Undo();
+  return failures;
+}
+
+std::vector<Failure> Reconciler::Check(const Resources& want) {
+  // A port that one of ours is going to leave is as good as free, and is not tried.
+  Resources to_try = want;
+  const std::vector<std::string> leaving = Leaving(have_, want);
+  std::erase_if(to_try.listeners, [&](const auto& listener) {
+    return IsAtPort(have_, leaving, listener.second.port);
+  });
+  std::vector<Failure> failures = Hold(to_try, {});
+  Undo();
+  return failures;
+}
+
+std::vector<Failure> Reconciler::Hold(const Resources& want,
+                                      const std::vector<std::string>& leaving) {
+  std::vector<Failure> failures;
+  for (const auto& [name, spec] : want.listeners) {
+    const auto found = have_.listeners.find(name);
+    if (found != have_.listeners.end() && IsSamePlace(found->second, spec)) continue;
+    if (absl::Status status = router_.Hold(spec, leaving); !status.ok()) {
+      failures.push_back({PathOf(spec), std::move(status)});
+    }
+  }
+  return failures;
+}
 
 std::vector<Failure> Reconciler::Reconcile(const Named& named, const Resources& want) {
   std::vector<Failure> failures;
@@ -44,6 +96,7 @@ std::vector<Failure> Reconciler::Reconcile(const Named& named, const Resources& 
   }
   RemoveTls(named.profiles, failures);
   RemoveUsers(named.stores, failures);
+  router_.DropHeld();
   return failures;
 }
 

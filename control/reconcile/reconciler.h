@@ -30,6 +30,15 @@ class Reconciler {
     const std::map<std::string, certs::Profile>& profiles;
     const std::map<std::string, users::Store>& stores;
   };
+  // Makes ready what the router could refuse of `want`, so that Reconcile then has it all, and says
+  // what it refuses: a place that a listener cannot have. Nothing that is served changes, but that
+  // listeners which are to go or to move may no longer listen where they are in the way. Reconcile
+  // or Undo ends it.
+  std::vector<Failure> Prepare(const Resources& want);
+  void Undo() { router_.DropHeld(); }
+  // What Prepare would say, without disturbing anybody.
+  std::vector<Failure> Check(const Resources& want);
+
   // Hands over the profiles and user stores that differ from those in force, then the resources
   // that do; last go the profiles and stores that nothing names any more.
   std::vector<Failure> Reconcile(const Named& named, const Resources& want);
@@ -42,6 +51,7 @@ class Reconciler {
   uint64_t UsersStamp(const std::string& store) const;
 
  private:
+  std::vector<Failure> Hold(const Resources& want, const std::vector<std::string>& leaving);
   void RemoveTls(const std::map<std::string, certs::Profile>& wanted,
                  std::vector<Failure>& failures);
   void RemoveUsers(const std::map<std::string, users::Store>& wanted,

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "control/certs/profile.h"
+#include "control/config/document.h"
+#include "control/config/problem.h"
+#include "control/users/store.h"
+#include "router/base/secret.h"
+
+namespace trunkline::store {
+
+// A configuration that can be put in force: its certificates, users and passwords loaded.
+struct Configuration {
+  config::Document document;
+  std::map<std::string, certs::Profile> profiles;  // by id
+  std::map<std::string, users::Store> stores;      // by id
+  std::map<std::string, Secret> passwords;         // by connector
+};
+
+// What was found out about a configuration.
+struct Findings {
+  std::vector<config::Problem> problems;  // it cannot be put in force
+  std::vector<config::Problem> warnings;  // it works, but should not stay so
+};
+
+// Loads what the resources of a valid document name. What `last` has for a resource that is the
+// same is taken from there, and its files are not read; null: everything is read. `now` is in
+// seconds since 1970.
+Configuration Load(config::Document document, const Configuration* last, int64_t now,
+                   Findings& findings);
+
+// From `file`, or DefaultDocument if that is empty: read, valid, complete. InvalidArgument and what
+// opening a file gives: all problems, one per line.
+struct Loaded {
+  Configuration configuration;
+  config::Positions positions;
+  std::string warnings;  // one per line, as FormatProblems writes them
+};
+absl::StatusOr<Loaded> LoadFile(const std::string& file, int64_t now);
+
+}  // namespace trunkline::store

@@ -1,0 +1,229 @@
+#include "control/store/state_dir.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <condition_variable>
+#include <cstdio>
+#include <cstring>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "control/config/collection.h"
+#include "control/config/read_file.h"
+#include "control/config/text.h"
+#include "google/protobuf/util/json_util.h"
+#include "proto/trunkline/control/v1/state.pb.h"
+#include "router/base/check.h"
+#include "router/base/status.h"
+#include "router/base/thread.h"
+
+namespace trunkline::store {
+namespace {
+
+constexpr char kStateFile[] = "/state.json";
+constexpr char kNewFile[] = "/state.json.new";
+constexpr char kLockFile[] = "/lock";
+constexpr size_t kStateBytesMax = size_t{256} << 20;
+constexpr int kFormat = 1;
+
+absl::Status ErrnoStatus(const std::string& what) {
+  return absl::UnavailableError(config::Concat(what, ": ", strerrordesc_np(errno)));
+}
+
+// Closes itself.
+class File {
+ public:
+  explicit File(int fd) : fd_(fd) {}
+  ~File() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+
+ private:
+  const int fd_;
+};
+
+absl::Status WriteAll(int fd, std::string_view bytes, const std::string& name) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return ErrnoStatus(name);
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+  return absl::OkStatus();
+}
+
+// The old file is there until the new one is, wherever this is interrupted: first the bytes, then
+// the name, then the folder that has the name.
+absl::Status Replace(const std::string& folder, const std::string& bytes) {
+  const std::string next = folder + kNewFile;
+  {
+    const File file(
+        ::open(next.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!file) return ErrnoStatus(next);
+    TL_RETURN_IF_ERROR(WriteAll(file.get(), bytes, next));
+    if (::fsync(file.get()) != 0) return ErrnoStatus(next);
+  }
+  if (::rename(next.c_str(), (folder + kStateFile).c_str()) != 0) return ErrnoStatus(next);
+  const File parent(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!parent || ::fsync(parent.get()) != 0) return ErrnoStatus(folder);
+  return absl::OkStatus();
+}
+
+absl::Status CheckFolder(const std::string& folder) {
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
+    return absl::FailedPreconditionError(config::Concat(folder, ": ", strerrordesc_np(errno)));
+  }
+  struct stat info {};
+  if (::stat(folder.c_str(), &info) != 0) {
+    return absl::FailedPreconditionError(config::Concat(folder, ": ", strerrordesc_np(errno)));
+  }
+  if (!S_ISDIR(info.st_mode)) {
+    return absl::FailedPreconditionError(config::Concat(folder, ": is not a folder"));
+  }
+  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    return absl::FailedPreconditionError(config::Concat(
+        folder, ": others than its owner may use it, and keys will be in it; chmod 0700"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+// The thread that waits for the disk, and the one state that it has to write.
+class StateDir::Writer {
+ public:
+  explicit Writer(std::string folder) : folder_(std::move(folder)), thread_([this] { Run(); }) {}
+  ~Writer() {
+    {
+      const std::lock_guard lock(mutex_);
+      ending_ = true;
+    }
+    changed_.notify_one();
+    thread_.join();
+  }
+
+  void Write(std::string bytes, std::function<void(absl::Status)> done) {
+    {
+      const std::lock_guard lock(mutex_);
+      job_ = Job{std::move(bytes), std::move(done)};
+    }
+    changed_.notify_one();
+  }
+
+ private:
+  struct Job {
+    std::string bytes;
+    std::function<void(absl::Status)> done;
+  };
+
+  void Run() {
+    BeginThread("tl-store", ThreadClass::kService);
+    std::unique_lock lock(mutex_);
+    while (true) {
+      changed_.wait(lock, [this] { return job_ || ending_; });
+      if (!job_) return;
+      const Job job = *std::exchange(job_, std::nullopt);
+      lock.unlock();
+      job.done(Replace(folder_, job.bytes));
+      lock.lock();
+    }
+  }
+
+  const std::string folder_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<Job> job_;
+  bool ending_ = false;
+  std::thread thread_;  // last: it uses the rest
+};
+
+StateDir::StateDir() = default;
+
+StateDir::~StateDir() {
+  writer_.reset();
+  if (lock_ >= 0) ::close(lock_);
+}
+
+absl::StatusOr<std::unique_ptr<StateDir>> StateDir::Open(const std::string& folder) {
+  TL_RETURN_IF_ERROR(CheckFolder(folder));
+  std::unique_ptr<StateDir> state(new StateDir());
+  state->folder_ = folder;
+  const std::string name = folder + kLockFile;
+  state->lock_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (state->lock_ < 0) {
+    return absl::FailedPreconditionError(config::Concat(name, ": ", strerrordesc_np(errno)));
+  }
+  if (::flock(state->lock_, LOCK_EX | LOCK_NB) != 0) {
+    return absl::FailedPreconditionError(
+        config::Concat(folder, ": another process keeps its state there"));
+  }
+  state->writer_ = std::make_unique<Writer>(folder);
+  return state;
+}
+
+absl::StatusOr<config::Document> StateDir::Read() const {
+  const std::string name = folder_ + kStateFile;
+  const absl::StatusOr<std::string> bytes = config::ReadFile(name, kStateBytesMax);
+  if (absl::IsNotFound(bytes.status())) return config::Document();
+  if (!bytes.ok()) return bytes.status();
+  absl::StatusOr<config::Document> made = DecodeState(*bytes);
+  if (made.ok()) return made;
+  return absl::Status(made.status().code(),
+                      config::Concat(name, ": ", made.status().message(),
+                                     "; move it away to start without what was made over the API"));
+}
+
+void StateDir::Save(const config::Document& made, std::function<void(absl::Status)> done) {
+  writer_->Write(EncodeState(made), std::move(done));
+}
+
+std::string EncodeState(const config::Document& made) {
+  v1::State state;
+  state.set_format(kFormat);
+  for (const config::Collection& collection : config::Collections()) {
+    const auto* field = state.bundle().GetDescriptor()->FindFieldByName(collection.section());
+    collection.ForEach(made, [&](const std::string&, const google::protobuf::Message& resource) {
+      v1::ConfigBundle& bundle = *state.mutable_bundle();
+      bundle.GetReflection()->AddMessage(&bundle, field)->CopyFrom(resource);
+    });
+  }
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = true;
+  options.preserve_proto_field_names = true;
+  std::string bytes;
+  const auto status = google::protobuf::util::MessageToJsonString(state, &bytes, options);
+  TL_CHECK(status.ok()) << status.ToString();  // every message of ours has a form in JSON
+  return bytes;
+}
+
+absl::StatusOr<config::Document> DecodeState(const std::string& bytes) {
+  v1::State state;
+  const auto status = google::protobuf::util::JsonStringToMessage(bytes, &state);
+  if (state.format() > kFormat) {
+    return absl::FailedPreconditionError("was written by a newer version of trunkd");
+  }
+  if (!status.ok() || state.format() != kFormat) {
+    return absl::DataLossError(config::Concat("is no state of trunkd: ", status.ToString()));
+  }
+  config::Document made;
+  for (const config::Collection& collection : config::Collections()) {
+    const v1::ConfigBundle& bundle = state.bundle();
+    const auto* field = bundle.GetDescriptor()->FindFieldByName(collection.section());
+    for (int i = 0; i < bundle.GetReflection()->FieldSize(bundle, field); ++i) {
+      collection.Put(made, bundle.GetReflection()->GetRepeatedMessage(bundle, field, i));
+    }
+  }
+  return made;
+}
+
+}  // namespace trunkline::store

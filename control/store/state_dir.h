@@ -1,0 +1,50 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "control/config/document.h"
+
+namespace trunkline::store {
+
+// The folder in which resources made over the API are there after a restart, or after the end of
+// the process at any moment: one file, `state.json`, which is replaced as a whole. A state that
+// Save has reported as written is on the disk; while it has not, either the old or the new one is.
+//
+// The folder has mode 0700 and the file 0600, as there may be keys and verifiers of passwords in
+// it. A lock keeps out every other process. Owns a thread that does what waits for the disk.
+// Thread: control, but for `done` of Save.
+class StateDir {
+ public:
+  // Makes the folder if there is none; its parent must be there. FailedPrecondition: another
+  // process has it, it is not a folder, or others than the owner may read or write it.
+  static absl::StatusOr<std::unique_ptr<StateDir>> Open(const std::string& folder);
+  ~StateDir();  // waits for a write under way
+  StateDir(const StateDir&) = delete;
+  StateDir& operator=(const StateDir&) = delete;
+
+  // What was saved last; nothing, if nothing was. DataLoss: the file is not what Save writes.
+  // FailedPrecondition: a newer trunkd wrote it.
+  absl::StatusOr<config::Document> Read() const;
+
+  // Begins to write `made` in place of what is there; `done` is called on the thread of this object
+  // with how it ended. REQUIRES: the last one is done.
+  void Save(const config::Document& made, std::function<void(absl::Status)> done);
+
+ private:
+  StateDir();
+  class Writer;
+
+  std::string folder_;
+  int lock_ = -1;
+  std::unique_ptr<Writer> writer_;
+};
+
+// The bytes of `state.json`, and back: for StateDir and its tests.
+std::string EncodeState(const config::Document& made);
+absl::StatusOr<config::Document> DecodeState(const std::string& bytes);
+
+}  // namespace trunkline::store

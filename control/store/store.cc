@@ -1,0 +1,279 @@
+#include "control/store/store.h"
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "control/config/error_details.h"
+#include "control/config/text.h"
+#include "control/config/validate.h"
+#include "router/base/log.h"
+#include "router/base/status.h"
+
+namespace trunkline::store {
+namespace {
+
+constexpr LogModule kLogModule = LogModule::kControl;
+
+constexpr char kPortInUse[] = "PORT_IN_USE";
+constexpr char kCannotListen[] = "CANNOT_LISTEN";
+
+using config::Concat;
+using config::Problem;
+using config::View;
+
+// Problems as a caller of the API is told them.
+absl::Status ToStatus(const std::vector<Problem>& problems) {
+  std::vector<config::FieldViolation> violations;
+  std::string text;
+  for (const Problem& problem : problems) {
+    violations.push_back({problem.path, problem.text});
+    absl::StrAppend(&text, text.empty() ? "" : "; ", problem.path, ": ", problem.text);
+  }
+  return config::WithViolations(
+      config::WithReason(absl::InvalidArgumentError(text), "INVALID_CONFIGURATION"), violations);
+}
+
+// "listeners[amqp]" → "listeners/amqp"; what is no path of a resource stays as it is.
+std::string NameOfPath(const std::string& path) {
+  const size_t open = path.find('[');
+  if (open == std::string::npos || path.back() != ']') return path;
+  for (const config::Collection& collection : config::Collections()) {
+    if (collection.section() != path.substr(0, open)) continue;
+    return config::ResourceName(collection.name(), path.substr(open + 1, path.size() - open - 2));
+  }
+  return path;
+}
+
+// What the router refused, as a caller of the API is told it.
+absl::Status ToStatus(const std::vector<reconcile::Failure>& failures) {
+  std::vector<config::Precondition> preconditions;
+  std::string text;
+  std::string reason;
+  for (const reconcile::Failure& failure : failures) {
+    const std::string_view message = View(failure.status.message());
+    const bool in_use = message.ends_with(strerrordesc_np(EADDRINUSE));
+    reason = in_use && (reason.empty() || reason == kPortInUse) ? kPortInUse : kCannotListen;
+    preconditions.push_back(
+        {in_use ? kPortInUse : kCannotListen, NameOfPath(failure.path), std::string(message)});
+    absl::StrAppend(&text, text.empty() ? "" : "; ", NameOfPath(failure.path), ": ",
+                    failure.status.message());
+  }
+  return config::WithPreconditions(config::WithReason(absl::FailedPreconditionError(text), reason),
+                                   preconditions);
+}
+
+size_t CountOf(const config::Document& document) {
+  size_t count = 0;
+  for (const config::Collection& collection : config::Collections()) {
+    count += collection.Size(document);
+  }
+  return count;
+}
+
+}  // namespace
+
+Store::Store(Options options, Hooks hooks)
+    : options_(std::move(options)), hooks_(std::move(hooks)) {}
+
+Store::~Store() = default;
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(Options options, Hooks hooks) {
+  std::unique_ptr<Store> store(new Store(std::move(options), std::move(hooks)));
+  const int64_t now = store->hooks_.now();
+  TL_ASSIGN_OR_RETURN(Loaded loaded, LoadFile(store->options_.file, now / 1000));
+  store->file_ = loaded.configuration.document;
+  StampLayer({}, {.source = v1::SOURCE_CONFIG_FILE, .now = now}, store->file_);
+  store->positions_ = std::move(loaded.positions);
+  store->warnings_ = std::move(loaded.warnings);
+  if (!store->options_.state_directory.empty()) {
+    TL_ASSIGN_OR_RETURN(store->state_, StateDir::Open(store->options_.state_directory));
+    TL_ASSIGN_OR_RETURN(store->made_, store->state_->Read());
+  }
+  std::vector<Problem> problems;
+  config::Document both = Merge(store->file_, store->made_, problems);
+  for (Problem& problem : config::Validate(both)) problems.push_back(std::move(problem));
+  Findings findings;
+  if (problems.empty()) {
+    store->in_force_ = Load(std::move(both), &loaded.configuration, now / 1000, findings);
+    problems = std::move(findings.problems);
+  }
+  Locate(store->positions_, problems);
+  if (problems.empty()) return store;
+  return absl::InvalidArgumentError(FormatProblems(store->options_.file, problems));
+}
+
+std::vector<reconcile::Failure> Store::Start(Router& router) {
+  reconciler_ = std::make_unique<reconcile::Reconciler>(router);
+  std::vector<reconcile::Failure> of_file;
+  Retry();
+  for (const auto& [path, status] : failures_) {
+    // "listeners[amqp]" of the file has a place there.
+    if (options_.file.empty() || positions_.contains(path)) of_file.push_back({path, status});
+  }
+  return of_file;
+}
+
+void Store::Retry() {
+  failures_.clear();
+  for (reconcile::Failure& failure :
+       reconciler_->Reconcile({in_force_.profiles, in_force_.stores},
+                              reconcile::ResourcesOf(in_force_.document, in_force_.passwords))) {
+    failures_[failure.path] = std::move(failure.status);
+  }
+}
+
+void Store::Mutate(Change change, Mode mode, Done done) {
+  if (pending_.size() >= options_.pending_max) {
+    return done(config::WithRetry(
+        config::WithReason(absl::ResourceExhaustedError("too many changes wait for the disk"),
+                           "TOO_MANY_CHANGES"),
+        1000));
+  }
+  pending_.push_back([this, change = std::move(change), mode, done = std::move(done)] {
+    Run(change, mode, done);
+  });
+  Next();
+}
+
+void Store::Next() {
+  while (!busy_ && !pending_.empty()) {
+    const std::function<void()> next = std::move(pending_.front());
+    pending_.pop_front();
+    next();
+  }
+}
+
+void Store::Run(const Change& change, Mode mode, Done done) {
+  config::Document made = made_;
+  if (absl::Status status = change(made); !status.ok()) return done(std::move(status));
+  StampLayer(made_, {.now = hooks_.now(), .random = &hooks_.random}, made);
+  std::vector<Difference> differences = Differences(made_, made);
+  if (differences.empty()) return done(Outcome{.persisted = state_ != nullptr});
+  absl::StatusOr<Plan> plan = MakePlan(file_, positions_, std::move(made));
+  if (!plan.ok()) return done(plan.status());
+  plan->differences = std::move(differences);
+  const reconcile::Resources want =
+      reconcile::ResourcesOf(plan->configuration.document, plan->configuration.passwords);
+  const std::vector<reconcile::Failure> failures =
+      mode == Mode::kValidate ? reconciler_->Check(want) : reconciler_->Prepare(want);
+  if (!failures.empty()) return done(ToStatus(failures));
+  if (mode == Mode::kValidate) return done(Outcome{.differences = std::move(plan->differences)});
+  Persist(std::make_shared<Plan>(*std::move(plan)), std::move(done));
+}
+
+void Store::Persist(std::shared_ptr<Plan> plan, Done done) {
+  const auto end = [this, plan, done](const absl::Status& status) {
+    if (!status.ok()) {
+      reconciler_->Undo();
+      return done(config::WithReason(
+          absl::UnavailableError(Concat("the change cannot be kept: ", status.message())),
+          "STATE_NOT_WRITTEN"));
+    }
+    Outcome outcome{.differences = plan->differences, .persisted = state_ != nullptr};
+    Commit(std::move(*plan));
+    done(std::move(outcome));
+  };
+  if (state_ == nullptr) return end(absl::OkStatus());
+  busy_ = true;
+  state_->Save(plan->made, [this, end](absl::Status status) {
+    hooks_.post([this, end, status] {
+      busy_ = false;
+      end(status);
+      Next();
+    });
+  });
+}
+
+absl::StatusOr<Store::Plan> Store::MakePlan(config::Document file, config::Positions positions,
+                                            config::Document made) const {
+  if (CountOf(made) > options_.resources_max) {
+    return config::WithReason(
+        absl::ResourceExhaustedError(Concat("more than ", options_.resources_max, " resources")),
+        "TOO_MANY_RESOURCES");
+  }
+  Plan plan{.file = std::move(file), .positions = std::move(positions), .made = std::move(made)};
+  std::vector<Problem> problems;
+  config::Document both = Merge(plan.file, plan.made, problems);
+  for (Problem& problem : config::Validate(both)) problems.push_back(std::move(problem));
+  if (!problems.empty()) return ToStatus(problems);
+  Findings findings;
+  plan.configuration = Load(std::move(both), &in_force_, hooks_.now() / 1000, findings);
+  if (!findings.problems.empty()) return ToStatus(findings.problems);
+  return plan;
+}
+
+void Store::Commit(Plan plan) {
+  file_ = std::move(plan.file);
+  positions_ = std::move(plan.positions);
+  made_ = std::move(plan.made);
+  in_force_ = std::move(plan.configuration);
+  Retry();
+  for (const auto& [path, status] : failures_) {
+    TL_LOG(error, "not in force", {"resource", path}, {"error", View(status.message())});
+  }
+  hooks_.changed(plan.differences);
+}
+
+void Store::Reload(Allow allow, std::function<void(absl::StatusOr<Reloaded>)> done) {
+  pending_.push_back(
+      [this, allow = std::move(allow), done = std::move(done)] { done(ReloadNow(allow)); });
+  Next();
+}
+
+absl::StatusOr<Store::Reloaded> Store::ReloadNow(const Allow& allow) {
+  const int64_t now = hooks_.now();
+  TL_ASSIGN_OR_RETURN(Loaded loaded, LoadFile(options_.file, now / 1000));
+  Plan plan{.file = loaded.configuration.document, .positions = loaded.positions, .made = made_};
+  StampLayer(file_, {.source = v1::SOURCE_CONFIG_FILE, .now = now}, plan.file);
+  std::vector<Problem> problems;
+  config::Document both = Merge(plan.file, plan.made, problems);
+  for (Problem& problem : config::Validate(both)) problems.push_back(std::move(problem));
+  Findings findings;
+  if (problems.empty()) {
+    // What was read just now, and of the rest what is on the disk.
+    plan.configuration = Load(std::move(both), &loaded.configuration, now / 1000, findings);
+    problems = std::move(findings.problems);
+  }
+  Locate(plan.positions, problems);
+  if (!problems.empty()) {
+    return absl::InvalidArgumentError(FormatProblems(options_.file, problems));
+  }
+  TL_RETURN_IF_ERROR(allow(plan.configuration));
+  const std::vector<reconcile::Failure> failures = reconciler_->Prepare(
+      reconcile::ResourcesOf(plan.configuration.document, plan.configuration.passwords));
+  if (!failures.empty()) return ToStatus(failures);
+  plan.differences = Differences(file_, plan.file);
+  Reloaded reloaded{.differences = plan.differences, .warnings = std::move(loaded.warnings)};
+  Commit(std::move(plan));
+  return reloaded;
+}
+
+std::string Store::PlaceOf(const config::Collection& collection, const std::string& id) const {
+  const auto found = positions_.find(Concat(collection.section(), "[", id, "]"));
+  if (found == positions_.end()) return options_.file;
+  return Concat(options_.file, ":", found->second.line);
+}
+
+void Store::FollowUsers() {
+  for (const auto& [id, resource] : in_force_.document.user_stores) {
+    if (users::StampOf(resource.spec()) == reconciler_->UsersStamp(id)) {
+      users_troubles_.erase(id);
+      continue;
+    }
+    absl::StatusOr<users::Store> store = users::LoadStore(resource.spec());
+    absl::Status status = store.ok() ? reconciler_->SetUsers(id, *store) : store.status();
+    if (status.ok()) {
+      users_troubles_.erase(id);
+      TL_LOG(info, "users in force", {"user_store", id}, {"users", store->users->size()});
+      in_force_.stores[id] = *std::move(store);
+    } else if (std::exchange(users_troubles_[id], std::string(status.message())) !=
+               View(status.message())) {
+      TL_LOG(error, "users not read again: those read last stay in force", {"user_store", id},
+             {"error", View(status.message())});
+    }
+  }
+}
+
+}  // namespace trunkline::store

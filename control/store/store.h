@@ -1,0 +1,137 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "control/reconcile/reconciler.h"
+#include "control/store/configuration.h"
+#include "control/store/layers.h"
+#include "control/store/state_dir.h"
+
+namespace trunkline::store {
+
+// The truth about what the router should have, and the only way to change it. A change is made in
+// four steps, of which the last cannot fail:
+//
+//   validate   the new document as a whole, its certificates and users loaded
+//   prepare    what the router may refuse: the places of listeners are held
+//   persist    the resources made over the API are on the disk (state_dir.h)
+//   commit     the router is told, readers see the new documents
+//
+// A failure in any step leaves everything as it was: router, memory, disk. Changes are made one
+// after the other, in the order they were asked for; reading never waits.
+//
+// Owned by the daemon. Thread: control.
+class Store {
+ public:
+  struct Options {
+    std::string file;               // configuration file; empty: DefaultDocument
+    std::string state_directory;    // empty: resources made over the API end with the process
+    size_t pending_max = 256;       // changes that wait for those before them
+    size_t resources_max = 20'000;  // made over the API
+  };
+  struct Hooks {
+    // Runs a function on the control thread; any thread.
+    std::function<void(std::function<void()>)> post;
+    // Milliseconds since 1970.
+    std::function<int64_t()> now;
+    Random& random;  // of uids; outlives the store
+    // After a commit: what is another than before.
+    std::function<void(const std::vector<Difference>& differences)> changed;
+  };
+
+  // Reads file and state. Nothing is in force until Start. InvalidArgument and others: all
+  // problems, one per line.
+  static absl::StatusOr<std::unique_ptr<Store>> Open(Options options, Hooks hooks);
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  // Puts everything in force. What the router refuses of the file is returned; what it refuses of
+  // the rest is tried again by Retry. `router` outlives the store.
+  std::vector<reconcile::Failure> Start(Router& router);
+  // Resources that are not in force as they should be, by path ("listeners[amqp]"), and why.
+  const std::map<std::string, absl::Status>& failures() const { return failures_; }
+  void Retry();
+
+  // What a change did, or would do: one for each resource that is not what it was.
+  struct Outcome {
+    std::vector<Difference> differences;
+    bool persisted = false;
+  };
+  using Done = std::function<void(absl::StatusOr<Outcome> outcome)>;
+  // Edits the resources made over the API; what it fails with is the answer. The rest of what a
+  // resource carries about itself is filled in (StampLayer).
+  using Change = std::function<absl::Status(config::Document& made)>;
+  enum class Mode { kApply, kValidate };
+
+  // InvalidArgument with a violation for each problem, the path of the problem as its field;
+  // FailedPrecondition: PORT_IN_USE; ResourceExhausted: too many wait, or there are; Unavailable:
+  // the disk. `done` is called once, at once or later.
+  void Mutate(Change change, Mode mode, Done done);
+
+  // Reads the configuration file, its certificates and users again. `allow` has the last word on
+  // what was loaded. Its `warnings` are one per line.
+  struct Reloaded {
+    std::vector<Difference> differences;
+    std::string warnings;
+  };
+  using Allow = std::function<absl::Status(const Configuration& loaded)>;
+  void Reload(Allow allow, std::function<void(absl::StatusOr<Reloaded>)> done);
+
+  const config::Document& file() const { return file_; }
+  const config::Document& made() const { return made_; }
+  const config::Document& effective() const { return in_force_.document; }
+  const Configuration& in_force() const { return in_force_; }
+  // Where a resource of the file stands, for people: "/etc/trunkline.yaml:12".
+  std::string PlaceOf(const config::Collection& collection, const std::string& id) const;
+  const std::string& warnings() const { return warnings_; }
+
+  // Looks whether users have changed on the disk, and lets what has changed count. Problems are
+  // told once.
+  void FollowUsers();
+
+ private:
+  // All that a commit needs.
+  struct Plan {
+    config::Document file;
+    config::Positions positions;
+    config::Document made;
+    Configuration configuration;
+    std::vector<Difference> differences;
+  };
+
+  Store(Options options, Hooks hooks);
+  void Next();
+  void Run(const Change& change, Mode mode, Done done);
+  void Persist(std::shared_ptr<Plan> plan, Done done);
+  absl::StatusOr<Plan> MakePlan(config::Document file, config::Positions positions,
+                                config::Document made) const;
+  absl::StatusOr<Reloaded> ReloadNow(const Allow& allow);
+  void Commit(Plan plan);
+
+  const Options options_;
+  const Hooks hooks_;
+  std::unique_ptr<StateDir> state_;
+  std::unique_ptr<reconcile::Reconciler> reconciler_;
+
+  config::Document file_;
+  config::Positions positions_;
+  config::Document made_;
+  Configuration in_force_;
+  std::string warnings_;
+  std::map<std::string, absl::Status> failures_;
+  std::map<std::string, std::string> users_troubles_;  // stores that cannot be read, and why
+
+  std::deque<std::function<void()>> pending_;
+  bool busy_ = false;  // a change is being persisted
+};
+
+}  // namespace trunkline::store

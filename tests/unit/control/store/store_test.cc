@@ -1,0 +1,304 @@
+#include "control/store/store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <optional>
+
+#include "control/config/error_details.h"
+
+namespace trunkline::store {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+namespace fs = std::filesystem;
+
+// A port of this machine that nobody else has while this is there.
+class Port {
+ public:
+  Port() : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    address_.sin_family = AF_INET;
+    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::bind(fd_, reinterpret_cast<sockaddr*>(&address_), sizeof address_), 0);
+    EXPECT_EQ(::listen(fd_, 1), 0);
+    socklen_t size = sizeof address_;
+    ::getsockname(fd_, reinterpret_cast<sockaddr*>(&address_), &size);
+  }
+  ~Port() { Free(); }
+  uint32_t number() const { return ntohs(address_.sin_port); }
+  void Free() {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = -1;
+  }
+
+ private:
+  int fd_;
+  sockaddr_in address_{};
+};
+
+bool Listens(uint32_t port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  const bool connected = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  ::close(fd);
+  return connected;
+}
+
+// A store with a real router and a real disk; this thread is control's.
+class StoreTest : public ::testing::Test {
+ protected:
+  StoreTest() {
+    std::string folder = ::testing::TempDir() + "storeXXXXXX";
+    EXPECT_NE(::mkdtemp(folder.data()), nullptr);
+    folder_ = folder;
+    Write("listeners: []\n");
+  }
+  ~StoreTest() override {
+    End();
+    fs::remove_all(folder_);
+  }
+
+  void Write(const std::string& yaml) { std::ofstream(folder_ + "/trunkline.yaml") << yaml; }
+
+  absl::Status Open() {
+    auto store =
+        Store::Open({.file = folder_ + "/trunkline.yaml", .state_directory = folder_ + "/state"},
+                    {.post = [this](std::function<void()> function) { Post(std::move(function)); },
+                     .now = [this] { return ++now_; },
+                     .random = random_,
+                     .changed =
+                         [this](const std::vector<Difference>& differences) {
+                           for (const Difference& each : differences) {
+                             changed_.push_back(each.collection->name() + "/" + each.id);
+                           }
+                         }});
+    if (!store.ok()) return store.status();
+    store_ = *std::move(store);
+    router_ = *Router::Start({.id = "router"}, [] {});
+    EXPECT_THAT(store_->Start(*router_), IsEmpty());
+    return absl::OkStatus();
+  }
+  void End() {
+    store_.reset();
+    router_.reset();
+  }
+
+  absl::StatusOr<Store::Outcome> Mutate(Store::Change change,
+                                        Store::Mode mode = Store::Mode::kApply) {
+    std::optional<absl::StatusOr<Store::Outcome>> answer;
+    store_->Mutate(std::move(change), mode,
+                   [&](absl::StatusOr<Store::Outcome> outcome) { answer = std::move(outcome); });
+    RunUntil([&] { return answer.has_value(); });
+    return *std::move(answer);
+  }
+  static Store::Change Put(const std::string& id, uint32_t port, const std::string& tls = "") {
+    return [=](config::Document& made) {
+      v1::Listener& listener = made.listeners[id];
+      listener.set_name("listeners/" + id);
+      listener.mutable_spec()->set_host("127.0.0.1");
+      listener.mutable_spec()->set_port(port);
+      listener.mutable_spec()->set_tls_profile(tls);
+      return absl::OkStatus();
+    };
+  }
+  absl::StatusOr<Store::Reloaded> Reload() {
+    std::optional<absl::StatusOr<Store::Reloaded>> answer;
+    store_->Reload([](const Configuration&) { return absl::OkStatus(); },
+                   [&](auto reloaded) { answer = std::move(reloaded); });
+    RunUntil([&] { return answer.has_value(); });
+    return *std::move(answer);
+  }
+
+  void Post(std::function<void()> function) {
+    const std::lock_guard lock(mutex_);
+    posted_.push_back(std::move(function));
+    arrived_.notify_one();
+  }
+  template <typename Done>
+  void RunUntil(Done done) {
+    while (!done()) {
+      std::unique_lock lock(mutex_);
+      arrived_.wait(lock, [this] { return !posted_.empty(); });
+      const std::function<void()> next = std::move(posted_.front());
+      posted_.pop_front();
+      lock.unlock();
+      next();
+    }
+  }
+
+  std::string folder_;
+  int64_t now_ = 1'000'000;
+  Random random_{1};
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::deque<std::function<void()>> posted_;
+  std::vector<std::string> changed_;
+  std::unique_ptr<Router> router_;
+  std::unique_ptr<Store> store_;
+};
+
+TEST_F(StoreTest, HasAChangeInForceAndOnTheDiskWhenItIsDone) {
+  ASSERT_TRUE(Open().ok());
+  Port port;
+  port.Free();
+  const auto outcome = Mutate(Put("a", port.number()));
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_TRUE(outcome->persisted);
+  EXPECT_THAT(changed_, ElementsAre("listeners/a"));
+  EXPECT_TRUE(Listens(port.number()));
+  const v1::Listener made = store_->effective().listeners.at("a");
+  EXPECT_EQ(made.source(), v1::SOURCE_API);
+  EXPECT_EQ(made.generation(), 1);
+  EXPECT_THAT(made.uid(), SizeIs(36));
+  End();
+  EXPECT_FALSE(Listens(port.number()));
+  ASSERT_TRUE(Open().ok());
+  EXPECT_TRUE(Listens(port.number()));
+  EXPECT_EQ(store_->effective().listeners.at("a").SerializeAsString(), made.SerializeAsString());
+}
+
+TEST_F(StoreTest, LeavesEverythingAsItWasWhenThePortIsTaken) {
+  ASSERT_TRUE(Open().ok());
+  Port free;
+  free.Free();
+  ASSERT_TRUE(Mutate(Put("a", free.number())).ok());
+  const Port taken;
+  const auto outcome = Mutate(Put("a", taken.number()));
+  EXPECT_EQ(outcome.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(config::ReasonOf(outcome.status()), "PORT_IN_USE");
+  EXPECT_EQ(store_->made().listeners.at("a").spec().port(), free.number());
+  EXPECT_TRUE(Listens(free.number()));
+  EXPECT_THAT(changed_, SizeIs(1));
+  End();
+  ASSERT_TRUE(Open().ok());
+  EXPECT_EQ(store_->made().listeners.at("a").spec().port(), free.number());
+}
+
+TEST_F(StoreTest, LeavesEverythingAsItWasWhenTheDiskRefuses) {
+  ASSERT_TRUE(Open().ok());
+  Port port;
+  port.Free();
+  fs::create_directory(folder_ + "/state/state.json.new");
+  const auto outcome = Mutate(Put("a", port.number()));
+  EXPECT_EQ(config::ReasonOf(outcome.status()), "STATE_NOT_WRITTEN");
+  EXPECT_FALSE(Listens(port.number()));
+  EXPECT_TRUE(store_->made().listeners.empty());
+  fs::remove(folder_ + "/state/state.json.new");
+  EXPECT_TRUE(Mutate(Put("a", port.number())).ok());
+}
+
+TEST_F(StoreTest, SaysWhichFieldIsWrong) {
+  ASSERT_TRUE(Open().ok());
+  const auto outcome = Mutate(Put("a", 70'000));
+  EXPECT_EQ(outcome.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(config::ViolationsOf(outcome.status()), SizeIs(1));
+  EXPECT_EQ(config::ViolationsOf(outcome.status())[0].field, "listeners[a].port");
+  EXPECT_FALSE(Mutate(Put("a", 0, "tlsProfiles/none")).ok());
+}
+
+TEST_F(StoreTest, DoesNothingWhereItIsOnlyAsked) {
+  ASSERT_TRUE(Open().ok());
+  Port port;
+  port.Free();
+  const auto outcome = Mutate(Put("a", port.number()), Store::Mode::kValidate);
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  ASSERT_THAT(outcome->differences, SizeIs(1));
+  EXPECT_EQ(ImpactOf(outcome->differences[0]), v1::IMPACT_NEW_CONNECTIONS);
+  EXPECT_FALSE(Listens(port.number()));
+  EXPECT_TRUE(store_->effective().listeners.empty());
+  const Port taken;
+  EXPECT_EQ(config::ReasonOf(Mutate(Put("a", taken.number()), Store::Mode::kValidate).status()),
+            "PORT_IN_USE");
+}
+
+TEST_F(StoreTest, ChangesNothingForAnEqualSpec) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Mutate(Put("a", 0)).ok());
+  const std::string etag = store_->made().listeners.at("a").etag();
+  const auto outcome = Mutate(Put("a", 0));
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_THAT(outcome->differences, IsEmpty());
+  EXPECT_EQ(store_->made().listeners.at("a").etag(), etag);
+}
+
+TEST_F(StoreTest, MakesChangesInTheOrderTheyWereAskedFor) {
+  ASSERT_TRUE(Open().ok());
+  std::vector<std::string> ended;
+  for (const std::string& id : std::vector<std::string>{"a", "b", "c"}) {
+    store_->Mutate(Put(id, 0), Store::Mode::kApply, [&ended, id](auto outcome) {
+      EXPECT_TRUE(outcome.ok()) << outcome.status();
+      ended.push_back(id);
+    });
+  }
+  RunUntil([&] { return ended.size() == 3; });
+  EXPECT_THAT(ended, ElementsAre("a", "b", "c"));
+  EXPECT_THAT(store_->made().listeners, SizeIs(3));
+}
+
+TEST_F(StoreTest, TakesAFileThatGivesOnePortToAnother) {
+  Port port;
+  port.Free();
+  const std::string number = std::to_string(port.number());
+  Write("listeners:\n- {name: a, host: 127.0.0.1, port: " + number + "}\n");
+  ASSERT_TRUE(Open().ok());
+  Write("listeners:\n- {name: b, host: 127.0.0.1, port: " + number + "}\n");
+  const auto reloaded = Reload();
+  ASSERT_TRUE(reloaded.ok()) << reloaded.status();
+  EXPECT_THAT(changed_, ElementsAre("listeners/a", "listeners/b"));
+  EXPECT_TRUE(Listens(port.number()));
+}
+
+TEST_F(StoreTest, ChangesNothingForABadFile) {
+  Port port;
+  port.Free();
+  Write("listeners:\n- {name: a, host: 127.0.0.1, port: " + std::to_string(port.number()) + "}\n");
+  ASSERT_TRUE(Open().ok());
+  const Port taken;
+  for (const std::string& bad : {std::string("listeners: [{name: a, port: x}]\n"),
+                                 "listeners:\n- {name: b, host: 127.0.0.1, port: " +
+                                     std::to_string(taken.number()) + "}\n"}) {
+    Write(bad);
+    EXPECT_FALSE(Reload().ok());
+    EXPECT_TRUE(Listens(port.number()));
+    EXPECT_THAT(store_->effective().listeners, SizeIs(1));
+  }
+  EXPECT_THAT(changed_, IsEmpty());
+}
+
+TEST_F(StoreTest, RefusesANameThatIsInTheFileAndMadeOverTheApi) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Mutate(Put("a", 0)).ok());
+  Write("listeners:\n- name: a\n  port: 0\n");
+  const auto reloaded = Reload();
+  EXPECT_THAT(std::string(reloaded.status().message()), HasSubstr("trunkline.yaml:2:"));
+  EXPECT_THAT(std::string(reloaded.status().message()), HasSubstr("made over the API"));
+  End();
+  EXPECT_THAT(std::string(Open().message()), HasSubstr("made over the API"));
+}
+
+TEST_F(StoreTest, CountsTheGenerationsOfTheFilesResources) {
+  Write("listeners:\n- name: a\n  host: 127.0.0.1\n  port: 0\n");
+  ASSERT_TRUE(Open().ok());
+  EXPECT_EQ(store_->effective().listeners.at("a").generation(), 1);
+  EXPECT_EQ(store_->effective().listeners.at("a").source(), v1::SOURCE_CONFIG_FILE);
+  Write("listeners:\n- name: a\n  host: 127.0.0.1\n  port: 0\n  link_capacity: 7\n");
+  ASSERT_TRUE(Reload().ok());
+  EXPECT_EQ(store_->effective().listeners.at("a").generation(), 2);
+}
+
+}  // namespace
+}  // namespace trunkline::store
