@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "control/config/document.h"
@@ -11,11 +12,12 @@ namespace trunkline::config {
 
 inline constexpr size_t kConfigBytesMax = 1 << 20;
 
-// A document as read from trunkline.yaml, and where its fields stand there, for problems that are
-// found later.
+// A document as read from a file, and where its fields stand there, for problems that are found
+// later.
 struct FileDocument {
   Document document;
   Positions positions;
+  std::vector<Problem> warnings;  // what works, but not as it may be meant
 };
 
 // Reads and validates a trunkline.yaml. Names of files in it are made to start at the folder of

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace trunkline::legacy {
+
+// What Dispatch's file for Cyrus SASL, NAME.conf in saslConfigDir, says about users.
+struct SaslConf {
+  std::string sasldb_file = "/etc/sasldb2";
+  std::optional<std::vector<std::string>> mechanisms;  // mech_list: no others are offered
+  std::vector<std::string> ignored;                    // options that mean nothing here
+};
+
+// InvalidArgument: the line, and what is not there: users from elsewhere than a sasldb. Pure.
+absl::StatusOr<SaslConf> ParseSaslConf(std::string_view text);
+
+}  // namespace trunkline::legacy
