@@ -7,6 +7,7 @@
 
 #include "proto/trunkline/control/v1/address.pb.h"
 #include "proto/trunkline/control/v1/connector.pb.h"
+#include "proto/trunkline/control/v1/control.pb.h"
 #include "proto/trunkline/control/v1/listener.pb.h"
 #include "proto/trunkline/control/v1/metrics.pb.h"
 #include "proto/trunkline/control/v1/router.pb.h"
@@ -31,6 +32,7 @@ inline constexpr std::string_view kAddresses = "addresses";
 struct Document {
   v1::RouterSpec router;
   v1::LogSpec log;
+  v1::ControlSpec control;
   std::optional<v1::MetricsSpec> metrics;  // the section is there
   std::map<std::string, v1::Listener> listeners;
   std::map<std::string, v1::Connector> connectors;

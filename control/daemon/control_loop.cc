@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <limits>
+#include <utility>
 
 namespace trunkline::daemon {
 namespace {
@@ -67,6 +68,10 @@ ControlLoop::Turn ControlLoop::Wait(Time deadline) {
   while (::read(signal_fd_, &info, sizeof(info)) == sizeof(info)) {
     turn.signals.push_back(static_cast<int>(info.ssi_signo));
   }
+  if (turn.woken) {
+    const absl::MutexLock lock(&mutex_);
+    turn.posted.swap(posted_);
+  }
   turn.now = Now();
   return turn;
 }
@@ -75,6 +80,22 @@ void ControlLoop::Wake() {
   const uint64_t one = 1;
   // Fails only when the counter is full, and then the loop is woken anyway.
   (void)!::write(wake_fd_, &one, sizeof(one));
+}
+
+bool ControlLoop::Post(std::function<void()> function) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (closed_) return false;
+    posted_.push_back(std::move(function));
+  }
+  Wake();
+  return true;
+}
+
+void ControlLoop::Close() {
+  const absl::MutexLock lock(&mutex_);
+  closed_ = true;
+  posted_.clear();
 }
 
 Time ControlLoop::Now() const {

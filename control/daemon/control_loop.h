@@ -1,18 +1,20 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "router/base/time.h"
 
 namespace trunkline::daemon {
 
-// What the control thread waits for: signals, a wake-up by other threads, and time. The only place
-// in control that sleeps and reads the monotonic clock.
+// What the control thread waits for: signals, what other threads hand over, and time. The only
+// place in control that sleeps and reads the monotonic clock.
 //
-// Thread: control, but for Wake.
+// Thread: control, but for Wake and Post.
 class ControlLoop {
  public:
   // The signals below, and SIGPIPE, do not interrupt this thread and those it starts from here on.
@@ -28,12 +30,19 @@ class ControlLoop {
   struct Turn {
     Time now;
     bool woken = false;
-    std::vector<int> signals;  // in order of arrival
+    std::vector<int> signals;                   // in order of arrival
+    std::vector<std::function<void()>> posted;  // likewise; to be called
   };
   Turn Wait(Time deadline);
 
   // Ends the wait that is under way, or the next one. Any thread.
   void Wake();
+
+  // `function` is among those of the next turn. False: control has ended, and it is dropped. Who
+  // posts has a limit of their own (calls under way, one write of the state). Any thread.
+  bool Post(std::function<void()> function);
+  // What is posted from here on is dropped.
+  void Close();
 
   Time Now() const;
 
@@ -42,6 +51,9 @@ class ControlLoop {
 
   int signal_fd_ = -1;
   int wake_fd_ = -1;
+  absl::Mutex mutex_;
+  std::vector<std::function<void()>> posted_ ABSL_GUARDED_BY(mutex_);
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace trunkline::daemon

@@ -62,26 +62,24 @@ void LogLines(LogLevel level, std::string_view problems) {
   }
 }
 
-Daemon::Daemon(Surroundings surroundings, std::string file, Configuration configuration)
+Daemon::Daemon(Surroundings surroundings, std::string file, std::unique_ptr<store::Store> store)
     : surroundings_(std::move(surroundings)),
       file_(std::move(file)),
-      configuration_(std::move(configuration)),
-      router_spec_(config::ToSpec(configuration_.document.router,
+      store_(std::move(store)),
+      log_spec_(store_->file().log),
+      router_spec_(config::ToSpec(store_->file().router,
                                   {.host_name = HostName(), .version = surroundings_.version})) {}
 
 absl::Status Daemon::Start() {
-  surroundings_.set_levels(configuration_.document.log);
-  LogLines(LogLevel::kWarning, configuration_.warnings);
+  surroundings_.set_levels(store_->file().log);
+  LogLines(LogLevel::kWarning, store_->warnings());
   ControlLoop& loop = surroundings_.loop;
   auto router = Router::Start(router_spec_, [&loop] { loop.Wake(); });
   if (!router.ok()) return router.status();
   router_ = *std::move(router);
-  reconciler_ = std::make_unique<reconcile::Reconciler>(*router_);
   ExpectConnectors();
   std::string problems;
-  for (const auto& failure : reconciler_->Reconcile(
-           {configuration_.profiles, configuration_.stores},
-           reconcile::ResourcesOf(configuration_.document, configuration_.passwords))) {
+  for (const auto& failure : store_->Start(*router_, [](const auto&) {})) {
     if (file_.empty() && failure.path == kOptionalListener) {
       TL_LOG(info, "no IPv6", {"error", View(failure.status.message())});
       continue;
@@ -104,6 +102,7 @@ void Daemon::Serve() {
     const ControlLoop::Turn turn =
         surroundings_.loop.Wait(std::min({shutdown_.deadline(), status_due_, users_due_}));
     if (turn.woken) TakeEvents();
+    for (const auto& function : turn.posted) function();
     for (int signal : turn.signals) OnSignal(signal, turn.now);
     Act(shutdown_.OnTime(turn.now));
     if (turn.now >= status_due_) TellStatus();
@@ -120,7 +119,7 @@ void Daemon::OnSignal(int signal, Time now) {
     return;
   }
   TL_LOG(info, "signal", {"name", ::sigabbrev_np(signal)});
-  Act(shutdown_.OnSignal(now, config::DrainTimeout(configuration_.document.router)));
+  Act(shutdown_.OnSignal(now, config::DrainTimeout(store_->file().router)));
 }
 
 void Daemon::Act(Shutdown::Step step) {
@@ -128,7 +127,7 @@ void Daemon::Act(Shutdown::Step step) {
     case Shutdown::Step::kNone:
       return;
     case Shutdown::Step::kDrain: {
-      const Duration limit = config::DrainTimeout(configuration_.document.router);
+      const Duration limit = config::DrainTimeout(store_->file().router);
       surroundings_.notifier.Send(Concat("STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=",
                                          (limit + kStopMargin).ns / kMicrosecond.ns));
       router_->Drain(limit);
@@ -147,92 +146,68 @@ void Daemon::Reload() {
     return;
   }
   surroundings_.notifier.Send("RELOADING=1");
-  auto configuration = LoadConfiguration(file_, MillisecondsSince1970() / 1000);
-  if (!configuration.ok()) {
-    LogLines(LogLevel::kError, View(configuration.status().message()));
-    TL_LOG(error, "not reloaded: nothing was changed", {"file", file_});
-  } else if (HasStaleCertificate(*configuration)) {
-    LogLines(LogLevel::kError, configuration->warnings);
-    TL_LOG(error, "not reloaded: a new certificate is not in its dates", {"file", file_});
-  } else {
-    Adopt(*std::move(configuration));
-  }
-  surroundings_.notifier.Send("READY=1");
+  store_->Reload([this](const store::Configuration& loaded,
+                        const std::string& warnings) { return CheckDates(loaded, warnings); },
+                 [this](const auto& reloaded) {
+                   OnReloaded(reloaded);
+                   surroundings_.notifier.Send("READY=1");
+                 });
 }
 
-void Daemon::Adopt(Configuration configuration) {
-  surroundings_.set_levels(configuration.document.log);
-  LogLines(LogLevel::kWarning, configuration.warnings);
-  WarnOfRestart(configuration.document);
-  configuration_ = std::move(configuration);
-  ExpectConnectors();
-  size_t failed = 0;
-  for (const auto& failure : reconciler_->Reconcile(
-           {configuration_.profiles, configuration_.stores},
-           reconcile::ResourcesOf(configuration_.document, configuration_.passwords))) {
-    ++failed;
-    TL_LOG(error, "not applied: stays as it was", {"resource", failure.path},
-           {"error", View(failure.status.message())});
+void Daemon::OnReloaded(const absl::StatusOr<store::Store::Reloaded>& reloaded) {
+  if (!reloaded.ok()) {
+    LogLines(LogLevel::kError, View(reloaded.status().message()));
+    TL_LOG(error, "not reloaded: nothing was changed", {"file", file_});
+    return;
   }
+  surroundings_.set_levels(store_->file().log);
+  LogLines(LogLevel::kWarning, reloaded->warnings);
+  WarnOfRestart();
+  ExpectConnectors();
   TakeEvents();
   TellCertificates();
-  TL_LOG(info, "reloaded", {"file", file_}, {"not_applied", failed});
+  TL_LOG(info, "reloaded", {"file", file_}, {"changed", reloaded->differences.size()});
 }
 
 // Only looks at files, unless something has changed.
 void Daemon::FollowUsers(Time now) {
-  if (configuration_.stores.empty() || shutdown_.draining()) {
+  if (store_->effective().user_stores.empty() || shutdown_.draining()) {
     users_due_ = kNever;
     return;
   }
   if (users_due_ == kNever) users_due_ = now + kUsersInterval;
   if (now < users_due_) return;
   users_due_ = now + kUsersInterval;
-  for (const auto& [id, resource] : configuration_.document.user_stores) {
-    if (users::StampOf(resource.spec()) == reconciler_->UsersStamp(id)) {
-      users_troubles_.erase(id);
-      continue;
-    }
-    absl::StatusOr<users::Store> store = users::LoadStore(resource.spec());
-    absl::Status status = store.ok() ? reconciler_->SetUsers(id, *store) : store.status();
-    if (status.ok()) {
-      users_troubles_.erase(id);
-      TL_LOG(info, "users in force", {"user_store", id}, {"users", store->users->size()});
-      configuration_.stores[id] = *std::move(store);
-    } else if (std::exchange(users_troubles_[id], std::string(status.message())) !=
-               View(status.message())) {
-      TL_LOG(error, "users not read again: those read last stay in force", {"user_store", id},
-             {"error", View(status.message())});
-    }
-  }
+  store_->FollowUsers();
 }
 
-void Daemon::WarnOfRestart(const config::Document& wanted) const {
-  const RouterSpec spec =
-      config::ToSpec(wanted.router, {.host_name = HostName(), .version = surroundings_.version});
+void Daemon::WarnOfRestart() const {
+  const RouterSpec spec = config::ToSpec(
+      store_->file().router, {.host_name = HostName(), .version = surroundings_.version});
   if (spec != router_spec_) {
     TL_LOG(warning, "changes of the router section need a restart", {"file", file_});
   }
-  if (wanted.log.format() != configuration_.document.log.format()) {
+  if (store_->file().log.format() != log_spec_.format()) {
     TL_LOG(warning, "a change of log.format needs a restart", {"file", file_});
   }
 }
 
-bool Daemon::HasStaleCertificate(const Configuration& configuration) const {
-  for (const auto& [id, profile] : configuration.profiles) {
-    const bool changed = reconciler_->TlsFingerprint(id) != profile.fingerprint;
-    if (changed && !profile.dates.ok()) return true;
+absl::Status Daemon::CheckDates(const store::Configuration& loaded,
+                                const std::string& warnings) const {
+  for (const auto& [id, profile] : loaded.profiles) {
+    if (profile.dates.ok() || store_->TlsFingerprint(id) == profile.fingerprint) continue;
+    return absl::FailedPreconditionError(Concat(warnings, "a new certificate is not in its dates"));
   }
-  return false;
+  return absl::OkStatus();
 }
 
 void Daemon::ExpectConnectors() {
   std::vector<std::string> gone;
   for (const auto& [name, status] : board_.connectors()) {
-    if (!configuration_.document.connectors.contains(name)) gone.push_back(name);
+    if (!store_->effective().connectors.contains(name)) gone.push_back(name);
   }
   for (const std::string& name : gone) board_.Forget(name);
-  for (const auto& [name, connector] : configuration_.document.connectors) board_.Expect(name);
+  for (const auto& [name, connector] : store_->effective().connectors) board_.Expect(name);
 }
 
 void Daemon::TakeEvents() {
@@ -264,7 +239,7 @@ void Daemon::TellReady() const {
   }
   TL_LOG(info, "ready", {"id", router_spec_.id}, {"version", router_spec_.version},
          {"listening", absl::StrJoin(addresses, " ")},
-         {"connectors", configuration_.document.connectors.size()});
+         {"connectors", store_->effective().connectors.size()});
   if (!file_.empty()) return;
   TL_LOG(info, "serving clients of this machine, as no --config was given",
          {"try", Concat("an AMQP 1.0 client at amqp://",
@@ -273,7 +248,7 @@ void Daemon::TellReady() const {
 }
 
 void Daemon::TellCertificates() {
-  for (const auto& [id, profile] : configuration_.profiles) {
+  for (const auto& [id, profile] : store_->in_force().profiles) {
     if (profile.leaf.subject.empty()) continue;
     if (std::exchange(certificates_told_[id], profile.fingerprint) == profile.fingerprint) continue;
     TL_LOG(info, "certificate in force", {"tls_profile", id}, {"subject", profile.leaf.subject},

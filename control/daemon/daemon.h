@@ -7,13 +7,12 @@
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "control/daemon/configuration.h"
 #include "control/daemon/control_loop.h"
 #include "control/daemon/notify.h"
 #include "control/daemon/options.h"
 #include "control/daemon/shutdown.h"
 #include "control/daemon/status_board.h"
-#include "control/reconcile/reconciler.h"
+#include "control/store/store.h"
 #include "router/router.h"
 
 namespace trunkline::daemon {
@@ -36,8 +35,8 @@ class Daemon {
     std::function<void(const v1::LogSpec&)> set_levels;
   };
 
-  // `file` is where `configuration` came from; empty: nowhere.
-  Daemon(Surroundings surroundings, std::string file, Configuration configuration);
+  // `file` is where `store` has its file from; empty: nowhere.
+  Daemon(Surroundings surroundings, std::string file, std::unique_ptr<store::Store> store);
 
   // The router with everything that is configured; or why not, one problem per line.
   absl::Status Start();
@@ -48,10 +47,10 @@ class Daemon {
   void OnSignal(int signal, Time now);
   void Act(Shutdown::Step step);
   void Reload();
-  void Adopt(Configuration configuration);
-  void WarnOfRestart(const config::Document& wanted) const;
-  // True if a certificate that is outside its dates would replace one that is in force.
-  bool HasStaleCertificate(const Configuration& configuration) const;
+  void OnReloaded(const absl::StatusOr<store::Store::Reloaded>& reloaded);
+  void WarnOfRestart() const;
+  // FailedPrecondition: a certificate that is outside its dates would replace one that is in force.
+  absl::Status CheckDates(const store::Configuration& loaded, const std::string& warnings) const;
   void ExpectConnectors();
   void TakeEvents();
   void TellStatus();
@@ -61,17 +60,16 @@ class Daemon {
 
   const Surroundings surroundings_;
   const std::string file_;
-  Configuration configuration_;
-  RouterSpec router_spec_;
-  std::unique_ptr<Router> router_;
-  std::unique_ptr<reconcile::Reconciler> reconciler_;
+  std::unique_ptr<Router> router_;  // the store uses it
+  const std::unique_ptr<store::Store> store_;
+  const v1::LogSpec log_spec_;  // as it was at the start
+  const RouterSpec router_spec_;
   StatusBoard board_;
   Shutdown shutdown_;
   Time status_due_ = kNever;  // when the service manager is told what board_ says
   std::string status_told_;
   std::map<std::string, uint64_t> certificates_told_;  // fingerprints, by profile
   Time users_due_ = kNever;                            // when user stores are looked at again
-  std::map<std::string, std::string> users_troubles_;  // stores that cannot be read, and why
   bool done_ = false;
 };
 

@@ -3,17 +3,19 @@
 #include <time.h>
 
 #include <cstdio>
+#include <memory>
+#include <random>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "control/config/text.h"
-#include "control/daemon/configuration.h"
 #include "control/daemon/control_loop.h"
 #include "control/daemon/daemon.h"
 #include "control/daemon/log_setup.h"
 #include "control/daemon/notify.h"
 #include "control/daemon/options.h"
+#include "control/store/store.h"
 #include "router/base/log_writer.h"
 
 // trunkd: the composition root. Everything is made here, handed to who needs it by constructor, and
@@ -26,47 +28,54 @@ constexpr LogModule kLogModule = LogModule::kDaemon;
 // Memory that threads give back goes to few arenas, so that bursts do not leave one per thread.
 constexpr int kMemoryArenas = 2;
 
+int64_t MillisecondsSince1970() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+uint64_t Seed() {
+  std::random_device device;
+  return uint64_t{device()} << 32 | device();
+}
+
 void Print(std::FILE* stream, std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stream);
 }
 
 int CheckConfig(const std::string& file) {
-  const auto configuration = LoadConfiguration(file, ::time(nullptr));
-  if (!configuration.ok()) {
-    Print(stderr, config::View(configuration.status().message()));
+  const auto loaded = store::LoadFile(file, ::time(nullptr));
+  if (!loaded.ok()) {
+    Print(stderr, config::View(loaded.status().message()));
     return EXIT_FAILURE;
   }
-  if (!configuration->warnings.empty()) {
-    Print(stderr, config::Concat("warnings:\n", configuration->warnings));
+  if (!loaded->warnings.empty()) {
+    Print(stderr, config::Concat("warnings:\n", loaded->warnings));
   }
   Print(stdout, config::Concat(file, ": good\n"));
   return EXIT_SUCCESS;
 }
 
 // With the log in place: anything that goes wrong from here on is a record.
-int Serve(const Options& options, ControlLoop& loop, Configuration configuration) {
+int Serve(const Options& options, ControlLoop& loop, std::unique_ptr<store::Store> store) {
   const char* socket = ::getenv("NOTIFY_SOCKET");
   Notifier notifier(socket == nullptr ? "" : socket);
   Daemon daemon({.loop = loop,
                  .notifier = notifier,
                  .version = TRUNKLINE_VERSION,
                  .set_levels = [&](const v1::LogSpec& spec) { SetLevels(spec, options); }},
-                options.config, std::move(configuration));
+                options.config, std::move(store));
   if (absl::Status status = daemon.Start(); !status.ok()) {
     LogLines(LogLevel::kError, config::View(status.message()));
     TL_LOG(error, "not started");
     return EXIT_FAILURE;
   }
   daemon.Serve();
+  loop.Close();
   return EXIT_SUCCESS;
 }
 
 int Run(const Options& options) {
-  auto configuration = LoadConfiguration(options.config, ::time(nullptr));
-  if (!configuration.ok()) {
-    Print(stderr, config::View(configuration.status().message()));
-    return EXIT_FAILURE;
-  }
   // Signals first: threads inherit what is blocked.
   absl::Status blocked = ControlLoop::BlockSignals();
   auto loop = ControlLoop::Open();
@@ -75,9 +84,19 @@ int Run(const Options& options) {
           config::Concat("trunkd: ", (blocked.ok() ? loop.status() : blocked).message(), "\n"));
     return EXIT_FAILURE;
   }
-  LogWriter log({.format = FormatOf(configuration->document.log, options)});
+  Random random(Seed());
+  auto store =
+      store::Store::Open({.file = options.config},
+                         {.post = [&loop](auto function) { (*loop)->Post(std::move(function)); },
+                          .now = MillisecondsSince1970,
+                          .random = random});
+  if (!store.ok()) {
+    Print(stderr, config::View(store.status().message()));
+    return EXIT_FAILURE;
+  }
+  LogWriter log({.format = FormatOf((*store)->file().log, options)});
   SetLogSink(&log);
-  const int status = Serve(options, **loop, *std::move(configuration));
+  const int status = Serve(options, **loop, *std::move(store));
   SetLogSink(nullptr);
   return status;
 }

@@ -87,8 +87,11 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(Options options, Hooks hooks)
   StampLayer({}, {.source = v1::SOURCE_CONFIG_FILE, .now = now}, store->file_);
   store->positions_ = std::move(loaded.positions);
   store->warnings_ = std::move(loaded.warnings);
-  if (!store->options_.state_directory.empty()) {
-    TL_ASSIGN_OR_RETURN(store->state_, StateDir::Open(store->options_.state_directory));
+  const std::string folder = store->options_.state_directory.empty()
+                                 ? store->file_.control.state_directory()
+                                 : store->options_.state_directory;
+  if (!folder.empty()) {
+    TL_ASSIGN_OR_RETURN(store->state_, StateDir::Open(folder));
     TL_ASSIGN_OR_RETURN(store->made_, store->state_->Read());
   }
   std::vector<Problem> problems;
@@ -104,7 +107,8 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(Options options, Hooks hooks)
   return absl::InvalidArgumentError(FormatProblems(store->options_.file, problems));
 }
 
-std::vector<reconcile::Failure> Store::Start(Router& router) {
+std::vector<reconcile::Failure> Store::Start(Router& router, Changed changed) {
+  changed_ = std::move(changed);
   reconciler_ = std::make_unique<reconcile::Reconciler>(router);
   std::vector<reconcile::Failure> of_file;
   Retry();
@@ -213,7 +217,7 @@ void Store::Commit(Plan plan) {
   for (const auto& [path, status] : failures_) {
     TL_LOG(error, "not in force", {"resource", path}, {"error", View(status.message())});
   }
-  hooks_.changed(plan.differences);
+  changed_(plan.differences);
 }
 
 void Store::Reload(Allow allow, std::function<void(absl::StatusOr<Reloaded>)> done) {
@@ -240,7 +244,7 @@ absl::StatusOr<Store::Reloaded> Store::ReloadNow(const Allow& allow) {
   if (!problems.empty()) {
     return absl::InvalidArgumentError(FormatProblems(options_.file, problems));
   }
-  TL_RETURN_IF_ERROR(allow(plan.configuration));
+  TL_RETURN_IF_ERROR(allow(plan.configuration, loaded.warnings));
   const std::vector<reconcile::Failure> failures = reconciler_->Prepare(
       reconcile::ResourcesOf(plan.configuration.document, plan.configuration.passwords));
   if (!failures.empty()) return ToStatus(failures);

@@ -33,7 +33,8 @@ class Store {
  public:
   struct Options {
     std::string file;               // configuration file; empty: DefaultDocument
-    std::string state_directory;    // empty: resources made over the API end with the process
+    // Where what is made over the API is kept; empty: where the file says, which may be nowhere.
+    std::string state_directory;
     size_t pending_max = 256;       // changes that wait for those before them
     size_t resources_max = 20'000;  // made over the API
   };
@@ -43,8 +44,6 @@ class Store {
     // Milliseconds since 1970.
     std::function<int64_t()> now;
     Random& random;  // of uids; outlives the store
-    // After a commit: what is another than before.
-    std::function<void(const std::vector<Difference>& differences)> changed;
   };
 
   // Reads file and state. Nothing is in force until Start. InvalidArgument and others: all
@@ -56,7 +55,9 @@ class Store {
 
   // Puts everything in force. What the router refuses of the file is returned; what it refuses of
   // the rest is tried again by Retry. `router` outlives the store.
-  std::vector<reconcile::Failure> Start(Router& router);
+  using Changed = std::function<void(const std::vector<Difference>& differences)>;
+  // `changed` is told after each commit what is another than before.
+  std::vector<reconcile::Failure> Start(Router& router, Changed changed);
   // Resources that are not in force as they should be, by path ("listeners[amqp]"), and why.
   const std::map<std::string, absl::Status>& failures() const { return failures_; }
   void Retry();
@@ -78,12 +79,13 @@ class Store {
   void Mutate(Change change, Mode mode, Done done);
 
   // Reads the configuration file, its certificates and users again. `allow` has the last word on
-  // what was loaded. Its `warnings` are one per line.
+  // what was loaded; `warnings` are one per line.
   struct Reloaded {
     std::vector<Difference> differences;
     std::string warnings;
   };
-  using Allow = std::function<absl::Status(const Configuration& loaded)>;
+  using Allow =
+      std::function<absl::Status(const Configuration& loaded, const std::string& warnings)>;
   void Reload(Allow allow, std::function<void(absl::StatusOr<Reloaded>)> done);
 
   const config::Document& file() const { return file_; }
@@ -93,6 +95,10 @@ class Store {
   // Where a resource of the file stands, for people: "/etc/trunkline.yaml:12".
   std::string PlaceOf(const config::Collection& collection, const std::string& id) const;
   const std::string& warnings() const { return warnings_; }
+  // 0: no profile of this name is in force.
+  uint64_t TlsFingerprint(const std::string& profile) const {
+    return reconciler_->TlsFingerprint(profile);
+  }
 
   // Looks whether users have changed on the disk, and lets what has changed count. Problems are
   // told once.
@@ -121,6 +127,7 @@ class Store {
   const Hooks hooks_;
   std::unique_ptr<StateDir> state_;
   std::unique_ptr<reconcile::Reconciler> reconciler_;
+  Changed changed_;
 
   config::Document file_;
   config::Positions positions_;

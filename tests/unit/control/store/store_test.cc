@@ -79,17 +79,16 @@ class StoreTest : public ::testing::Test {
         Store::Open({.file = folder_ + "/trunkline.yaml", .state_directory = folder_ + "/state"},
                     {.post = [this](std::function<void()> function) { Post(std::move(function)); },
                      .now = [this] { return ++now_; },
-                     .random = random_,
-                     .changed =
-                         [this](const std::vector<Difference>& differences) {
-                           for (const Difference& each : differences) {
-                             changed_.push_back(each.collection->name() + "/" + each.id);
-                           }
-                         }});
+                     .random = random_});
     if (!store.ok()) return store.status();
     store_ = *std::move(store);
     router_ = *Router::Start({.id = "router"}, [] {});
-    EXPECT_THAT(store_->Start(*router_), IsEmpty());
+    const auto changed = [this](const std::vector<Difference>& differences) {
+      for (const Difference& each : differences) {
+        changed_.push_back(each.collection->name() + "/" + each.id);
+      }
+    };
+    EXPECT_THAT(store_->Start(*router_, changed), IsEmpty());
     return absl::OkStatus();
   }
   void End() {
@@ -117,7 +116,7 @@ class StoreTest : public ::testing::Test {
   }
   absl::StatusOr<Store::Reloaded> Reload() {
     std::optional<absl::StatusOr<Store::Reloaded>> answer;
-    store_->Reload([](const Configuration&) { return absl::OkStatus(); },
+    store_->Reload([](const Configuration&, const std::string&) { return absl::OkStatus(); },
                    [&](auto reloaded) { answer = std::move(reloaded); });
     RunUntil([&] { return answer.has_value(); });
     return *std::move(answer);

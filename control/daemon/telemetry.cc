@@ -1,0 +1,76 @@
+#include "control/daemon/telemetry.h"
+
+#include <time.h>
+
+#include <utility>
+
+#include "router/base/log.h"
+
+namespace trunkline::daemon {
+namespace {
+
+constexpr LogModule kLogModule = LogModule::kDaemon;
+
+// The clock that turns are told by.
+Time Now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return {int64_t{now.tv_sec} * kSecond.ns + now.tv_nsec};
+}
+
+}  // namespace
+
+Telemetry::Telemetry(const Router& router, metrics::Identity identity,
+                     std::function<metrics::LogCounts()> log)
+    : beat_ns_(Now().ns),
+      endpoint_({.identity = std::move(identity),
+                 .router = [&router] { return router.Metrics(); },
+                 .log = std::move(log),
+                 .now = Now,
+                 .control_beat_ns = beat_ns_,
+                 .http = stats_}) {}
+
+Telemetry::~Telemetry() = default;
+
+absl::Status Telemetry::Apply(const config::MetricsPlace& place) {
+  if (place == place_) return absl::OkStatus();
+  if (!place.enabled) {
+    if (std::exchange(server_, nullptr) != nullptr) TL_LOG(info, "metrics are not served any more");
+    place_ = place;
+    return absl::OkStatus();
+  }
+  absl::Status status = Listen(place);
+  if (!status.ok() && server_ != nullptr && place.port == place_.port) {
+    // Perhaps it is this very server that is in the way.
+    server_.reset();
+    status = Listen(place);
+    if (!status.ok()) {
+      // Somebody may have taken it meanwhile; then the next reload tries again.
+      if (absl::Status again = Listen(place_); !again.ok()) place_ = {};
+      return status;
+    }
+  }
+  if (status.ok()) place_ = place;
+  return status;
+}
+
+absl::Status Telemetry::Listen(const config::MetricsPlace& place) {
+  auto server = http::Server::Listen({.host = place.host, .port = place.port});
+  if (!server.ok()) return server.status();
+  server_ = *std::move(server);  // the one before has ended when this returns
+  endpoint_.Tell(told_);
+  server_->Serve([this](const http::Request& request) { return endpoint_.Handle(request); },
+                 stats_);
+  for (const std::string& address : server_->addresses()) {
+    TL_LOG(info, "serving metrics", {"address", address});
+  }
+  return absl::OkStatus();
+}
+
+void Telemetry::Tell(metrics::ControlState state) {
+  told_ = std::move(state);
+  if (server_ == nullptr) return;
+  server_->Post([this, state = told_]() mutable { endpoint_.Tell(std::move(state)); });
+}
+
+}  // namespace trunkline::daemon
