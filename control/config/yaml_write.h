@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+#include "control/config/document.h"
+#include "google/protobuf/message.h"
+
+namespace trunkline::config {
+
+// The opposite of file_source: a document as a trunkline.yaml, which ParseDocument reads as an
+// equal document; what resources carry about themselves, but for their names, and what is not set
+// is left out. Pure.
+std::string WriteYaml(const Document& document);
+
+// One message in the same form: its fields that are set, `indent` blanks before each line.
+std::string WriteYaml(const google::protobuf::Message& message, int indent = 0);
+
+}  // namespace trunkline::config
