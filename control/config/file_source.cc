@@ -92,6 +92,7 @@ void ReadSection(const YamlNode& key, const YamlNode& value, Document& document,
   const std::string& section = key.text;
   if (section == "router") return ReadMessage(value, section, "", document.router, report);
   if (section == "log") return ReadMessage(value, section, "", document.log, report);
+  if (section == "control") return ReadMessage(value, section, "", document.control, report);
   if (section == "metrics") {
     return ReadMessage(value, section, "", document.metrics.emplace(), report);
   }
@@ -110,8 +111,9 @@ void ReadSection(const YamlNode& key, const YamlNode& value, Document& document,
   if (section == "addresses") {
     return ReadResources(value, section, kAddresses, document.addresses, report);
   }
-  const std::vector<std::string> known = {"router",     "log",          "metrics",     "listeners",
-                                          "connectors", "tls_profiles", "user_stores", "addresses"};
+  const std::vector<std::string> known = {"router",       "log",         "control",
+                                          "metrics",      "listeners",   "connectors",
+                                          "tls_profiles", "user_stores", "addresses"};
   report.problems.push_back(
       {key.at, section, Concat("unknown key", HintFor(section, known, report))});
 }
@@ -132,21 +134,23 @@ void ResolveFiles(const std::string& file, Document& document) {
   for (auto& [id, profile] : document.tls_profiles) ResolveFiles(folder, *profile.mutable_spec());
   for (auto& [id, store] : document.user_stores) ResolveFiles(folder, *store.mutable_spec());
   for (auto& [id, connector] : document.connectors) ResolveFiles(folder, *connector.mutable_spec());
+  ResolveFiles(folder, document.control);
+  if (document.control.has_tcp()) ResolveFiles(folder, *document.control.mutable_tcp());
 }
 
-}  // namespace
-
-absl::StatusOr<FileDocument> ParseDocument(std::string_view text, const std::string& file) {
+// The document of `text`, as far as it can be read, and all that is wrong with it.
+Document Read(std::string_view text, YamlReport& report) {
+  Document document;
   std::variant<YamlNode, Problem> tree = ParseYaml(text);
   if (Problem* problem = std::get_if<Problem>(&tree)) {
-    return absl::InvalidArgumentError(FormatProblems(file, {std::move(*problem)}));
+    report.problems.push_back(std::move(*problem));
+    return document;
   }
   if (std::get<YamlNode>(tree).kind == YamlNode::Kind::kNull) {
     // A file that is just being written looks so; it must not end a router's listeners.
-    return absl::InvalidArgumentError(FormatProblems(file, {{{}, "", "holds nothing"}}));
+    report.problems.push_back({{}, "", "holds nothing"});
+    return document;
   }
-  Document document;
-  YamlReport report;
   ForEachEntry(std::get<YamlNode>(tree), "", report,
                [&](const YamlNode& key, const YamlNode& value, const std::string&) {
                  ReadSection(key, value, document, report);
@@ -155,11 +159,25 @@ absl::StatusOr<FileDocument> ParseDocument(std::string_view text, const std::str
     report.problems = Validate(document);
     Locate(report.positions, report.problems);
   }
+  return document;
+}
+
+}  // namespace
+
+absl::StatusOr<FileDocument> ParseDocument(std::string_view text, const std::string& file) {
+  YamlReport report;
+  Document document = Read(text, report);
   if (!report.problems.empty()) {
     return absl::InvalidArgumentError(FormatProblems(file, std::move(report.problems)));
   }
   ResolveFiles(file, document);
   return FileDocument{std::move(document), std::move(report.positions)};
+}
+
+std::vector<Problem> FindProblems(std::string_view text) {
+  YamlReport report;
+  Read(text, report);
+  return std::move(report.problems);
 }
 
 absl::StatusOr<FileDocument> LoadDocument(const std::string& file) {

@@ -24,6 +24,9 @@ struct FileDocument {
 // `file`. InvalidArgument: all problems, as FormatProblems writes them. Pure.
 absl::StatusOr<FileDocument> ParseDocument(std::string_view text, const std::string& file);
 
+// All that ParseDocument would complain about, with places; none: it would take the text. Pure.
+std::vector<Problem> FindProblems(std::string_view text);
+
 // As ParseDocument, of a file of at most kConfigBytesMax.
 absl::StatusOr<FileDocument> LoadDocument(const std::string& file);
 
