@@ -1,12 +1,12 @@
 #include "control/api/authorize.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <utility>
 #include <variant>
 
 #include "absl/strings/ascii.h"
+#include "control/config/characters.h"
 #include "control/config/error_details.h"
 #include "control/config/problem.h"
 #include "control/config/schema.h"
@@ -23,10 +23,10 @@ using config::YamlNode;
 
 constexpr std::string_view kSpiffe = "spiffe://";
 
+// Not what somebody could hide in a log, nor what no protobuf message can hold.
 bool Counts(std::string_view name) {
-  return !name.empty() && name.size() <= kIdentityBytesMax &&
-         std::none_of(name.begin(), name.end(),
-                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+  return !name.empty() && name.size() <= kIdentityBytesMax && !config::CheckCharacters(name) &&
+         name.find_first_of("\t\r\n") == std::string_view::npos;
 }
 
 // "viewer" of ACCESS_ROLE_VIEWER.

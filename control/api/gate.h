@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -25,8 +26,8 @@ struct CallLimits {
 // whether there is room. Any thread, but for SetPolicy: control.
 class Gate {
  public:
-  Gate(const MethodTable& methods, CallLimits limits)
-      : methods_(methods), limits_(limits), policy_(Policy()) {}
+  Gate(const MethodTable& methods, CallLimits limits, Policy policy)
+      : methods_(methods), limits_(limits), policy_(std::move(policy)) {}
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
 

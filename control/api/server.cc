@@ -17,6 +17,7 @@
 #include "control/api/reflection.h"
 #include "control/api/socket_file.h"
 #include "control/config/text.h"
+#include "google/protobuf/stubs/logging.h"
 #include "proto/grpc/health/v1/health.pb.h"
 #include "router/base/log.h"
 #include "router/base/status.h"
@@ -131,13 +132,14 @@ class Server::Impl {
       : options_(std::move(options)),
         services_(ServedBy(methods, handlers)),
         reflection_(services_),
-        front_{.gate = Gate(methods, options_.limits),
+        front_{.gate = Gate(methods, options_.limits, options_.policy),
                .desk = Desk(std::move(handlers), Audit),
                .inbox = std::make_shared<Inbox>(std::move(wake)),
                .reflection = options_.reflection ? &reflection_ : nullptr,
                .call_limit_ms = options_.call_limit.milliseconds()} {}
 
   absl::Status OpenSocket();
+  absl::Status Listen(const std::string& path);
   absl::Status OpenTcp();
   void RunPosted();
   void SetServing(bool serving);
@@ -145,6 +147,7 @@ class Server::Impl {
   void SetCertificate(ServerCertificate certificate) {
     if (certificate_ != nullptr) certificate_->Set(std::move(certificate));
   }
+  const std::string& socket_path() const { return socket_path_; }
   uint16_t port() const { return tcp_ == nullptr ? 0 : static_cast<uint16_t>(tcp_->port()); }
   uint64_t refused() const { return front_.gate.refused(); }
   void Stop(Duration limit);
@@ -156,21 +159,35 @@ class Server::Impl {
   Front front_;
   std::shared_ptr<Published<ServerCertificate>> certificate_;
   std::unique_ptr<SocketFile> socket_file_;
+  std::string socket_path_;
   std::unique_ptr<Port> socket_;  // both are gone before what they use
   std::unique_ptr<Port> tcp_;
   bool stopped_ = false;
 };
 
 absl::Status Server::Impl::OpenSocket() {
-  if (options_.socket_path.empty()) return absl::OkStatus();
-  auto file = SocketFile::Prepare(options_.socket_path, options_.socket_group);
-  if (!file.ok()) return file.status();
-  socket_file_ = *std::move(file);
+  absl::Status problem;
+  for (const std::string& path : options_.socket_paths) {
+    auto file = SocketFile::Prepare(path, options_.socket_group);
+    if (file.ok()) {
+      socket_file_ = *std::move(file);
+      return Listen(path);
+    }
+    problem = file.status();
+    TL_LOG(debug, "no socket there", {"error", config::View(problem.message())});
+  }
+  if (problem.ok() || !options_.socket_optional) return problem;
+  TL_LOG(info, "no control socket", {"error", config::View(problem.message())});
+  return absl::OkStatus();
+}
+
+absl::Status Server::Impl::Listen(const std::string& path) {
   socket_ = std::make_unique<Port>(Port::Kind::kSocket, front_);
   if (!socket_->Start("unix:" + socket_file_->bind_path(),
                       grpc::experimental::LocalServerCredentials(UDS))) {
-    return absl::FailedPreconditionError(Concat(options_.socket_path, ": cannot listen there"));
+    return absl::FailedPreconditionError(Concat(path, ": cannot listen there"));
   }
+  socket_path_ = path;
   return socket_file_->Publish();
 }
 
@@ -223,6 +240,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Options options, Handlers 
                                                       const MethodTable& methods,
                                                       std::function<void()> wake) {
   gpr_set_log_function(LogOfGrpc);
+  // Protobuf would write a line about each request that is no UTF-8; the caller is told.
+  google::protobuf::SetLogHandler(nullptr);
   grpc::EnableDefaultHealthCheckService(true);
   std::unique_ptr<Server> server(new Server());
   server->impl_ =
@@ -246,6 +265,10 @@ void Server::SetPolicy(Policy policy) { impl_->SetPolicy(std::move(policy)); }
 void Server::SetCertificate(ServerCertificate certificate) {
   impl_->SetCertificate(std::move(certificate));
 }
+
+const std::string& Server::socket_path() const { return impl_->socket_path(); }
+
+std::string Server::GrpcVersion() { return grpc::Version(); }
 
 uint16_t Server::port() const { return impl_->port(); }
 

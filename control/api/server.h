@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -42,9 +43,12 @@ class Server {
     ServerCertificate certificate;
   };
   struct Options {
-    std::string socket_path;   // empty: no socket. Made with mode 0660, never wider for a moment
-    std::string socket_group;  // empty: the process's
-    std::unique_ptr<Tcp> tcp;  // null: none
+    // The first that can be had gets the socket, with mode 0660, never wider for a moment.
+    std::vector<std::string> socket_paths;
+    bool socket_optional = false;  // none of them can be had: then there is no socket
+    std::string socket_group;      // empty: the process's
+    std::unique_ptr<Tcp> tcp;      // null: none
+    Policy policy;                 // of TCP
     CallLimits limits;
     Duration call_limit = Seconds(60);  // of calls with one answer
     bool reflection = true;
@@ -69,8 +73,12 @@ class Server {
   // For connections that are accepted from here on. REQUIRES: there is TCP.
   void SetCertificate(ServerCertificate certificate);
 
-  uint16_t port() const;     // of TCP; 0: there is none
-  uint64_t refused() const;  // calls that were not let in
+  const std::string& socket_path() const;  // empty: there is none
+  uint16_t port() const;                   // of TCP; 0: there is none
+  uint64_t refused() const;                // calls that were not let in
+
+  // Of the library, "1.51.1".
+  static std::string GrpcVersion();
 
   // No new calls; those under way end with UNAVAILABLE, and their connections within `limit`. Waits
   // for gRPC's threads.
