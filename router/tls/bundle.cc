@@ -2,6 +2,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/objects.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include <ctime>
@@ -204,6 +205,20 @@ absl::Status Check(const Bundle& bundle, int64_t now) {
     if (bundle.ca_pem.empty()) return absl::InvalidArgumentError("crl: needs a ca");
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<Secret> PlainKey(const Bundle& bundle) {
+  absl::StatusOr<Owned<EVP_PKEY>> key = ParsePrivateKey(bundle.private_key_pem, bundle.password);
+  if (!key.ok()) return Field("private_key", key.status());
+  // Its memory is overwritten when it is freed.
+  const Owned<BIO> pem(BIO_new(BIO_s_secmem()));
+  char* text = nullptr;
+  if (pem == nullptr || PEM_write_bio_PKCS8PrivateKey(pem.get(), key->get(), nullptr, nullptr, 0,
+                                                      nullptr, nullptr) != 1) {
+    return absl::InternalError(absl::StrCat("private_key: ", TakeError()));
+  }
+  const long size = BIO_get_mem_data(pem.get(), &text);
+  return Secret(std::string_view(text, static_cast<size_t>(size)));
 }
 
 }  // namespace trunkline::tls

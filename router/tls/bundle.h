@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "router/base/secret.h"
 
 namespace trunkline::tls {
 
@@ -41,5 +42,9 @@ absl::StatusOr<std::vector<CertificateInfo>> Inspect(std::string_view certificat
 // Pure checks, errors start with the field: key belongs to certificate, chain is in order, dates.
 // `now` is seconds since 1970. FailedPrecondition: expired or not yet valid.
 absl::Status Check(const Bundle& bundle, int64_t now);
+
+// The private key as PEM that is not encrypted, for libraries that take no password. Errors: as
+// Check's of it.
+absl::StatusOr<Secret> PlainKey(const Bundle& bundle);
 
 }  // namespace trunkline::tls

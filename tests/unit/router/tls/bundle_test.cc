@@ -177,6 +177,19 @@ TEST(Check, OpensEncryptedKeysByPasswordOnly) {
   EXPECT_THAT(Text(Check(bundle, 0)), Not(HasSubstr("sesame")));
 }
 
+TEST(PlainKey, IsTheSameKeyWithoutItsPassword) {
+  TestCerts certs;
+  Bundle bundle = BundleOf(certs.server);
+  bundle.private_key_pem = certs.server.key().Pem("open sesame");
+  EXPECT_THAT(Text(PlainKey(bundle).status()), HasSubstr("private_key: is encrypted"));
+  bundle.password = "open sesame";
+  const auto plain = PlainKey(bundle);
+  ASSERT_TRUE(plain.ok()) << plain.status();
+  bundle.private_key_pem = std::string(plain->view());
+  bundle.password = "";
+  EXPECT_TRUE(Check(bundle, std::time(nullptr)).ok());
+}
+
 TEST(UidFormat, AcceptsItsLettersOnly) {
   EXPECT_TRUE(CheckUidFormat("").ok());
   EXPECT_TRUE(CheckUidFormat("cslun125o").ok());
