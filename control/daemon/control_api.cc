@@ -1,0 +1,175 @@
+#include "control/daemon/control_api.h"
+
+#include <sys/stat.h>
+#include <time.h>
+
+#include <utility>
+#include <vector>
+
+#include "control/certs/files.h"
+#include "control/config/read_file.h"
+#include "control/config/text.h"
+#include "router/base/log.h"
+#include "router/base/status.h"
+
+namespace trunkline::daemon {
+namespace {
+
+constexpr LogModule kLogModule = LogModule::kDaemon;
+
+using config::Concat;
+using config::View;
+
+constexpr char kSystemSocket[] = "/run/trunkline/control.sock";
+
+// How soon a changed policy file is noticed.
+constexpr Duration kPolicyInterval = Seconds(2);
+
+// How long connections may take to end when the process does.
+constexpr Duration kStopLimit = Milliseconds(500);
+
+// Differs whenever the file does, without reading it.
+std::string StampOf(const std::string& file) {
+  struct stat found;
+  if (::stat(file.c_str(), &found) != 0) return "gone";
+  return Concat(found.st_ino, " ", found.st_size, " ", found.st_mtim.tv_sec, " ",
+                found.st_mtim.tv_nsec);
+}
+
+absl::StatusOr<api::Policy> LoadPolicy(const std::string& file) {
+  TL_ASSIGN_OR_RETURN(const std::string text, config::ReadFile(file, api::kPolicyBytesMax));
+  return api::Policy::Parse(text, file);
+}
+
+absl::Status WithField(const absl::Status& status, std::string_view field) {
+  return absl::Status(status.code(), Concat("control.", field, ": ", status.message()));
+}
+
+// Certificate and key as the profile's files are now.
+absl::StatusOr<api::ServerCertificate> ReadCertificate(const config::Document& document,
+                                                       const std::string& profile) {
+  const auto found = document.tls_profiles.find(profile);
+  if (found == document.tls_profiles.end()) {
+    return absl::NotFoundError(Concat("there is no TLS profile ", config::Quote(profile)));
+  }
+  TL_ASSIGN_OR_RETURN(const tls::Bundle bundle, certs::ReadBundle(found->second.spec()));
+  // Also where the files have changed since the profile was loaded.
+  const absl::Status good = tls::Check(bundle, ::time(nullptr));
+  if (!good.ok() && !absl::IsFailedPrecondition(good)) return good;
+  if (bundle.certificate_pem.empty() || bundle.ca_pem.empty()) {
+    return absl::InvalidArgumentError("the profile has no certificate, or no CA");
+  }
+  return CertificateOf(bundle);
+}
+
+}  // namespace
+
+std::vector<std::string> DefaultSockets(const std::string& runtime_directory) {
+  std::vector<std::string> sockets = {kSystemSocket};
+  if (runtime_directory.starts_with('/')) {
+    sockets.push_back(runtime_directory + "/trunkline/control.sock");
+  }
+  return sockets;
+}
+
+absl::StatusOr<api::ServerCertificate> CertificateOf(const tls::Bundle& bundle) {
+  TL_ASSIGN_OR_RETURN(Secret key, tls::PlainKey(bundle));
+  return api::ServerCertificate{bundle.certificate_pem, std::move(key), bundle.ca_pem};
+}
+
+absl::Status CheckPolicy(const config::Document& document) {
+  const std::string& file = document.control.tcp().policy_file();
+  return file.empty() ? absl::OkStatus() : LoadPolicy(file).status();
+}
+
+absl::StatusOr<std::unique_ptr<ControlApi>> ControlApi::Open(const config::Document& document,
+                                                             Parts parts) {
+  std::unique_ptr<ControlApi> opened(new ControlApi());
+  TL_ASSIGN_OR_RETURN(api::Server::Options options,
+                      opened->MakeOptions(document, parts.runtime_directory));
+  auto server = api::Server::Start(std::move(options), std::move(parts.handlers), opened->methods_,
+                                   std::move(parts.wake));
+  if (!server.ok()) return WithField(server.status(), "socket or tcp");
+  opened->server_ = *std::move(server);
+  TL_LOG(info, "API", {"socket", opened->server_->socket_path()},
+         {"tcp_port", opened->server_->port()});
+  return opened;
+}
+
+absl::StatusOr<api::Server::Options> ControlApi::MakeOptions(const config::Document& document,
+                                                             const std::string& runtime_directory) {
+  const v1::ControlSpec& spec = document.control;
+  api::Server::Options options;
+  if (spec.socket().empty()) {
+    options.socket_paths = DefaultSockets(runtime_directory);
+    options.socket_optional = true;
+  } else if (spec.socket() != "none") {
+    options.socket_paths = {spec.socket()};
+  }
+  options.socket_group = spec.socket_group();
+  options.reflection = !spec.has_reflection() || spec.reflection();
+  if (!spec.has_tcp()) return options;
+  const v1::ControlTcpSpec& tcp = spec.tcp();
+  tls_profile_ = std::string(config::ResourceId(tcp.tls_profile()));
+  auto certificate = ReadCertificate(document, tls_profile_);
+  if (!certificate.ok()) return WithField(certificate.status(), "tcp.tls_profile");
+  constexpr uint16_t kDefaultPort = 9443;
+  options.tcp = std::make_unique<api::Server::Tcp>(
+      api::Server::Tcp{.host = tcp.host(),
+                       .port = tcp.has_port() ? static_cast<uint16_t>(tcp.port()) : kDefaultPort,
+                       .certificate = *std::move(certificate)});
+  policy_file_ = tcp.policy_file();
+  if (policy_file_.empty()) return options;
+  policy_stamp_ = StampOf(policy_file_);
+  auto policy = LoadPolicy(policy_file_);
+  if (!policy.ok()) return WithField(policy.status(), "tcp.policy_file");
+  options.policy = *std::move(policy);
+  due_ = Time();  // from the first turn on
+  return options;
+}
+
+void ControlApi::Stop() { server_->Stop(kStopLimit); }
+
+void ControlApi::FollowCertificate(const config::Document& document, uint64_t fingerprint) {
+  if (tls_profile_.empty() || fingerprint == fingerprint_) return;
+  fingerprint_ = fingerprint;
+  auto certificate = ReadCertificate(document, tls_profile_);
+  if (!certificate.ok()) {
+    TL_LOG(error, "the API keeps its certificate", {"tls_profile", tls_profile_},
+           {"error", View(certificate.status().message())});
+    return;
+  }
+  server_->SetCertificate(*std::move(certificate));
+}
+
+void ControlApi::SetCertificate(const tls::Bundle& bundle) {
+  auto certificate = CertificateOf(bundle);
+  if (certificate.ok()) {
+    server_->SetCertificate(*std::move(certificate));
+  } else {
+    TL_LOG(error, "the API keeps its certificate", {"tls_profile", tls_profile_},
+           {"error", View(certificate.status().message())});
+  }
+}
+
+void ControlApi::OnTime(Time now) {
+  if (now < due_) return;
+  due_ = now + kPolicyInterval;
+  FollowPolicy();
+}
+
+void ControlApi::FollowPolicy() {
+  if (policy_file_.empty()) return;
+  std::string stamp = StampOf(policy_file_);
+  if (stamp == std::exchange(policy_stamp_, stamp)) return;
+  auto policy = LoadPolicy(policy_file_);
+  if (!policy.ok()) {
+    TL_LOG(error, "policy not read again: what was read last counts",
+           {"error", View(policy.status().message())});
+    return;
+  }
+  server_->SetPolicy(*std::move(policy));
+  TL_LOG(info, "policy in force", {"file", policy_file_});
+}
+
+}  // namespace trunkline::daemon
