@@ -238,6 +238,7 @@ bool LogWriter::Drain() {
 
 void LogWriter::Take(Ring& ring) {
   const Cell& cell = *ring.cells.Front();
+  taken_[static_cast<size_t>(cell.level)].Add();
   if (Allows(cell)) AppendLogLine(options_.format, cell.unix_ns, cell.record(), out_);
   ring.cells.Pop();
   if (out_.size() >= kBatchBytes) WriteOut();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -51,6 +52,8 @@ class LogWriter final : public LogSink {
   void SetOutput(int fd) { fd_.store(fd); }
   // Records lost so far: rings that were full, output that failed.
   uint64_t dropped() const { return dropped_.Get(); }
+  // Records of this level that were not lost in a ring, suppressed ones among them.
+  uint64_t taken(LogLevel level) const { return taken_[static_cast<size_t>(level)].Get(); }
 
  private:
   struct Cell;
@@ -91,6 +94,7 @@ class LogWriter final : public LogSink {
   std::atomic<uint64_t> flushes_wanted_{0};
   std::atomic<uint64_t> flushes_done_{0};
   Counter dropped_;
+  std::array<Counter, static_cast<size_t>(LogLevel::kOff)> taken_;  // by level
 
   // The writer's thread only.
   std::vector<std::shared_ptr<Ring>> rings_;

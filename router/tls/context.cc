@@ -1,5 +1,6 @@
 #include "router/tls/context.h"
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
@@ -122,6 +123,8 @@ absl::Status ApplyTrust(SSL_CTX* ctx, const Bundle& bundle) {
 }
 
 }  // namespace
+
+std::string LibraryVersion() { return OpenSSL_version(OPENSSL_VERSION); }
 
 absl::StatusOr<std::shared_ptr<const Context>> Context::Build(const Bundle& bundle,
                                                               const ContextOptions& options) {

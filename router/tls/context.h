@@ -9,6 +9,9 @@
 
 namespace trunkline::tls {
 
+// Of the library that this process runs with, "OpenSSL 3.0.15 3 Sep 2024".
+std::string LibraryVersion();
+
 // Of the protocol; older ones are not spoken.
 enum class Version : uint8_t { kTls12, kTls13 };
 

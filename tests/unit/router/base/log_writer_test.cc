@@ -144,6 +144,17 @@ TEST_F(LogWriterTest, SuppressesRepetitionsWithinASecondAndTellsHowMany) {
                   EndsWith("i=5")));
 }
 
+TEST_F(LogWriterTest, CountsRecordsByLevelWrittenOrSuppressed) {
+  Run({.repeats_per_second = 1}, [&](LogWriter& writer) {
+    for (int i = 0; i < 3; ++i) TL_LOG(warning, "again");
+    TL_LOG(error, "once");
+    writer.Flush();
+    EXPECT_EQ(writer.taken(LogLevel::kWarning), 3u);
+    EXPECT_EQ(writer.taken(LogLevel::kError), 1u);
+    EXPECT_EQ(writer.taken(LogLevel::kInfo), 0u);
+  });
+}
+
 TEST_F(LogWriterTest, WritesAsManyRepetitionsAsAllowed) {
   const auto lines = Run({.repeats_per_second = 3}, [&](LogWriter&) {
     for (int second = 0; second < 3; ++second) {
