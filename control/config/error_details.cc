@@ -1,5 +1,6 @@
 #include "control/config/error_details.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "control/config/text.h"
@@ -65,6 +66,24 @@ absl::Status WithRetry(absl::Status status, int64_t milliseconds) {
   retry.mutable_retry_delay()->set_seconds(milliseconds / 1000);
   retry.mutable_retry_delay()->set_nanos(static_cast<int32_t>(milliseconds % 1000) * 1'000'000);
   return With(std::move(status), retry);
+}
+
+absl::Status StatusOf(const std::vector<Problem>& problems) {
+  TL_CHECK(!problems.empty()) << "nothing is wrong";
+  const std::string& reason = problems.front().reason;
+  const bool is_state =
+      !reason.empty() && std::all_of(problems.begin(), problems.end(),
+                                     [&](const Problem& each) { return each.reason == reason; });
+  std::vector<FieldViolation> violations;
+  std::string text;
+  for (const Problem& each : problems) {
+    violations.push_back({each.path, each.text});
+    absl::StrAppend(&text, text.empty() ? "" : "; ", each.path, ": ", each.text);
+  }
+  absl::Status status =
+      is_state ? absl::FailedPreconditionError(text) : absl::InvalidArgumentError(text);
+  status = WithReason(std::move(status), is_state ? reason : "INVALID_CONFIGURATION");
+  return WithViolations(std::move(status), violations);
 }
 
 std::string ReasonOf(const absl::Status& status) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "control/config/problem.h"
 #include "google/protobuf/message.h"
 
 namespace trunkline::config {
@@ -42,6 +43,11 @@ absl::Status WithViolations(absl::Status status, const std::vector<FieldViolatio
 absl::Status WithPreconditions(absl::Status status, const std::vector<Precondition>& failures);
 // RetryInfo: after so long it may go well.
 absl::Status WithRetry(absl::Status status, int64_t milliseconds);
+
+// What is wrong with a configuration, as a caller of the API is told it: InvalidArgument
+// (INVALID_CONFIGURATION), or FailedPrecondition with their reason if all have the same; a
+// violation for each, by the path of the problem. REQUIRES: there are some.
+absl::Status StatusOf(const std::vector<Problem>& problems);
 
 // The reason of an ErrorInfo; empty: it has none.
 std::string ReasonOf(const absl::Status& status);

@@ -20,6 +20,8 @@ struct Problem {
   Position at;
   std::string path;
   std::string text;  // lower case, no full stop
+  // For programs, where nothing is wrong with the value but that another has it: "PORT_IN_USE".
+  std::string reason;
   bool operator==(const Problem&) const = default;
 };
 

@@ -7,8 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "control/config/document.h"
 #include "control/config/text.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "google/protobuf/util/message_differencer.h"
 #include "router/base/check.h"
 
 namespace trunkline::config {
@@ -23,6 +22,11 @@ const FieldDescriptor& Field(const Message& message, const char* name) {
   return *field;
 }
 
+bool IsIntent(std::string_view field) {
+  return std::any_of(std::begin(kIntentFields), std::end(kIntentFields),
+                     [&](const char* name) { return field == name; });
+}
+
 std::map<std::string, std::string> LabelsOf(const Message& resource) {
   std::map<std::string, std::string> labels;
   const FieldDescriptor& field = Field(resource, "labels");
@@ -32,65 +36,6 @@ std::map<std::string, std::string> LabelsOf(const Message& resource) {
     labels[TextOf(entry, "key")] = TextOf(entry, "value");
   }
   return labels;
-}
-
-// The bytes of a message, always the same for the same content.
-std::string Canonical(const Message& message) {
-  std::string bytes;
-  google::protobuf::io::StringOutputStream stream(&bytes);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  message.SerializeToCodedStream(&coded);
-  coded.Trim();
-  return bytes;
-}
-
-// The caller's part of a resource alone, as bytes.
-std::string Intent(const Message& resource) {
-  const std::unique_ptr<Message> copy(resource.New());
-  copy->CopyFrom(resource);
-  std::vector<const FieldDescriptor*> told;
-  const auto& reflection = *copy->GetReflection();
-  reflection.ListFields(*copy, &told);
-  for (const FieldDescriptor* field : told) {
-    const bool kept = std::any_of(std::begin(kIntentFields), std::end(kIntentFields),
-                                  [&](const char* name) { return field->name() == name; });
-    if (!kept) reflection.ClearField(copy.get(), field);
-  }
-  return Canonical(*copy);
-}
-
-// FNV-1a: of operators' own words, not of an enemy's.
-uint64_t Hash(std::string_view bytes) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return hash;
-}
-
-void SetTime(Message& resource, const char* field, const google::protobuf::Timestamp& time) {
-  resource.GetReflection()->MutableMessage(&resource, &Field(resource, field))->CopyFrom(time);
-}
-
-int64_t GenerationOf(const Message& resource) {
-  return resource.GetReflection()->GetInt64(resource, &Field(resource, "generation"));
-}
-
-bool SameSpec(const Message& a, const Message& b) {
-  const auto& field = Field(a, "spec");
-  const auto& reflection = *a.GetReflection();
-  return Canonical(reflection.GetMessage(a, &field)) == Canonical(reflection.GetMessage(b, &field));
-}
-
-void CopyField(const Message& from, const char* name, Message& to) {
-  const auto& reflection = *from.GetReflection();
-  const FieldDescriptor& field = Field(from, name);
-  if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
-    reflection.SetString(&to, &field, reflection.GetString(from, &field));
-  } else if (reflection.HasField(from, &field)) {
-    reflection.MutableMessage(&to, &field)->CopyFrom(reflection.GetMessage(from, &field));
-  } else {
-    reflection.ClearField(&to, &field);
-  }
 }
 
 bool IsLabelKey(std::string_view key) {
@@ -132,10 +77,13 @@ std::string LegacyNameOf(const Message& resource) {
   return given.empty() ? std::string(ResourceId(NameOf(resource))) : given;
 }
 
-bool SameIntent(const Message& a, const Message& b) { return Intent(a) == Intent(b); }
-
-std::string MakeEtag(const Message& resource) {
-  return absl::StrCat(absl::Hex(Hash(Intent(resource)), absl::kZeroPad16));
+bool SameIntent(const Message& a, const Message& b) {
+  google::protobuf::util::MessageDifferencer differencer;
+  const google::protobuf::Descriptor& type = *a.GetDescriptor();
+  for (int i = 0; i < type.field_count(); ++i) {
+    if (!IsIntent(type.field(i)->name())) differencer.IgnoreField(type.field(i));
+  }
+  return differencer.Compare(a, b);
 }
 
 std::string MakeUuid(Random& random) {
@@ -146,32 +94,6 @@ std::string MakeUuid(Random& random) {
                       absl::Hex(high & 0xffff, absl::kZeroPad4), "-",
                       absl::Hex(low >> 48, absl::kZeroPad4), "-",
                       absl::Hex(low & 0xffffffffffff, absl::kZeroPad12));
-}
-
-void StampResource(const Message* before, const Stamp& stamp, Random& random, Message& resource) {
-  const auto& reflection = *resource.GetReflection();
-  if (const auto* status = resource.GetDescriptor()->FindFieldByName("status")) {
-    reflection.ClearField(&resource, status);
-  }
-  const FieldDescriptor& generation = Field(resource, "generation");
-  reflection.SetEnumValue(&resource, &Field(resource, "source"), stamp.source);
-  SetText(resource, "etag", MakeEtag(resource));
-  if (before == nullptr) {
-    SetText(resource, "uid", MakeUuid(random));
-    reflection.SetInt64(&resource, &generation, 1);
-    SetTime(resource, "create_time", stamp.now);
-    SetTime(resource, "update_time", stamp.now);
-    return;
-  }
-  CopyField(*before, "uid", resource);
-  CopyField(*before, "create_time", resource);
-  const int64_t changes = SameSpec(*before, resource) ? 0 : 1;
-  reflection.SetInt64(&resource, &generation, GenerationOf(*before) + changes);
-  if (SameIntent(*before, resource)) {
-    CopyField(*before, "update_time", resource);
-  } else {
-    SetTime(resource, "update_time", stamp.now);
-  }
 }
 
 void CheckWords(const Message& resource, const std::string& path, std::vector<Problem>& problems) {

@@ -1,12 +1,10 @@
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "control/config/problem.h"
 #include "google/protobuf/message.h"
-#include "google/protobuf/timestamp.pb.h"
 #include "proto/trunkline/control/v1/common.pb.h"
 #include "router/base/random.h"
 
@@ -33,21 +31,8 @@ inline constexpr const char* kIntentFields[] = {"legacy_name", "labels", "spec"}
 
 // Whether both say the same in those fields.
 bool SameIntent(const google::protobuf::Message& a, const google::protobuf::Message& b);
-// An etag: 16 hex digits that depend on those fields alone, so that they are the same after a
-// restart.
-std::string MakeEtag(const google::protobuf::Message& resource);
 // A random UUID (version 4).
 std::string MakeUuid(Random& random);
-
-// Who stamps a resource, and when.
-struct Stamp {
-  v1::Source source = v1::SOURCE_API;
-  google::protobuf::Timestamp now;
-};
-// Fills in what the router tells of a resource: uid, etag, generation, times, source. `before` is
-// the one that it replaces, or null; what has the same intent keeps all of them. The status goes.
-void StampResource(const google::protobuf::Message* before, const Stamp& stamp, Random& random,
-                   google::protobuf::Message& resource);
 
 inline constexpr int kLabelsMax = 64;
 inline constexpr size_t kLabelKeyBytesMax = 63;

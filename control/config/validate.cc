@@ -15,6 +15,7 @@
 #include "control/config/schema.h"
 #include "control/config/text.h"
 #include "control/config/translate.h"
+#include "control/config/validate_control.h"
 #include "router/base/log.h"
 #include "router/sasl/mechanisms.h"
 
@@ -46,6 +47,20 @@ bool IsIpv6Address(std::string_view host) {
   in6_addr address;
   const std::string plain(host.substr(0, host.find('%')));  // fe80::1%eth0
   return ::inet_pton(AF_INET6, plain.c_str(), &address) == 1;
+}
+
+// Resources in the order in which they came to be as they are, and then of their ids: where two
+// cannot stand side by side, the younger one is to blame.
+template <typename Resource>
+auto ByAge(const std::map<std::string, Resource>& resources) {
+  std::vector<const std::pair<const std::string, Resource>*> all;
+  for (const auto& each : resources) all.push_back(&each);
+  std::stable_sort(all.begin(), all.end(), [](const auto* a, const auto* b) {
+    const auto& left = a->second.update_time();
+    const auto& right = b->second.update_time();
+    return std::pair(left.seconds(), left.nanos()) < std::pair(right.seconds(), right.nanos());
+  });
+  return all;
 }
 
 // Why `host` is neither a name nor an address; empty if it may be one.
@@ -99,8 +114,10 @@ class Validator {
                        const google::protobuf::RepeatedPtrField<std::string>& mechanisms,
                        const Means& means);
   std::string WrongMechanism(const std::string& mechanism, const Means& means) const;
-  void Fail(const std::string& path, std::string_view field, std::string text) {
-    problems_.push_back({{}, field.empty() ? path : Concat(path, ".", field), std::move(text)});
+  void Fail(const std::string& path, std::string_view field, std::string text,
+            std::string reason = "") {
+    problems_.push_back(
+        {{}, field.empty() ? path : Concat(path, ".", field), std::move(text), std::move(reason)});
   }
 
   const Document& document_;
@@ -111,6 +128,7 @@ std::vector<Problem> Validator::Run() {
   CheckRouter();
   CheckLog();
   CheckMetrics();
+  ValidateControl(document_, problems_);
   for (const auto& [id, listener] : document_.listeners) {
     const std::string path = Concat("listeners[", id, "]");
     CheckName(path, kListeners, id, listener.name());
@@ -236,7 +254,8 @@ void Validator::CheckHost(const std::string& path, const std::string& host) {
 // Two on one port of one host would fail when they are bound; told here with a name.
 void Validator::CheckPortsApart() {
   std::map<std::tuple<std::string, uint32_t, int>, std::string> taken;
-  for (const auto& [id, listener] : document_.listeners) {
+  for (const auto* each : ByAge(document_.listeners)) {
+    const auto& [id, listener] = *each;
     const v1::ListenerSpec& spec = listener.spec();
     const uint32_t port = spec.has_port() ? spec.port() : ListenerSpec().port;
     if (port == 0) continue;
@@ -244,7 +263,7 @@ void Validator::CheckPortsApart() {
     const auto [other, added] = taken.emplace(std::tuple(spec.host(), port, family), id);
     if (!added) {
       Fail(Concat("listeners[", id, "]"), "port",
-           Concat(port, " of this host is used by listener ", Quote(other->second)));
+           Concat(port, " of this host is used by listener ", Quote(other->second)), "PORT_IN_USE");
     }
   }
   const MetricsPlace place = ToPlace(document_.metrics);
@@ -361,13 +380,14 @@ void Validator::CheckAddress(const std::string& path, const v1::AddressSpec& spe
 
 void Validator::CheckPatternsApart() {
   std::map<std::string, std::string> taken;
-  for (const auto& [id, address] : document_.addresses) {
+  for (const auto* each : ByAge(document_.addresses)) {
+    const auto& [id, address] = *each;
     const std::string pattern = NormalPattern(address.spec());
     if (pattern.empty()) continue;
     const auto [other, added] = taken.emplace(pattern, id);
     if (added) continue;
     Fail(Concat("addresses[", id, "]"), address.spec().prefix().empty() ? "pattern" : "prefix",
-         Concat("matches the same as address ", Quote(other->second)));
+         Concat("matches the same as address ", Quote(other->second)), "PATTERN_IN_USE");
   }
 }
 

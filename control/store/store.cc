@@ -23,18 +23,6 @@ using config::Concat;
 using config::Problem;
 using config::View;
 
-// Problems as a caller of the API is told them.
-absl::Status ToStatus(const std::vector<Problem>& problems) {
-  std::vector<config::FieldViolation> violations;
-  std::string text;
-  for (const Problem& problem : problems) {
-    violations.push_back({problem.path, problem.text});
-    absl::StrAppend(&text, text.empty() ? "" : "; ", problem.path, ": ", problem.text);
-  }
-  return config::WithViolations(
-      config::WithReason(absl::InvalidArgumentError(text), "INVALID_CONFIGURATION"), violations);
-}
-
 // "listeners[amqp]" → "listeners/amqp"; what is no path of a resource stays as it is.
 std::string NameOfPath(const std::string& path) {
   const size_t open = path.find('[');
@@ -201,10 +189,10 @@ absl::StatusOr<Store::Plan> Store::MakePlan(config::Document file, config::Posit
   std::vector<Problem> problems;
   config::Document both = Merge(plan.file, plan.made, problems);
   for (Problem& problem : config::Validate(both)) problems.push_back(std::move(problem));
-  if (!problems.empty()) return ToStatus(problems);
+  if (!problems.empty()) return config::StatusOf(problems);
   Findings findings;
   plan.configuration = Load(std::move(both), &in_force_, hooks_.now() / 1000, findings);
-  if (!findings.problems.empty()) return ToStatus(findings.problems);
+  if (!findings.problems.empty()) return config::StatusOf(findings.problems);
   return plan;
 }
 

@@ -60,6 +60,24 @@ TEST(ErrorDetails, SayWhenToTryAgain) {
   EXPECT_EQ(delay.nanos(), 500'000'000);
 }
 
+TEST(ErrorDetails, OfProblemsNameEachField) {
+  const absl::Status status =
+      StatusOf({{{}, "listeners[a].port", "70000 is too much"}, {{}, "router.id", "no"}});
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_EQ(status.message(), "listeners[a].port: 70000 is too much; router.id: no");
+  EXPECT_EQ(ReasonOf(status), "INVALID_CONFIGURATION");
+  EXPECT_EQ(ViolationsOf(status),
+            (std::vector<FieldViolation>{{"listeners[a].port", "70000 is too much"},
+                                         {"router.id", "no"}}));
+}
+
+TEST(ErrorDetails, OfProblemsThatAreAboutTheStateOfThingsSaySo) {
+  const Problem taken = {{}, "listeners[a].port", "is taken", "PORT_IN_USE"};
+  EXPECT_TRUE(absl::IsFailedPrecondition(StatusOf({taken, taken})));
+  EXPECT_EQ(ReasonOf(StatusOf({taken})), "PORT_IN_USE");
+  EXPECT_EQ(ReasonOf(StatusOf({taken, {{}, "router.id", "no"}})), "INVALID_CONFIGURATION");
+}
+
 TEST(ErrorDetails, AreEmptyWhereThereAreNone) {
   EXPECT_EQ(ReasonOf(absl::InternalError("x")), "");
   EXPECT_THAT(ViolationsOf(absl::InternalError("x")), IsEmpty());

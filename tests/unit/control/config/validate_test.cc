@@ -429,6 +429,30 @@ TEST(Validate, BoundsTheTokensOfAPattern) {
   EXPECT_THAT(pattern(129), ElementsAre("addresses[a].pattern: has more than 128 tokens"));
 }
 
+TEST(Validate, BlamesTheYoungerOfTwoThatCannotStandSideBySide) {
+  const auto problems = [](int64_t seconds) {
+    Document document;
+    for (const char* id : {"a", "b"}) {
+      document.listeners[id].set_name(std::string("listeners/") + id);
+      document.addresses[id].set_name(std::string("addresses/") + id);
+      document.addresses[id].mutable_spec()->set_prefix("x");
+    }
+    document.listeners["a"].mutable_update_time()->set_seconds(seconds);
+    document.listeners["b"].mutable_update_time()->set_seconds(100);
+    document.addresses["a"].mutable_update_time()->set_seconds(seconds);
+    document.addresses["b"].mutable_update_time()->set_seconds(100);
+    std::vector<std::string> found;
+    for (const Problem& each : Validate(document)) found.push_back(each.path + " " + each.reason);
+    return found;
+  };
+  EXPECT_THAT(problems(99),
+              ElementsAre("listeners[b].port PORT_IN_USE", "addresses[b].prefix PATTERN_IN_USE"));
+  EXPECT_THAT(problems(100),
+              ElementsAre("listeners[b].port PORT_IN_USE", "addresses[b].prefix PATTERN_IN_USE"));
+  EXPECT_THAT(problems(101),
+              ElementsAre("listeners[a].port PORT_IN_USE", "addresses[a].prefix PATTERN_IN_USE"));
+}
+
 TEST(Validate, ChecksThatPatternsAreApart) {
   const auto second = [](const std::string& pattern) {
     return Wrong([&](Document& d) {
