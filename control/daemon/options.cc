@@ -29,6 +29,9 @@ machine on 127.0.0.1:5672 and [::1]:5672.
   -v, --version            prints the version
   -h, --help               prints this
 
+The control API (gRPC) is at /run/trunkline/control.sock, or where that cannot
+be had at $XDG_RUNTIME_DIR/trunkline/control.sock; "control:" says otherwise.
+
 SIGTERM, SIGINT and SIGQUIT stop it: no new connections, unsettled messages
 finish within router.drain_timeout (30s), connections are closed. A second one
 stops it at once.

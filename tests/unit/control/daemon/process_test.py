@@ -121,6 +121,7 @@ class ProcessTest(unittest.TestCase):
         for secret in ("users/admin", "broker.password", "qdrouterd.sasldb"):
             (self.folder / secret).write_text("sesame\n")
             (self.folder / secret).chmod(0o600)
+        (self.folder / "access.yaml").write_text("admin: ['cn:root']\n")
 
     def test_every_sample_is_good(self):
         self.certificate()
