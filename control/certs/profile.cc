@@ -1,7 +1,9 @@
 #include "control/certs/profile.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
+#include <vector>
 
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
@@ -28,6 +30,12 @@ uint64_t FingerprintOf(const tls::Bundle& bundle, const v1::TlsProfileSpec& spec
                       bundle.ca_pem, bundle.crl_pem, spec.SerializeAsString());
 }
 
+int64_t FirstEnd(const std::vector<tls::CertificateInfo>& certificates) {
+  int64_t end = certificates.front().not_after;
+  for (const tls::CertificateInfo& one : certificates) end = std::min(end, one.not_after);
+  return end;
+}
+
 }  // namespace
 
 absl::StatusOr<Profile> LoadProfile(const v1::TlsProfileSpec& spec, int64_t now) {
@@ -42,6 +50,13 @@ absl::StatusOr<Profile> LoadProfile(const v1::TlsProfileSpec& spec, int64_t now)
     auto chain = tls::Inspect(bundle.certificate_pem);
     if (!chain.ok()) return WithField(chain.status());
     profile.leaf = std::move(chain->front());
+  }
+  if (!bundle.ca_pem.empty()) {
+    auto trusted = tls::Inspect(bundle.ca_pem);
+    if (!trusted.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("ca_file: ", trusted.status().message()));
+    }
+    profile.ca_not_after = FirstEnd(*trusted);
   }
   profile.fingerprint = FingerprintOf(bundle, spec);
   if (const std::string exposure = KeyExposure(spec.private_key_file()); !exposure.empty()) {

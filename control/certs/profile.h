@@ -17,6 +17,9 @@ namespace trunkline::certs {
 struct Profile {
   std::shared_ptr<const tls::Context> context;
   tls::CertificateInfo leaf;  // own certificate; empty subject if there is none
+  // When the first of the certificates that peers are trusted by expires, in seconds since 1970; 0:
+  // there is none.
+  int64_t ca_not_after = 0;
   // Differs, for all practical purposes, if a file or a setting differs.
   uint64_t fingerprint = 0;
   // FailedPrecondition, the field first: own certificate expired, or not yet valid. It still works,

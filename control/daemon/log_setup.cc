@@ -39,4 +39,13 @@ void SetLevels(const v1::LogSpec& spec, const Options& options) {
   }
 }
 
+metrics::LogCounts CountsOf(const LogWriter& log) {
+  metrics::LogCounts counts;
+  for (size_t i = 0; i < counts.by_level.size(); ++i) {
+    counts.by_level[i] = log.taken(static_cast<LogLevel>(i));
+  }
+  counts.dropped = log.dropped();
+  return counts;
+}
+
 }  // namespace trunkline::daemon

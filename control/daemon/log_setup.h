@@ -2,7 +2,9 @@
 
 #include "control/config/document.h"
 #include "control/daemon/options.h"
+#include "control/metrics/state.h"
 #include "router/base/log_format.h"
+#include "router/base/log_writer.h"
 
 namespace trunkline::daemon {
 
@@ -12,5 +14,8 @@ LogFormat FormatOf(const v1::LogSpec& spec, const Options& options);
 // Puts levels in force: the one of the command line for all modules, else the configuration's.
 // REQUIRES: the spec is valid.
 void SetLevels(const v1::LogSpec& spec, const Options& options);
+
+// What was logged so far. Any thread.
+metrics::LogCounts CountsOf(const LogWriter& log);
 
 }  // namespace trunkline::daemon

@@ -22,8 +22,8 @@ struct CertificateState {
   uint64_t reloads_failed = 0;
 };
 
-inline constexpr std::array<std::string_view, 4> kConnectorStates = {"connecting", "open",
-                                                                     "backoff", "disabled"};
+inline constexpr std::array<std::string_view, 3> kConnectorStates = {"connecting", "open",
+                                                                     "backoff"};
 struct ConnectorState {
   std::string connector;
   std::string_view state;  // of kConnectorStates

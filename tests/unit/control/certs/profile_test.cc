@@ -72,6 +72,16 @@ TEST_F(Certificates, AreLoaded) {
   EXPECT_THAT(profile->warnings, IsEmpty());
 }
 
+TEST_F(Certificates, TellWhenTheFirstThatIsTrustedExpires) {
+  v1::TlsProfileSpec spec = Spec("tls");
+  EXPECT_EQ(LoadProfile(spec, Now())->ca_not_after, 0);
+  spec.set_ca_file(spec.certificate_file());
+  const auto profile = LoadProfile(spec, Now());
+  ASSERT_TRUE(profile.ok()) << profile.status();
+  EXPECT_EQ(profile->ca_not_after, profile->leaf.not_after);
+  EXPECT_GT(profile->ca_not_after, Now());
+}
+
 TEST_F(Certificates, OfTheSystemNeedNoFile) {
   const auto profile = LoadProfile({}, Now());
   ASSERT_TRUE(profile.ok()) << profile.status();
