@@ -5,8 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-
 namespace trunkline::api {
 
 // Functions that other threads want to have run on control, in order. As many as there are calls
@@ -44,9 +42,9 @@ class Inbox {
 
  private:
   const Function wake_;
-  std::mutex mutex_;
-  std::vector<Function> functions_ ABSL_GUARDED_BY(mutex_);
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  std::mutex mutex_;  // of what follows
+  std::vector<Function> functions_;
+  bool closed_ = false;
 };
 
 }  // namespace trunkline::api

@@ -4,8 +4,6 @@
 #include <mutex>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
-
 namespace trunkline::api {
 
 // An immutable value that control replaces as a whole and gRPC's threads look at. Any thread.
@@ -26,8 +24,8 @@ class Published {
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<const T> value_ ABSL_GUARDED_BY(mutex_);
+  mutable std::mutex mutex_;  // of what follows
+  std::shared_ptr<const T> value_;
 };
 
 }  // namespace trunkline::api
