@@ -210,7 +210,8 @@ void Daemon::FollowUsers(Time now) {
 void Daemon::WarnOfRestart(const config::Document& wanted) const {
   const RouterSpec spec =
       config::ToSpec(wanted.router, {.host_name = HostName(), .version = surroundings_.version});
-  if (spec != router_spec_) {
+  const bool core_dumps = configuration_.document.router.core_dumps();
+  if (spec != router_spec_ || wanted.router.core_dumps() != core_dumps) {
     TL_LOG(warning, "changes of the router section need a restart", {"file", file_});
   }
   if (wanted.log.format() != configuration_.document.log.format()) {

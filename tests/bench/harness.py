@@ -80,7 +80,7 @@ class Router:
             logins = ", user_store: users, sasl_mechanisms: [SCRAM-SHA-256, ANONYMOUS]"
         config = self.folder / "trunkline.yaml"
         config.write_text(f"""
-router: {{id: bench, workers: {workers}}}
+router: {{id: bench, workers: {workers}, core_dumps: true}}  # or only root sees its files
 log: {{levels: {{default: warning{levels}}}}}
 {store}
 tls_profiles:
