@@ -42,7 +42,7 @@ FACADE_HEADERS = {"router/router.h", "router/specs.h", "router/observe.h"}  # se
 EVERYWHERE = ("absl/",)
 THIRD_PARTY = {
     "proton/": ["router/amqp/value.cc", "router/amqp/value.h"],
-    "openssl/": ["router/tls"],
+    "openssl/": ["router/tls", "router/sasl/scram_keys.cc"],
     "boost/": ["router/net"],
     "sasl/": ["router/sasl"],
     "google/protobuf/": ["control"],
