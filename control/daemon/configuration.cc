@@ -1,5 +1,6 @@
 #include "control/daemon/configuration.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -7,7 +8,9 @@
 #include "control/config/problem.h"
 #include "control/config/text.h"
 #include "router/base/status.h"
+#include "router/sasl/kerberos.h"
 #include "router/sasl/library.h"
+#include "router/sasl/mechanisms.h"
 
 namespace trunkline::daemon {
 namespace {
@@ -72,11 +75,26 @@ void CheckMechanisms(const std::string& path, const Names& names, Findings& find
   std::vector<std::string> mechanisms = {names.begin(), names.end()};
   if (mechanisms.empty()) mechanisms = {"SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"};
   for (const std::string& mechanism : mechanisms) {
-    if (mechanism == "ANONYMOUS" || mechanism == "EXTERNAL") continue;
+    if (mechanism == "ANONYMOUS" || mechanism == "EXTERNAL" || mechanism == sasl::kGssapi) continue;
     const absl::Status status = sasl::CheckMechanism(mechanism);
     if (status.ok()) continue;
     findings.problems.push_back({{}, path, std::string(status.message())});
   }
+}
+
+// Where GSSAPI is named: whether it can be spoken.
+template <typename Spec>
+void CheckTickets(const std::string& path, const Spec& spec, absl::Status (*check)(),
+                  Findings& findings) {
+  const auto& names = spec.sasl_mechanisms();
+  const auto found = std::find(names.begin(), names.end(), sasl::kGssapi);
+  if (found == names.end()) return;
+  const absl::Status status = check();
+  if (status.ok()) return;
+  findings.problems.push_back(
+      {{},
+       config::Concat(path, ".sasl_mechanisms[", found - names.begin(), "]"),
+       std::string(status.message())});
 }
 
 void LoadLogins(const config::Document& document, Configuration& configuration,
@@ -84,8 +102,9 @@ void LoadLogins(const config::Document& document, Configuration& configuration,
   LoadStores(document, configuration, findings);
   for (const auto& [id, listener] : document.listeners) {
     const v1::ListenerSpec& spec = listener.spec();
-    if (spec.user_store().empty()) continue;
     const std::string path = config::Concat("listeners[", id, "]");
+    CheckTickets(path, spec, &sasl::CheckKeytab, findings);
+    if (spec.user_store().empty()) continue;
     CheckMechanisms(path + ".user_store", spec.sasl_mechanisms(), findings);
     if (spec.require_sasl()) continue;
     findings.warnings.push_back(
@@ -93,9 +112,11 @@ void LoadLogins(const config::Document& document, Configuration& configuration,
   }
   for (const auto& [id, connector] : document.connectors) {
     const v1::ConnectorSpec& spec = connector.spec();
+    const std::string path = config::Concat("connectors[", id, "]");
+    CheckTickets(
+        path, spec, [] { return sasl::CheckMechanism(sasl::kGssapi); }, findings);
     if (spec.sasl_user().empty()) continue;
-    CheckMechanisms(config::Concat("connectors[", id, "].sasl_user"), spec.sasl_mechanisms(),
-                    findings);
+    CheckMechanisms(path + ".sasl_user", spec.sasl_mechanisms(), findings);
     absl::StatusOr<Secret> password =
         users::ReadPassword("sasl_password_file", spec.sasl_password_file());
     if (password.ok()) {
@@ -120,6 +141,10 @@ absl::StatusOr<Configuration> LoadConfiguration(const std::string& file, int64_t
   LoadProfiles(source.document, now, configuration, findings);
   LoadLogins(source.document, configuration, findings);
   auto& [problems, warnings] = findings;
+  if (source.document.router.core_dumps()) {
+    warnings.push_back(
+        {{}, "router.core_dumps", "a core file may hold passwords and private keys"});
+  }
   if (source.document.listeners.empty() && source.document.connectors.empty()) {
     warnings.push_back({{}, "", "neither listeners nor connectors: nobody can be served"});
   }

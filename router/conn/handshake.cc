@@ -37,6 +37,7 @@ std::vector<std::string> OfferedMechanisms(const DriverOptions& options, bool pe
   const auto suits = [&](std::string_view name) {
     if (name == kExternal) return peer_verified;
     if (name == kAnonymous) return !options.require_sasl;
+    if (name == sasl::kGssapi) return options.authenticator != nullptr;
     return options.users != nullptr && (may_be_seen || !sasl::IsPlaintext(name));
   };
   std::vector<std::string> offered =
@@ -53,8 +54,9 @@ std::vector<std::string> UsableMechanisms(const DriverOptions& options) {
   if (certificate && Names(named, kExternal)) usable.emplace_back(kExternal);
   const bool may_be_seen = options.tls != nullptr || options.allow_insecure_plain;
   for (const std::string& name : named.empty() ? Defaults() : named) {
-    if (name == kExternal || name == kAnonymous || !has_user) continue;
-    if (may_be_seen || !sasl::IsPlaintext(name)) usable.push_back(name);
+    if (name == kExternal || name == kAnonymous) continue;
+    const bool by_password = has_user && (may_be_seen || !sasl::IsPlaintext(name));
+    if (by_password || name == sasl::kGssapi) usable.push_back(name);
   }
   const bool anonymous = named.empty() ? !has_user : Names(named, kAnonymous);
   if (anonymous) usable.emplace_back(kAnonymous);
