@@ -1,6 +1,7 @@
 """Logins with a ticket of Kerberos (SASL GSSAPI), held against a KDC of the test's own: clients of
 trunkd by hand, and trunkd as a client of trunkd."""
 
+import json
 import os
 import signal
 import socket
@@ -227,6 +228,76 @@ class Tickets(KerberosTest):
             login.challenge()
         self.assertEqual(login.outcome, AUTH)
         self.assertEqual(self.log_in().outcome, OK)
+
+
+class Connectors(KerberosTest):
+    """trunkd as a client of trunkd, with the keytab of KRB5_CLIENT_KTNAME."""
+
+    def server(self):
+        server = Router({"in": {"sasl_mechanisms": ["GSSAPI"], "require_sasl": True}})
+        self.addCleanup(server.close)
+        return server
+
+    def dial(self, port, listeners=None, **config):
+        client = Router(listeners or {}, connectors=[{
+            "name": "out", "host": "localhost", "port": port, "sasl_mechanisms": ["GSSAPI"],
+            "backoff": {"failed": "100ms"}}], **config)
+        self.addCleanup(client.close)
+        return client
+
+    def test_log_in_with_a_ticket(self):
+        server = self.server()
+        client = self.dial(server.port("in"))
+        for router, user in ((server, "user=router@EXAMPLE.TEST"), (client, "")):
+            router.wait_for_line(lambda line: "connection opened" in line and user in line, "open")
+
+
+class Configuration(KerberosTest):
+    """What is missing is told before anything is served."""
+
+    def check(self, listener=None, connector=None, **environment):
+        """What trunkd --check-config says in this environment; None as a value: without it."""
+        sections = {"listeners": listener, "connectors": connector}
+        path = self.realm.path("trunkline.yaml")
+        with open(path, "w", encoding="ascii") as file:
+            json.dump({name: [fields] for name, fields in sections.items() if fields}, file)
+        env = {name: value for name, value in {**os.environ, **environment}.items() if value}
+        done = subprocess.run([harness.TRUNKD, "--check-config", path], env=env,
+                              capture_output=True, text=True)
+        return done.returncode, done.stderr
+
+    LISTENER = {"name": "in", "host": "127.0.0.1", "port": 0, "sasl_mechanisms": ["GSSAPI"]}
+    CONNECTOR = {"name": "out", "host": "localhost", "sasl_mechanisms": ["GSSAPI"]}
+
+    def wrong(self, *words, **options):
+        status, text = self.check(**options)
+        self.assertEqual(status, 1, text)
+        for word in words:
+            self.assertIn(word, text)
+
+    def test_is_good_with_a_keytab(self):
+        self.assertEqual(self.check(listener=self.LISTENER)[0], 0)
+
+    def test_needs_a_key_for_listeners(self):
+        nowhere = self.realm.path("nowhere.keytab")
+        self.wrong("listeners[in].sasl_mechanisms[0]: GSSAPI: no key", nowhere, "KRB5_KTNAME",
+                   listener=self.LISTENER, KRB5_KTNAME=nowhere)
+        self.wrong("GSSAPI: no key", listener=self.LISTENER, KRB5_KTNAME=self.admin)
+
+    def test_needs_no_key_for_connectors(self):
+        status, text = self.check(connector=self.CONNECTOR, KRB5_KTNAME="/nowhere")
+        self.assertEqual(status, 0, text)
+
+    def test_needs_a_realm(self):
+        empty = self.realm.path("empty.conf")
+        with open(empty, "w", encoding="ascii") as file:
+            file.write("[libdefaults]\n  dns_lookup_realm = false\n")
+        self.wrong("listeners[in].sasl_mechanisms[0]: GSSAPI", "default_realm",
+                   listener=self.LISTENER, KRB5_CONFIG=empty)
+
+    def test_needs_the_plugin(self):
+        for options in ({"listener": self.LISTENER}, {"connector": self.CONNECTOR}):
+            self.wrong("GSSAPI needs a plugin", PLUGINS, SASL_PATH=self.realm.directory, **options)
 
 
 if __name__ == "__main__":
