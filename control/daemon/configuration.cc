@@ -53,11 +53,17 @@ void LoadProfiles(const config::Document& document, int64_t now, Configuration& 
   }
 }
 
-void LoadStores(const config::Document& document, Configuration& configuration,
-                Findings& findings) {
+const users::Store* StoreOf(const Configuration* configuration, const std::string& id) {
+  if (configuration == nullptr) return nullptr;
+  const auto found = configuration->stores.find(id);
+  return found == configuration->stores.end() ? nullptr : &found->second;
+}
+
+void LoadStores(const config::Document& document, const Configuration* before,
+                Configuration& configuration, Findings& findings) {
   constexpr std::string_view kSection = "user_stores";
   for (const auto& [id, store] : document.user_stores) {
-    absl::StatusOr<users::Store> loaded = users::LoadStore(store.spec());
+    absl::StatusOr<users::Store> loaded = users::LoadStore(store.spec(), StoreOf(before, id));
     if (!loaded.ok()) {
       findings.problems.push_back(ProblemOf(kSection, id, loaded.status().message()));
       continue;
@@ -99,7 +105,6 @@ void CheckTickets(const std::string& path, const Spec& spec, absl::Status (*chec
 
 void LoadLogins(const config::Document& document, Configuration& configuration,
                 Findings& findings) {
-  LoadStores(document, configuration, findings);
   for (const auto& [id, listener] : document.listeners) {
     const v1::ListenerSpec& spec = listener.spec();
     const std::string path = config::Concat("listeners[", id, "]");
@@ -129,7 +134,8 @@ void LoadLogins(const config::Document& document, Configuration& configuration,
 
 }  // namespace
 
-absl::StatusOr<Configuration> LoadConfiguration(const std::string& file, int64_t now) {
+absl::StatusOr<Configuration> LoadConfiguration(const std::string& file, int64_t now,
+                                                const Configuration* before) {
   config::FileDocument source;
   if (file.empty()) {
     source.document = config::DefaultDocument();
@@ -139,6 +145,7 @@ absl::StatusOr<Configuration> LoadConfiguration(const std::string& file, int64_t
   Configuration configuration;
   Findings findings;
   LoadProfiles(source.document, now, configuration, findings);
+  LoadStores(source.document, before, configuration, findings);
   LoadLogins(source.document, configuration, findings);
   auto& [problems, warnings] = findings;
   if (source.document.router.core_dumps()) {

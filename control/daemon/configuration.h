@@ -23,7 +23,9 @@ struct Configuration {
 };
 
 // From `file`, or DefaultDocument if that is empty. `now` is seconds since 1970. InvalidArgument
-// and what opening a file gives: all problems, one per line.
-absl::StatusOr<Configuration> LoadConfiguration(const std::string& file, int64_t now);
+// and what opening a file gives: all problems, one per line. `before`, which may be null, is the
+// one in force: user stores whose files are the same are not read again.
+absl::StatusOr<Configuration> LoadConfiguration(const std::string& file, int64_t now,
+                                                const Configuration* before = nullptr);
 
 }  // namespace trunkline::daemon

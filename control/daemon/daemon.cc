@@ -147,7 +147,7 @@ void Daemon::Reload() {
     return;
   }
   surroundings_.notifier.Send("RELOADING=1");
-  auto configuration = LoadConfiguration(file_, MillisecondsSince1970() / 1000);
+  auto configuration = LoadConfiguration(file_, MillisecondsSince1970() / 1000, &configuration_);
   if (!configuration.ok()) {
     LogLines(LogLevel::kError, View(configuration.status().message()));
     TL_LOG(error, "not reloaded: nothing was changed", {"file", file_});
@@ -193,7 +193,8 @@ void Daemon::FollowUsers(Time now) {
       users_troubles_.erase(id);
       continue;
     }
-    absl::StatusOr<users::Store> store = users::LoadStore(resource.spec());
+    const users::Store* const before = &configuration_.stores[id];
+    absl::StatusOr<users::Store> store = users::LoadStore(resource.spec(), before);
     absl::Status status = store.ok() ? reconciler_->SetUsers(id, *store) : store.status();
     if (status.ok()) {
       users_troubles_.erase(id);
