@@ -1,5 +1,5 @@
-"""A realm of Kerberos in a directory of its own: a KDC on 127.0.0.1, principals, keytabs. Nothing of
-the system's own configuration is read or changed: all goes through the environment of `Realm.env`.
+"""A realm of Kerberos in a directory of its own: a KDC on 127.0.0.1, principals, keytabs. Nothing
+of the system's own configuration is read or changed: all goes through the environment `Realm.env`.
 """
 
 import os
@@ -54,16 +54,23 @@ def missing():
     return ""
 
 
-def _free_port():
-    """One that is free for TCP and UDP."""
+def bound_sockets():
+    """A TCP and a UDP socket at the same port."""
     while True:
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            try:
-                udp.bind(tcp.getsockname())
-            except OSError:
-                continue
-            return tcp.getsockname()[1]
+        tcp, udp = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
+        tcp.bind(("127.0.0.1", 0))
+        try:
+            udp.bind(tcp.getsockname())
+            return tcp, udp
+        except OSError:
+            tcp.close()
+            udp.close()
+
+
+def _free_port():
+    tcp, udp = bound_sockets()
+    with tcp, udp:
+        return tcp.getsockname()[1]
 
 
 class Realm:
@@ -101,6 +108,10 @@ class Realm:
         self._run("kadmin.local", "-r", NAME, "-q", f"addprinc -randkey {principal}")
         self._run("kadmin.local", "-r", NAME, "-q", f"ktadd -k {path} {principal}")
         return path
+
+    def config_for(self, port):
+        """Another krb5.conf, for a KDC at this port."""
+        return self._write(f"krb5-{port}.conf", KRB5_CONF.format(realm=NAME, port=port))
 
     def start(self):
         self.kdc = subprocess.Popen(
