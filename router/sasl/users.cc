@@ -111,8 +111,7 @@ bool Users::KeysOf(std::optional<size_t> user, const ScramHash& hash, ScramKeys&
   ScramKeyTable& table = *keys_[hash.number()];
   if (const std::optional<size_t> turn = table.TakeTurn(user)) {
     const User& owner = users_[*turn];
-    if (!Make(owner.name, Password(owner), hash, keys)) return false;
-    table.Put(*turn, keys);
+    if (Make(owner.name, Password(owner), hash, keys)) table.Put(*turn, keys);
   }
   if (user.has_value()) return table.Get(*user, keys);
   std::copy_n(decoy_.view().begin(), keys.stored.size(), keys.stored.begin());

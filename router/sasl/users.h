@@ -30,8 +30,9 @@ struct Credential {
 // too, which nobody can know and which stay. What a login by SCRAM costs before the server's first
 // message depends on how many there were, not on whose name it is: as long as somebody in memory
 // has no keys of its hash, each makes those of one user, its own if they are wanting, or else the
-// next one's; from then on it makes none. With a sasldb, each login makes keys. Not hidden: that
-// passwords have changed (one slow login for each), and what a look into a sasldb takes.
+// next one's; from then on it makes none. With a sasldb, each login makes keys. Not hidden: how
+// many users there are, or have another password (a slow login for each), and what a look into a
+// sasldb takes.
 //
 // Bound: 128 bytes for each user and hash that is used.
 //
