@@ -1,7 +1,7 @@
-"""Measures what it takes until a crowd of clients is back that lost its router: all connect, log in,
-open and attach a receiver. Anonymously, by SCRAM-SHA-256 for the first time, and once more, each
-round against a trunkd of its own; prints one table of medians. What a login by SCRAM costs is the
-difference to the anonymous row.
+"""Measures what it takes until a crowd of clients is back that lost its router: all connect, log
+in, open and attach a receiver. Anonymously, by SCRAM-SHA-256 for the first time, and once more,
+each round against a trunkd of its own; prints one table of medians. What a login by SCRAM costs is
+the difference to the anonymous row.
 """
 
 import argparse
