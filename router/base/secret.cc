@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "router/base/check.h"
@@ -40,6 +41,22 @@ void Wipe(std::string& text) {
   text.resize(text.capacity());  // a longer one may have been there
   ::explicit_bzero(text.data(), text.size());
   text.clear();
+}
+
+void Wipe(std::optional<std::string>& text) {
+  if (text) Wipe(*text);
+}
+
+void MoveBehind(std::string& to, std::string text) {
+  if (to.capacity() - to.size() < text.size()) {
+    std::string grown;
+    grown.reserve(std::max(2 * to.size(), to.size() + text.size()));
+    grown += to;
+    Wipe(to);
+    to.swap(grown);
+  }
+  to += text;
+  Wipe(text);
 }
 
 }  // namespace trunkline

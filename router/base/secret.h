@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -47,5 +48,10 @@ class Secret {
 
 // Overwrites `text`, then empties it. What it was copied or moved from is not its business.
 void Wipe(std::string& text);
+void Wipe(std::optional<std::string>& text);
+// With this capacity a string lies outside of its object, so that moving it leaves no copy behind.
+inline constexpr size_t kOutOfObject = 64;
+// Appends `text` to `to` and leaves no copy: neither of `text` nor of what had to move for it.
+void MoveBehind(std::string& to, std::string text);
 
 }  // namespace trunkline
