@@ -3,8 +3,6 @@ trunkd by hand, and trunkd as a client of trunkd."""
 
 import json
 import os
-import signal
-import socket
 import struct
 import subprocess
 import unittest
@@ -19,7 +17,6 @@ from sasl_bytes import AUTH, CHALLENGE, INIT, OK, OUTCOME, RESPONSE, SASL_HEADER
 LACKS = realm.missing()
 if not LACKS:
     import gssapi
-    from gssapi import raw
 
 PLUGINS = "libsasl2-modules-gssapi-mit"
 NO_LAYER, CONFIDENTIALITY = 1, 4
@@ -159,6 +156,20 @@ class Tickets(KerberosTest):
     def test_are_asked_for_where_the_client_says_nothing(self):
         self.assertEqual(self.log_in(late=True).outcome, OK)
 
+    def test_are_taken_from_many_at_once(self):
+        pairs = [(self.begin(), self.context()) for _ in range(100)]
+        for login, client in pairs:
+            login.begin(client.step())
+        for login, client in pairs:
+            client.step(login.challenge())
+            login.answer(b"")
+        for login, client in pairs:
+            client.unwrap(login.challenge())
+            login.answer(client.wrap(bytes([NO_LAYER, 0, 0, 0]), False).message)
+        for login, _ in pairs:
+            self.assertIsNone(login.challenge())
+            self.assertEqual(login.outcome, OK)
+
     def test_are_offered_only_where_they_are_named(self):
         for listener, wanted in {"tickets": True, "both": True, "default": False}.items():
             offered = self.begin(listener).mechanisms
@@ -207,6 +218,20 @@ class Tickets(KerberosTest):
             self.assertEqual(login.outcome, AUTH)
         self.assertEqual(self.log_in().outcome, OK)
 
+    def test_may_be_large(self):
+        """Those that list many groups of a Windows domain are; here is one of nothing else."""
+        name = der(0x06, bytes(oid("1.2.840.113554.1.2.2"))) + b"\x01\x00"
+        for size in (5_000, 20_000, 60_000):
+            self.refused(der(0x60, name, bytes(size)), source="127.0.2.6")
+        login = self.begin(source="127.0.2.6")
+        login.begin(bytes(65536))
+        with self.assertRaises((AssertionError, ConnectionError)):
+            login.challenge()
+        other = self.begin("default", source="127.0.2.6")
+        other.begin(bytes(4096))
+        with self.assertRaises((AssertionError, ConnectionError)):
+            other.challenge()
+
     def test_are_not_negotiated(self):
         """SPNEGO within GSSAPI: libsasl2 would take it, and end the process by an assertion for a
         signature out of order."""
@@ -250,6 +275,34 @@ class Connectors(KerberosTest):
         client = self.dial(server.port("in"))
         for router, user in ((server, "user=router@EXAMPLE.TEST"), (client, "")):
             router.wait_for_line(lambda line: "connection opened" in line and user in line, "open")
+
+    def test_that_wait_for_a_kdc_are_in_nobodys_way(self):
+        """Each asks a KDC that does not answer, which takes half a minute; clients log in."""
+        users = self.realm.path("users")
+        os.mkdir(users)
+        with open(os.path.join(users, "jo"), "w", encoding="ascii") as file:
+            file.write("open-sesame-4711")
+        server = self.server()
+        tcp, udp = realm.bound_sockets()
+        udp.settimeout(harness.PATIENCE)
+        with tcp, udp:
+            silent = self.realm.config_for(tcp.getsockname()[1])
+            with unittest.mock.patch.dict(os.environ, {
+                    "KRB5_CONFIG": silent, "KRB5CCNAME": "FILE:" + self.realm.path("none")}):
+                client = Router(
+                    {"in": {"user_store": "clients"}},
+                    user_stores=[{"name": "clients", "directory": users}],
+                    connectors=[{"name": f"out-{i}", "host": "localhost",
+                                 "port": server.port("in"), "sasl_mechanisms": ["GSSAPI"]}
+                                for i in range(4)])
+            self.addCleanup(client.close)
+            udp.recv(65536)  # one of them asks
+            for _ in range(20):
+                login = Login(client.port("in"))
+                self.addCleanup(login.close)
+                self.assertEqual(login.scram("SCRAM-SHA-256", "jo", "open-sesame-4711"), OK)
+        # The KDC is gone: that is told at once, and why.
+        client.wait_for_line(lambda line: "connector failed" in line and "KDC" in line, "why")
 
 
 class Configuration(KerberosTest):
