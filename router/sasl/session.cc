@@ -13,6 +13,7 @@
 
 #include "absl/strings/ascii.h"
 #include "router/base/check.h"
+#include "router/base/secret.h"
 #include "router/sasl/auxprop.h"
 #include "router/sasl/kerberos.h"
 #include "router/sasl/library.h"
@@ -103,7 +104,10 @@ class CyrusSession : public Session {
   Answer AnswerOf(int result, const char* out, unsigned size) const {
     Answer answer;
     answer.verdict = VerdictOf(result);
-    if (out != nullptr) answer.bytes.emplace(out, size);
+    if (out != nullptr) {
+      answer.bytes.emplace().reserve(kOutOfObject);  // may be a password: moved, not copied
+      answer.bytes->assign(out, size);
+    }
     if (answer.verdict == Verdict::kError) {
       answer.detail = Shown(connection_ != nullptr ? sasl_errdetail(connection_)
                                                    : sasl_errstring(result, nullptr, nullptr),

@@ -168,9 +168,9 @@ class Memory(unittest.TestCase):
         router.wait_for_line(lambda line: "hung up during the handshake" in line, "the end")
         self.left_nothing(router)
 
-    def connector(self, **fields):
+    def connector(self, name="router", size=32, **fields):
         """A router that logs in to another."""
-        user, password = self.user("router")
+        user, password = self.user(name, size=size)
         server = self.secure(**fields)
         file = self.folder.write("password", password + "\n")
         client = self.start({}, tls_profiles=[{"name": "all", "ca_file": self.authority}],
@@ -183,6 +183,9 @@ class Memory(unittest.TestCase):
 
     def test_of_a_connector_with_plain(self):
         self.connector(sasl_mechanisms=["PLAIN"])
+
+    def test_of_a_connector_with_a_short_password(self):
+        self.connector(name="r", size=4, sasl_mechanisms=["PLAIN"])
 
     def test_of_a_connector_with_scram(self):
         self.connector(sasl_mechanisms=["SCRAM-SHA-256"])
