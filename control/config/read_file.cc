@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "control/config/text.h"
+#include "router/base/secret.h"
 
 namespace trunkline::config {
 namespace {
@@ -16,18 +17,24 @@ absl::Status FromErrno(const std::string& file, int error) {
   return absl::Status(absl::ErrnoToStatusCode(error), Concat(file, ": ", std::strerror(error)));
 }
 
-// Reads up to the end, or up to one byte above the bound.
+// Reads up to the end, or up to one byte above the bound. What is not returned is overwritten: the
+// file may be a key.
 absl::StatusOr<std::string> ReadAll(int fd, const std::string& file, size_t bytes_max) {
   std::string bytes(bytes_max + 1, '\0');
   size_t size = 0;
   while (size < bytes.size()) {
     const ssize_t n = ::read(fd, bytes.data() + size, bytes.size() - size);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return FromErrno(file, errno);
+    if (n < 0) {
+      const int error = errno;
+      Wipe(bytes);
+      return FromErrno(file, error);
+    }
     if (n == 0) break;
     size += static_cast<size_t>(n);
   }
   if (size > bytes_max) {
+    Wipe(bytes);
     return absl::InvalidArgumentError(Concat(file, ": larger than ", bytes_max, " bytes"));
   }
   bytes.resize(size);

@@ -237,13 +237,14 @@ void Validator::CheckLogin(const std::string& path, const v1::ListenerSpec& spec
   const bool offers_external =
       asks_certificate &&
       (mechanisms.empty() || std::count(mechanisms.begin(), mechanisms.end(), kExternal) > 0);
+  const bool offers_ticket = std::count(mechanisms.begin(), mechanisms.end(), sasl::kGssapi) > 0;
   const bool offers_password =
       means.password && (mechanisms.empty() ||
                          std::any_of(mechanisms.begin(), mechanisms.end(), IsPasswordMechanism));
-  if (spec.require_sasl() && !offers_external && !offers_password) {
+  if (spec.require_sasl() && !offers_external && !offers_password && !offers_ticket) {
     Fail(path, "require_sasl",
          "nobody could authenticate: it needs a user_store, or EXTERNAL, so a tls_profile and "
-         "tls_client_auth");
+         "tls_client_auth, or GSSAPI");
   }
 }
 
@@ -437,9 +438,14 @@ std::string Validator::WrongMechanism(const std::string& mechanism, const Means&
   if (mechanism == kExternal) {
     return means.certificate ? "" : Concat("EXTERNAL needs ", means.certificate_needs);
   }
+  if (mechanism == sasl::kGssapi) return "";
+  if (const std::string_view objection = sasl::Objection(mechanism); !objection.empty()) {
+    return Concat(mechanism, " is not spoken: ", objection);
+  }
   if (!IsPasswordMechanism(mechanism)) {
     std::vector<std::string> known = sasl::PasswordMechanisms();
     known.insert(known.begin(), {std::string(kAnonymous), std::string(kExternal)});
+    known.emplace_back(sasl::kGssapi);
     return Concat(Quote(mechanism), " is not one of ", absl::StrJoin(known, ", "),
                   DidYouMean(mechanism, known));
   }

@@ -67,6 +67,7 @@ Daemon::Daemon(Surroundings surroundings, std::string file, std::unique_ptr<stor
       file_(std::move(file)),
       store_(std::move(store)),
       log_spec_(store_->file().log),
+      core_dumps_(store_->file().router.core_dumps()),
       router_spec_(config::ToSpec(store_->file().router,
                                   {.host_name = HostName(), .version = surroundings_.version})) {}
 
@@ -184,7 +185,7 @@ void Daemon::FollowUsers(Time now) {
 void Daemon::WarnOfRestart() const {
   const RouterSpec spec = config::ToSpec(
       store_->file().router, {.host_name = HostName(), .version = surroundings_.version});
-  if (spec != router_spec_) {
+  if (spec != router_spec_ || store_->file().router.core_dumps() != core_dumps_) {
     TL_LOG(warning, "changes of the router section need a restart", {"file", file_});
   }
   if (store_->file().log.format() != log_spec_.format()) {

@@ -63,6 +63,7 @@ class Daemon {
   std::unique_ptr<Router> router_;  // the store uses it
   const std::unique_ptr<store::Store> store_;
   const v1::LogSpec log_spec_;  // as it was at the start
+  const bool core_dumps_;       // likewise
   const RouterSpec router_spec_;
   StatusBoard board_;
   Shutdown shutdown_;

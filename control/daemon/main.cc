@@ -11,6 +11,7 @@
 
 #include "control/config/text.h"
 #include "control/daemon/control_loop.h"
+#include "control/daemon/core_dumps.h"
 #include "control/daemon/daemon.h"
 #include "control/daemon/log_setup.h"
 #include "control/daemon/notify.h"
@@ -41,6 +42,12 @@ uint64_t Seed() {
 
 void Print(std::FILE* stream, std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stream);
+}
+
+// Before there is a log.
+int NotStarted(const absl::Status& status) {
+  Print(stderr, config::Concat("trunkd: ", status.message(), "\n"));
+  return EXIT_FAILURE;
 }
 
 int CheckConfig(const std::string& file) {
@@ -75,15 +82,11 @@ int Serve(const Options& options, ControlLoop& loop, std::unique_ptr<store::Stor
   return EXIT_SUCCESS;
 }
 
-int Run(const Options& options) {
+int Run(const Options& options, const CoreDumps& core_dumps) {
   // Signals first: threads inherit what is blocked.
   absl::Status blocked = ControlLoop::BlockSignals();
   auto loop = ControlLoop::Open();
-  if (!blocked.ok() || !loop.ok()) {
-    Print(stderr,
-          config::Concat("trunkd: ", (blocked.ok() ? loop.status() : blocked).message(), "\n"));
-    return EXIT_FAILURE;
-  }
+  if (!blocked.ok() || !loop.ok()) return NotStarted(blocked.ok() ? loop.status() : blocked);
   Random random(Seed());
   auto store =
       store::Store::Open({.file = options.config},
@@ -94,6 +97,9 @@ int Run(const Options& options) {
     Print(stderr, config::View(store.status().message()));
     return EXIT_FAILURE;
   }
+  if ((*store)->file().router.core_dumps()) {
+    if (const absl::Status status = core_dumps.Permit(); !status.ok()) return NotStarted(status);
+  }
   LogWriter log({.format = FormatOf((*store)->file().log, options)});
   SetLogSink(&log);
   const int status = Serve(options, **loop, *std::move(store));
@@ -102,6 +108,8 @@ int Run(const Options& options) {
 }
 
 int Main(absl::Span<const char* const> arguments) {
+  const auto core_dumps = CoreDumps::Forbid();
+  if (!core_dumps.ok()) return NotStarted(core_dumps.status());
   const auto options = ParseOptions(arguments);
   if (!options.ok()) {
     Print(stderr, config::Concat("trunkd: ", options.status().message(), "; see trunkd --help\n"));
@@ -117,7 +125,7 @@ int Main(absl::Span<const char* const> arguments) {
     case Options::Verb::kCheckConfig:
       return CheckConfig(options->config);
     case Options::Verb::kRun:
-      return Run(*options);
+      return Run(*options, *core_dumps);
   }
   return EXIT_FAILURE;
 }

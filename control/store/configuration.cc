@@ -1,5 +1,6 @@
 #include "control/store/configuration.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -9,7 +10,9 @@
 #include "control/legacy/qdrouterd_conf.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "router/base/status.h"
+#include "router/sasl/kerberos.h"
 #include "router/sasl/library.h"
+#include "router/sasl/mechanisms.h"
 
 namespace trunkline::store {
 namespace {
@@ -40,12 +43,12 @@ const Loaded* Known(const std::map<std::string, Resource>& before, const std::st
   return found == loaded.end() ? nullptr : &found->second;
 }
 
-void LoadProfiles(const Configuration* last, int64_t now, Configuration& configuration,
-                  Findings& findings) {
+void LoadProfiles(const Past& past, int64_t now, Configuration& configuration, Findings& findings) {
   constexpr std::string_view kSection = "tls_profiles";
   for (const auto& [id, profile] : configuration.document.tls_profiles) {
-    if (last != nullptr) {
-      if (const auto* known = Known(last->document.tls_profiles, id, profile, last->profiles)) {
+    if (past.same != nullptr) {
+      if (const auto* known =
+              Known(past.same->document.tls_profiles, id, profile, past.same->profiles)) {
         configuration.profiles[id] = *known;
         continue;
       }
@@ -65,16 +68,24 @@ void LoadProfiles(const Configuration* last, int64_t now, Configuration& configu
   }
 }
 
-void LoadStores(const Configuration* last, Configuration& configuration, Findings& findings) {
+const users::Store* StoreOf(const Configuration* configuration, const std::string& id) {
+  if (configuration == nullptr) return nullptr;
+  const auto found = configuration->stores.find(id);
+  return found == configuration->stores.end() ? nullptr : &found->second;
+}
+
+void LoadStores(const Past& past, Configuration& configuration, Findings& findings) {
   constexpr std::string_view kSection = "user_stores";
   for (const auto& [id, store] : configuration.document.user_stores) {
-    if (last != nullptr) {
-      if (const auto* known = Known(last->document.user_stores, id, store, last->stores)) {
+    if (past.same != nullptr) {
+      if (const auto* known =
+              Known(past.same->document.user_stores, id, store, past.same->stores)) {
         configuration.stores[id] = *known;
         continue;
       }
     }
-    absl::StatusOr<users::Store> loaded = users::LoadStore(store.spec());
+    absl::StatusOr<users::Store> loaded =
+        users::LoadStore(store.spec(), StoreOf(past.in_force, id));
     if (!loaded.ok()) {
       findings.problems.push_back(ProblemOf(kSection, id, loaded.status().message()));
       continue;
@@ -92,37 +103,56 @@ void CheckMechanisms(const std::string& path, const Names& names, Findings& find
   std::vector<std::string> mechanisms = {names.begin(), names.end()};
   if (mechanisms.empty()) mechanisms = {"SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"};
   for (const std::string& mechanism : mechanisms) {
-    if (mechanism == "ANONYMOUS" || mechanism == "EXTERNAL") continue;
+    if (mechanism == "ANONYMOUS" || mechanism == "EXTERNAL" || mechanism == sasl::kGssapi) continue;
     const absl::Status status = sasl::CheckMechanism(mechanism);
     if (status.ok()) continue;
     findings.problems.push_back({{}, path, std::string(status.message())});
   }
 }
 
+// Where GSSAPI is named: whether it can be spoken.
+template <typename Spec>
+void CheckTickets(const std::string& path, const Spec& spec, absl::Status (*check)(),
+                  Findings& findings) {
+  const auto& names = spec.sasl_mechanisms();
+  const auto found = std::find(names.begin(), names.end(), sasl::kGssapi);
+  if (found == names.end()) return;
+  const absl::Status status = check();
+  if (status.ok()) return;
+  findings.problems.push_back(
+      {{},
+       config::Concat(path, ".sasl_mechanisms[", found - names.begin(), "]"),
+       std::string(status.message())});
+}
+
 void CheckListeners(const config::Document& document, Findings& findings) {
   for (const auto& [id, listener] : document.listeners) {
     const v1::ListenerSpec& spec = listener.spec();
+    const std::string path = config::Concat("listeners[", id, "]");
+    CheckTickets(path, spec, &sasl::CheckKeytab, findings);
     if (spec.user_store().empty()) continue;
-    const std::string path = config::Concat("listeners[", id, "].user_store");
-    CheckMechanisms(path, spec.sasl_mechanisms(), findings);
+    CheckMechanisms(path + ".user_store", spec.sasl_mechanisms(), findings);
     if (spec.require_sasl()) continue;
     findings.warnings.push_back(
-        {{}, path, "without require_sasl clients may come without a password"});
+        {{}, path + ".user_store", "without require_sasl clients may come without a password"});
   }
 }
 
-void LoadPasswords(const Configuration* last, Configuration& configuration, Findings& findings) {
+void LoadPasswords(const Past& past, Configuration& configuration, Findings& findings) {
   for (const auto& [id, connector] : configuration.document.connectors) {
     const v1::ConnectorSpec& spec = connector.spec();
+    const std::string path = config::Concat("connectors[", id, "]");
+    CheckTickets(
+        path, spec, [] { return sasl::CheckMechanism(sasl::kGssapi); }, findings);
     if (spec.sasl_user().empty()) continue;
-    if (last != nullptr) {
-      if (const auto* known = Known(last->document.connectors, id, connector, last->passwords)) {
+    if (past.same != nullptr) {
+      if (const auto* known =
+              Known(past.same->document.connectors, id, connector, past.same->passwords)) {
         configuration.passwords[id] = *known;
         continue;
       }
     }
-    CheckMechanisms(config::Concat("connectors[", id, "].sasl_user"), spec.sasl_mechanisms(),
-                    findings);
+    CheckMechanisms(path + ".sasl_user", spec.sasl_mechanisms(), findings);
     absl::StatusOr<Secret> password =
         users::ReadPassword("sasl_password_file", spec.sasl_password_file());
     if (password.ok()) {
@@ -135,18 +165,18 @@ void LoadPasswords(const Configuration* last, Configuration& configuration, Find
 
 }  // namespace
 
-Configuration Load(config::Document document, const Configuration* last, int64_t now,
-                   Findings& findings) {
+Configuration Load(config::Document document, const Past& past, int64_t now, Findings& findings) {
   Configuration configuration;
   configuration.document = std::move(document);
-  LoadProfiles(last, now, configuration, findings);
-  LoadStores(last, configuration, findings);
+  LoadProfiles(past, now, configuration, findings);
+  LoadStores(past, configuration, findings);
   CheckListeners(configuration.document, findings);
-  LoadPasswords(last, configuration, findings);
+  LoadPasswords(past, configuration, findings);
   return configuration;
 }
 
-absl::StatusOr<Loaded> LoadFile(const std::string& file, int64_t now) {
+absl::StatusOr<Loaded> LoadFile(const std::string& file, int64_t now,
+                                const Configuration* in_force) {
   config::FileDocument source;
   if (file.empty()) {
     source.document = config::DefaultDocument();
@@ -156,8 +186,12 @@ absl::StatusOr<Loaded> LoadFile(const std::string& file, int64_t now) {
   Findings findings;
   findings.warnings = std::move(source.warnings);
   Loaded loaded;
-  loaded.configuration = Load(std::move(source.document), nullptr, now, findings);
+  loaded.configuration = Load(std::move(source.document), {.in_force = in_force}, now, findings);
   const config::Document& document = loaded.configuration.document;
+  if (document.router.core_dumps()) {
+    findings.warnings.push_back(
+        {{}, "router.core_dumps", "a core file may hold passwords and private keys"});
+  }
   if (document.listeners.empty() && document.connectors.empty()) {
     findings.warnings.push_back({{}, "", "neither listeners nor connectors: nobody can be served"});
   }

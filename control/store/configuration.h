@@ -28,11 +28,17 @@ struct Findings {
   std::vector<config::Problem> warnings;  // it works, but should not stay so
 };
 
-// Loads what the resources of a valid document name. What `last` has for a resource that is the
-// same is taken from there, and its files are not read; null: everything is read. `now` is in
-// seconds since 1970.
-Configuration Load(config::Document document, const Configuration* last, int64_t now,
-                   Findings& findings);
+// What was loaded before; either may be null.
+struct Past {
+  // What it has for a resource that is the same is taken from there, and its files are not read.
+  const Configuration* same = nullptr;
+  // User stores whose files are the same are not read again, and what was worked out of passwords
+  // that are the same is kept.
+  const Configuration* in_force = nullptr;
+};
+
+// Loads what the resources of a valid document name. `now` is in seconds since 1970.
+Configuration Load(config::Document document, const Past& past, int64_t now, Findings& findings);
 
 // From `file`, or DefaultDocument if that is empty: read, valid, complete. InvalidArgument and what
 // opening a file gives: all problems, one per line.
@@ -41,6 +47,7 @@ struct Loaded {
   config::Positions positions;
   std::string warnings;  // one per line, as FormatProblems writes them
 };
-absl::StatusOr<Loaded> LoadFile(const std::string& file, int64_t now);
+absl::StatusOr<Loaded> LoadFile(const std::string& file, int64_t now,
+                                const Configuration* in_force = nullptr);
 
 }  // namespace trunkline::store

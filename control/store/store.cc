@@ -87,7 +87,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(Options options, Hooks hooks)
   for (Problem& problem : config::Validate(both)) problems.push_back(std::move(problem));
   Findings findings;
   if (problems.empty()) {
-    store->in_force_ = Load(std::move(both), &loaded.configuration, now / 1000, findings);
+    store->in_force_ = Load(std::move(both), {.same = &loaded.configuration}, now / 1000, findings);
     problems = std::move(findings.problems);
   }
   Locate(store->positions_, problems);
@@ -191,7 +191,8 @@ absl::StatusOr<Store::Plan> Store::MakePlan(config::Document file, config::Posit
   for (Problem& problem : config::Validate(both)) problems.push_back(std::move(problem));
   if (!problems.empty()) return config::StatusOf(problems);
   Findings findings;
-  plan.configuration = Load(std::move(both), &in_force_, hooks_.now() / 1000, findings);
+  plan.configuration = Load(std::move(both), {.same = &in_force_, .in_force = &in_force_},
+                            hooks_.now() / 1000, findings);
   if (!findings.problems.empty()) return config::StatusOf(findings.problems);
   return plan;
 }
@@ -216,7 +217,7 @@ void Store::Reload(Allow allow, std::function<void(absl::StatusOr<Reloaded>)> do
 
 absl::StatusOr<Store::Reloaded> Store::ReloadNow(const Allow& allow) {
   const int64_t now = hooks_.now();
-  TL_ASSIGN_OR_RETURN(Loaded loaded, LoadFile(options_.file, now / 1000));
+  TL_ASSIGN_OR_RETURN(Loaded loaded, LoadFile(options_.file, now / 1000, &in_force_));
   Plan plan{.file = loaded.configuration.document, .positions = loaded.positions, .made = made_};
   StampLayer(file_, {.source = v1::SOURCE_CONFIG_FILE, .now = now}, plan.file);
   std::vector<Problem> problems;
@@ -225,7 +226,9 @@ absl::StatusOr<Store::Reloaded> Store::ReloadNow(const Allow& allow) {
   Findings findings;
   if (problems.empty()) {
     // What was read just now, and of the rest what is on the disk.
-    plan.configuration = Load(std::move(both), &loaded.configuration, now / 1000, findings);
+    plan.configuration =
+        Load(std::move(both), {.same = &loaded.configuration, .in_force = &in_force_}, now / 1000,
+             findings);
     problems = std::move(findings.problems);
   }
   Locate(plan.positions, problems);
@@ -254,7 +257,7 @@ void Store::FollowUsers() {
       users_troubles_.erase(id);
       continue;
     }
-    absl::StatusOr<users::Store> store = users::LoadStore(resource.spec());
+    absl::StatusOr<users::Store> store = users::LoadStore(resource.spec(), &in_force_.stores[id]);
     absl::Status status = store.ok() ? reconciler_->SetUsers(id, *store) : store.status();
     if (status.ok()) {
       users_troubles_.erase(id);

@@ -32,7 +32,7 @@ namespace trunkline::store {
 class Store {
  public:
   struct Options {
-    std::string file;               // configuration file; empty: DefaultDocument
+    std::string file;  // configuration file; empty: DefaultDocument
     // Where what is made over the API is kept; empty: where the file says, which may be nowhere.
     std::string state_directory;
     size_t pending_max = 256;       // changes that wait for those before them

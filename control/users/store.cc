@@ -123,9 +123,10 @@ absl::Status CheckSasldb(const std::string& file) {
 
 }  // namespace
 
-absl::StatusOr<Store> LoadStore(const v1::UserStoreSpec& spec) {
+absl::StatusOr<Store> LoadStore(const v1::UserStoreSpec& spec, const Store* before) {
   Store store;
   store.stamp = StampOf(spec);  // before: what changes while it is read is read again
+  if (before != nullptr && before->stamp == store.stamp && store.stamp != 0) return *before;
   if (!spec.sasldb_file().empty()) {
     TL_RETURN_IF_ERROR(CheckSasldb(spec.sasldb_file()));
     WarnIfOpen("sasldb_file", spec.sasldb_file(), store.warnings);
@@ -134,7 +135,10 @@ absl::StatusOr<Store> LoadStore(const v1::UserStoreSpec& spec) {
   }
   std::vector<sasl::Credential> users;
   const absl::Status status = ReadUsers(spec.directory(), users, store.warnings);
-  if (status.ok()) store.users = sasl::Users::FromCredentials(spec.realm(), users);
+  if (status.ok()) {
+    store.users = sasl::Users::FromCredentials(spec.realm(), users,
+                                               before == nullptr ? nullptr : before->users.get());
+  }
   for (sasl::Credential& user : users) Wipe(user.password);
   if (!status.ok()) return status;
   return store;

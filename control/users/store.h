@@ -27,8 +27,9 @@ struct Store {
 };
 
 // Reads and checks. InvalidArgument, FailedPrecondition: what is wrong, the field of the store
-// first; never what is in a file.
-absl::StatusOr<Store> LoadStore(const v1::UserStoreSpec& spec);
+// first; never what is in a file. `before`, which may be null, is what was read last: if nothing
+// differs, that is the answer; else users whose password is the same keep the keys they have.
+absl::StatusOr<Store> LoadStore(const v1::UserStoreSpec& spec, const Store* before = nullptr);
 
 // The stamp that LoadStore would give; cheap. 0: it cannot be looked at.
 uint64_t StampOf(const v1::UserStoreSpec& spec);

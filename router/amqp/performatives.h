@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "router/amqp/types.h"
+#include "router/base/secret.h"
 
 namespace trunkline::amqp {
 
@@ -177,8 +178,10 @@ struct SaslMechanisms {
   std::vector<std::string> mechanisms;
 };
 struct SaslInit {
+  ~SaslInit() { Wipe(initial_response); }
+
   std::string mechanism;
-  std::optional<std::string> initial_response;
+  std::optional<std::string> initial_response;  // may be a password
   std::optional<std::string> hostname;
 };
 enum class SaslCode : uint8_t { kOk = 0, kAuth = 1, kSys = 2, kSysPerm = 3, kSysTemp = 4 };

@@ -29,6 +29,13 @@ std::string_view TextOf(SaslCode code) {
   return "unknown outcome";
 }
 
+// A body to write `response` to. It will not grow: that would leave a copy of a password behind.
+std::string BodyFor(const std::optional<std::string>& response) {
+  std::string body;
+  body.reserve(SaslExchange::kFrameBytesMax + (response ? response->size() : 0));
+  return body;
+}
+
 bool Contains(const std::vector<std::string>& list, std::string_view text) {
   return std::find(list.begin(), list.end(), text) != list.end();
 }
@@ -65,7 +72,7 @@ size_t SaslExchange::ReadFrame(std::string_view bytes) {
   const uint8_t* header = reinterpret_cast<const uint8_t*>(bytes.data());
   const uint32_t size = LoadBe32(header);
   const uint32_t body = uint32_t{header[4]} * 4;
-  if (size > kFrameBytesMax || body < kFrameHeaderBytes || body > size ||
+  if (size > frame_bytes_max_ || body < kFrameHeaderBytes || body > size ||
       header[5] != kFrameTypeSasl) {
     Abort("malformed SASL frame");
     return 0;
@@ -84,7 +91,8 @@ size_t SaslExchange::ReadFrame(std::string_view bytes) {
 bool SaslExchange::Next(SaslStep& step) {
   if (!waiting_ || reported_) return false;
   reported_ = true;
-  step = std::move(step_);
+  step = step_;
+  Wipe(step_.bytes);
   step_ = {};
   return true;
 }
@@ -105,16 +113,17 @@ void SaslExchange::Ask(SaslStep step) {
   reported_ = false;
 }
 
-void SaslExchange::WriteFrame(std::string_view body) {
+void SaslExchange::WriteFrame(std::string body) {
   uint8_t header[kFrameHeaderBytes] = {0, 0, 0, 0, kFrameHeaderBytes / 4, kFrameTypeSasl};
   StoreBe32(header, kFrameHeaderBytes + static_cast<uint32_t>(body.size()));
-  output_.append(reinterpret_cast<const char*>(header), sizeof header);
-  output_ += body;
+  MoveBehind(output_, std::string(reinterpret_cast<const char*>(header), sizeof header));
+  MoveBehind(output_, std::move(body));
 }
 
 // --- the accepting end
 
-SaslServer::SaslServer(SaslServerOptions options) : options_(std::move(options)) {
+SaslServer::SaslServer(SaslServerOptions options)
+    : SaslExchange(options.frame_bytes_max), options_(std::move(options)) {
   if (!options_.external_identity.has_value()) std::erase(options_.mechanisms, kExternal);
 }
 
@@ -122,7 +131,7 @@ void SaslServer::OnHeader() {
   output_ += kSaslHeader;
   std::string body;
   Encode(SaslMechanisms{options_.mechanisms}, body);
-  WriteFrame(body);
+  WriteFrame(std::move(body));
 }
 
 void SaslServer::OnFrame(Descriptor descriptor, std::string_view body) {
@@ -163,7 +172,7 @@ void SaslServer::Reply(std::string_view challenge) {
   waiting_ = false;
   std::string body;
   EncodeSaslChallenge(challenge, body);
-  WriteFrame(body);
+  WriteFrame(std::move(body));
 }
 
 void SaslServer::Finish(std::string identity, std::optional<std::string> additional) {
@@ -183,12 +192,13 @@ void SaslServer::Fail(SaslCode code) {
 void SaslServer::WriteOutcome(SaslCode code, std::optional<std::string> additional) {
   std::string body;
   Encode(SaslOutcome{.code = code, .additional_data = std::move(additional)}, body);
-  WriteFrame(body);
+  WriteFrame(std::move(body));
 }
 
 // --- the connecting end
 
-SaslClient::SaslClient(SaslClientOptions options) : options_(std::move(options)) {
+SaslClient::SaslClient(SaslClientOptions options)
+    : SaslExchange(options.frame_bytes_max), options_(std::move(options)) {
   output_ += kSaslHeader;
 }
 
@@ -235,15 +245,15 @@ void SaslClient::OnPlainChallenge() {
   if (++rounds_ > kRoundsMax) return Abort("too many challenges");
   std::string body;
   EncodeSaslResponse(mechanism_ == kExternal ? options_.authorization : kAnonymousTrace, body);
-  WriteFrame(body);
+  WriteFrame(std::move(body));
 }
 
 void SaslClient::WriteInit(const std::optional<std::string>& response) {
   SaslInit init{.mechanism = mechanism_, .initial_response = response};
   if (!options_.hostname.empty()) init.hostname = options_.hostname;
-  std::string body;
+  std::string body = BodyFor(response);
   Encode(init, body);
-  WriteFrame(body);
+  WriteFrame(std::move(body));
   init_sent_ = true;
 }
 
@@ -251,9 +261,9 @@ void SaslClient::Reply(const std::optional<std::string>& response) {
   if (state_ != SaslState::kNegotiating) return;
   waiting_ = false;
   if (!init_sent_) return WriteInit(response);
-  std::string body;
-  EncodeSaslResponse(response.value_or(std::string()), body);
-  WriteFrame(body);
+  std::string body = BodyFor(response);
+  EncodeSaslResponse(response ? std::string_view(*response) : std::string_view(), body);
+  WriteFrame(std::move(body));
 }
 
 void SaslClient::Finish() {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "router/amqp/performatives.h"
+#include "router/base/secret.h"
 
 namespace trunkline::amqp {
 
@@ -23,10 +24,13 @@ enum class SaslState : uint8_t {
 
 // Bytes of a mechanism that the SASL layer does not know itself, for its owner to work on.
 struct SaslStep {
+  ~SaslStep() { Wipe(bytes); }
+
   std::string mechanism;
   bool first = false;                // server: the init. Client: before the init, `bytes` is empty
   bool last = false;                 // client: the server is content; `bytes` came with its outcome
-  std::optional<std::string> bytes;  // server: initial response or response; client: challenge
+  std::optional<std::string> bytes;  // server: initial response or response, so it may be
+                                     // a password; client: challenge
   std::optional<std::string> hostname;  // server, with `first`
 };
 
@@ -36,8 +40,10 @@ struct SaslStep {
 // Owned by a conn::Driver, dropped when done. No I/O, no clock. Thread: the worker's.
 class SaslExchange {
  public:
-  // SASL frames are at most 512 bytes by the specification; mechanisms with tickets ask for more.
+  // SASL frames are at most 512 bytes by the specification; some clients send larger ones, and
+  // tickets need them: one that lists the groups of a Windows domain has some 10 KiB, at most 48.
   static constexpr uint32_t kFrameBytesMax = 4096;
+  static constexpr uint32_t kTicketFrameBytesMax = 65536;
   // Challenges of one exchange.
   static constexpr int kRoundsMax = 32;
 
@@ -59,8 +65,8 @@ class SaslExchange {
   const std::string& error() const { return error_; }
 
  protected:
-  SaslExchange() = default;
-  ~SaslExchange() = default;
+  explicit SaslExchange(uint32_t frame_bytes_max) : frame_bytes_max_(frame_bytes_max) {}
+  ~SaslExchange() { Wipe(output_); }
 
   virtual void OnHeader() = 0;
   virtual void OnFrame(Descriptor descriptor, std::string_view body) = 0;
@@ -68,7 +74,7 @@ class SaslExchange {
   // Ends the exchange without a word to the peer.
   void Abort(std::string error);
   void Ask(SaslStep step);
-  void WriteFrame(std::string_view body);
+  void WriteFrame(std::string body);
 
   SaslState state_ = SaslState::kNegotiating;
   bool header_read_ = false;
@@ -81,6 +87,8 @@ class SaslExchange {
   std::string output_;
 
  private:
+  const uint32_t frame_bytes_max_;
+
   size_t ReadHeader(std::string_view bytes);
   // One frame from the front of `bytes`: its size, or 0 if it is not whole or not SASL.
   size_t ReadFrame(std::string_view bytes);
@@ -89,6 +97,7 @@ class SaslExchange {
 struct SaslServerOptions {
   std::vector<std::string> mechanisms;  // offered in this order; EXTERNAL only with an identity
   std::optional<std::string> external_identity;  // what TLS says about the peer
+  uint32_t frame_bytes_max = SaslExchange::kFrameBytesMax;
 };
 
 // The accepting end. ANONYMOUS and EXTERNAL are answered here, every other mechanism in steps.
@@ -121,6 +130,7 @@ struct SaslClientOptions {
   std::vector<std::string> mechanisms;  // what may be used, best first
   std::string hostname;                 // of the init; empty: none
   std::string authorization;  // EXTERNAL: the identity asked for; empty: the certificate's
+  uint32_t frame_bytes_max = SaslExchange::kFrameBytesMax;
 };
 
 // The connecting end. Uses the first of its mechanisms that the server offers.

@@ -31,6 +31,7 @@ absl::StatusOr<std::string> ParseSaslChallenge(std::string_view body) {
 
 absl::StatusOr<std::string> ParseSaslResponse(std::string_view body) {
   std::string response;
+  response.reserve(kOutOfObject);  // may be a password
   FieldReader fields("sasl-response", Descriptor::kSaslResponse, body);
   fields.Binary("response", response);
   return fields.FinishBody(std::move(response));
@@ -68,7 +69,9 @@ void EncodeSaslChallenge(std::string_view challenge, std::string& out) {
 
 void EncodeSaslResponse(std::string_view response, std::string& out) {
   ListWriter fields(out, Number(Descriptor::kSaslResponse));
-  fields.Binary(std::string(response));
+  std::optional<std::string> bytes(response);
+  fields.Binary(bytes);
+  Wipe(bytes);
   fields.Close();
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "router/base/secret.h"
 #include "router/base/time.h"
 #include "router/sasl/session.h"
 
@@ -12,12 +13,18 @@ namespace trunkline::conn {
 
 // A step of a SASL exchange, which takes too long for a worker.
 struct AuthStep {
+  AuthStep() = default;
+  AuthStep(AuthStep&&) = default;
+  AuthStep& operator=(AuthStep&&) = default;
+  ~AuthStep() { Wipe(bytes); }
+
   uint64_t tag = 0;  // DriverOptions::tag: where the answer goes
   std::unique_ptr<sasl::Session> session;
   std::string mechanism;
   std::optional<std::string> bytes;  // of the peer; may be a password
   bool first = false;                // begins a login
   bool last = false;                 // Session::Finish, not Step
+  bool distant = false;              // asks a server elsewhere, which may not answer
   std::string address;  // the peer's, whose failed logins are limited; empty: they are not
 };
 
@@ -28,11 +35,16 @@ struct AuthAnswer {
     kQueueFull,  // too many steps wait
     kFailures,   // too many failed logins of this address
   };
+  AuthAnswer() = default;
+  AuthAnswer(AuthAnswer&&) = default;
+  AuthAnswer& operator=(AuthAnswer&&) = default;
+  ~AuthAnswer() { Wipe(answer.bytes); }
+
   uint64_t tag = 0;
   std::unique_ptr<sasl::Session> session;
   std::string mechanism;
   Refusal refusal = Refusal::kNone;  // else there is no answer
-  sasl::Answer answer;
+  sasl::Answer answer;               // its bytes may be a password of ours
 };
 
 // Who works on the steps: the auth pool, or a test. Each step is answered by one AuthAnswer, later,

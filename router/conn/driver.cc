@@ -30,6 +30,7 @@ Driver::Impl::Impl(const DriverOptions& options, core::Shard& shard, Workspace& 
       max_frame_size_(options.max_frame_size),
       inbound_(options.inbound) {
   bridge_.Touch();
+  plain_.SetSecret(true);
   if (options.tls == nullptr) {
     StartHandshake();
   } else {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "router/amqp/engine.h"
+#include "router/base/secret.h"
 #include "router/conn/bridge.h"
 #include "router/conn/driver.h"
 #include "router/conn/handshake.h"
@@ -22,7 +23,10 @@ inline constexpr Duration kCloseTimeout = Seconds(5);
 class Driver::Impl {
  public:
   Impl(const DriverOptions& options, core::Shard& shard, Workspace& workspace);
-  ~Impl() { bridge_.Close(); }
+  ~Impl() {
+    bridge_.Close();
+    Wipe(greeting_);
+  }
 
   // --- input
   absl::Span<uint8_t> Room();

@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include <algorithm>
 #include <string>
 #include <string_view>
@@ -91,14 +89,11 @@ void Driver::Impl::StartHandshake() {
   } else {
     early_->handshake.Start(nullptr);
   }
-  greeting_ += early_->handshake.TakeOutput();
+  MoveBehind(greeting_, early_->handshake.TakeOutput());
 }
 
 void Driver::Impl::PushHandshake(Time now) {
-  const std::string_view input = plain_.bytes().view();
-  const size_t used = early_->handshake.Push(input, now);
-  // It may have been a password, and the block lives on. The bytes are this connection's alone.
-  if (used > 0) ::explicit_bzero(const_cast<char*>(input.data()), used);
+  const size_t used = early_->handshake.Push(plain_.bytes().view(), now);
   plain_.Consume(static_cast<uint32_t>(used));
   FollowHandshake();
 }
@@ -113,7 +108,7 @@ void Driver::Impl::Answer(AuthAnswer answer, Time now) {
 
 void Driver::Impl::FollowHandshake() {
   Handshake& handshake = early_->handshake;
-  greeting_ += handshake.TakeOutput();
+  MoveBehind(greeting_, handshake.TakeOutput());
   if (handshake.state() != Handshake::State::kNegotiating) CountHandshake();
   if (handshake.state() == Handshake::State::kFailed) return Fail(handshake.error());
   if (handshake.state() == Handshake::State::kDone) {
@@ -138,6 +133,8 @@ void Driver::Impl::StartEngine() {
   engine.links_max = options.max_links;
   engine.faults = &workspace_.stats.faults;
   engine_ = std::make_unique<amqp::Engine>(std::move(engine), workspace_.pool);
+  plain_.SetSecret(false);
+  if (tls_) tls_->KeepPlaintext();
   spoken_ = !options.inbound;
 }
 

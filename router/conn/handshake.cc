@@ -22,6 +22,11 @@ bool Names(const std::vector<std::string>& mechanisms, std::string_view name) {
   return std::find(mechanisms.begin(), mechanisms.end(), name) != mechanisms.end();
 }
 
+uint32_t FrameBytesMax(const std::vector<std::string>& mechanisms) {
+  return Names(mechanisms, sasl::kGssapi) ? amqp::SaslExchange::kTicketFrameBytesMax
+                                          : amqp::SaslExchange::kFrameBytesMax;
+}
+
 // What it was that came instead of a protocol header that is spoken here.
 std::string Describe(std::string_view bytes) {
   if (bytes.starts_with("\x16\x03")) return "TLS on a plaintext AMQP port";
@@ -37,6 +42,7 @@ std::vector<std::string> OfferedMechanisms(const DriverOptions& options, bool pe
   const auto suits = [&](std::string_view name) {
     if (name == kExternal) return peer_verified;
     if (name == kAnonymous) return !options.require_sasl;
+    if (name == sasl::kGssapi) return options.authenticator != nullptr;
     return options.users != nullptr && (may_be_seen || !sasl::IsPlaintext(name));
   };
   std::vector<std::string> offered =
@@ -53,8 +59,9 @@ std::vector<std::string> UsableMechanisms(const DriverOptions& options) {
   if (certificate && Names(named, kExternal)) usable.emplace_back(kExternal);
   const bool may_be_seen = options.tls != nullptr || options.allow_insecure_plain;
   for (const std::string& name : named.empty() ? Defaults() : named) {
-    if (name == kExternal || name == kAnonymous || !has_user) continue;
-    if (may_be_seen || !sasl::IsPlaintext(name)) usable.push_back(name);
+    if (name == kExternal || name == kAnonymous) continue;
+    const bool by_password = has_user && (may_be_seen || !sasl::IsPlaintext(name));
+    if (by_password || name == sasl::kGssapi) usable.push_back(name);
   }
   const bool anonymous = named.empty() ? !has_user : Names(named, kAnonymous);
   if (anonymous) usable.emplace_back(kAnonymous);
@@ -63,6 +70,7 @@ std::vector<std::string> UsableMechanisms(const DriverOptions& options) {
 
 Handshake::~Handshake() {
   if (login_begun_) options_.authenticator->Abandoned(options_.peer_address, last_post_);
+  Wipe(output_);
 }
 
 void Handshake::Start(const tls::PeerInfo* peer) {
@@ -73,10 +81,13 @@ void Handshake::Start(const tls::PeerInfo* peer) {
   }
   if (options_.inbound) return;
   sasl_ = true;
-  client_.emplace(amqp::SaslClientOptions{.mechanisms = UsableMechanisms(options_),
+  std::vector<std::string> mechanisms = UsableMechanisms(options_);
+  const uint32_t frame_bytes_max = FrameBytesMax(mechanisms);
+  client_.emplace(amqp::SaslClientOptions{.mechanisms = std::move(mechanisms),
                                           .hostname = options_.hostname,
-                                          .authorization = {}});
-  output_ += client_->TakeOutput();
+                                          .authorization = {},
+                                          .frame_bytes_max = frame_bytes_max});
+  MoveBehind(output_, client_->TakeOutput());
 }
 
 size_t Handshake::Push(std::string_view bytes, Time now) {
@@ -108,9 +119,11 @@ void Handshake::StartServer() {
     output_.append(amqp::kSaslHeader);
     return Fail("no SASL mechanism to offer: there is no verified certificate of the peer");
   }
+  const uint32_t frame_bytes_max = FrameBytesMax(mechanisms);
   server_.emplace(amqp::SaslServerOptions{
       .mechanisms = std::move(mechanisms),
-      .external_identity = peer_verified_ ? std::optional(external_identity_) : std::nullopt});
+      .external_identity = peer_verified_ ? std::optional(external_identity_) : std::nullopt,
+      .frame_bytes_max = frame_bytes_max});
 }
 
 amqp::SaslExchange& Handshake::sasl() {
@@ -139,9 +152,13 @@ void Handshake::Post(amqp::SaslStep step, Time now) {
   posted.tag = options_.tag;
   posted.session = std::move(session_);
   posted.mechanism = step.mechanism;
-  posted.bytes = std::move(step.bytes);
+  if (step.bytes) {
+    posted.bytes.emplace().reserve(kOutOfObject);
+    posted.bytes->append(*step.bytes);
+  }
   posted.first = step.first;
   posted.last = step.last;
+  posted.distant = !options_.inbound && step.mechanism == sasl::kGssapi;
   if (options_.inbound) posted.address = options_.peer_address;
   login_begun_ |= options_.inbound;
   last_post_ = now;
@@ -170,7 +187,6 @@ void Handshake::Take(AuthAnswer answer, Time now) {
   } else {
     TakeAsClient(answer);
   }
-  if (answer.answer.bytes) Wipe(*answer.answer.bytes);
   Follow();
 }
 
@@ -226,7 +242,7 @@ Time Handshake::Tick(Time now) {
 
 // What the exchange has come to.
 void Handshake::Follow() {
-  output_ += sasl().TakeOutput();
+  MoveBehind(output_, sasl().TakeOutput());
   if (sasl().state() == amqp::SaslState::kFailed) Fail(error_.empty() ? sasl().error() : error_);
   if (sasl().state() == amqp::SaslState::kDone) {
     if (server_) user_ = server_->identity();

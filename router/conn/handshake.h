@@ -18,10 +18,10 @@ namespace trunkline::conn {
 // SASL mechanisms of a listener, in the order in which they are offered: what it names, or what
 // suits it: EXTERNAL, SCRAM-SHA-256, SCRAM-SHA-1, PLAIN, ANONYMOUS. EXTERNAL needs a verified
 // certificate of the peer; `require_sasl` excludes ANONYMOUS. Passwords need users, and those that
-// go over the wire as they are need TLS or `allow_insecure_plain`.
+// go over the wire as they are need TLS or `allow_insecure_plain`. GSSAPI has to be named.
 std::vector<std::string> OfferedMechanisms(const DriverOptions& options, bool peer_verified);
 // SASL mechanisms of a connector, best first. EXTERNAL needs a certificate of our own, passwords a
-// user; with a user, ANONYMOUS has to be named.
+// user; with a user, ANONYMOUS has to be named, and GSSAPI always.
 std::vector<std::string> UsableMechanisms(const DriverOptions& options);
 
 // What comes before the AMQP layer of a connection and above TLS: the protocol header (part 2,

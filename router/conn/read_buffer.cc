@@ -1,7 +1,10 @@
 #include "router/conn/read_buffer.h"
 
+#include <string.h>
+
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace trunkline::conn {
 
@@ -45,7 +48,7 @@ void ReadBuffer::Move(ReadArena& arena, BlockPool& pool, uint32_t total) {
   const uint8_t* const start = block->tail();
   std::memcpy(block->tail(), bytes_.data(), bytes_.size());
   block->used += bytes_.size();
-  bytes_ = Slice(block, start, bytes_.size());
+  Replace(Slice(block, start, bytes_.size()));
   if (!shared) BlockPool::Unref(block);  // the slice is its owner
 }
 
@@ -58,6 +61,7 @@ void ReadBuffer::Received(uint32_t n) {
 }
 
 void ReadBuffer::Consume(uint32_t n) {
+  if (secret_ && n > 0) ::explicit_bzero(const_cast<uint8_t*>(bytes_.data()), n);
   if (n == bytes_.size()) {
     bytes_ = Slice();
   } else {
@@ -70,8 +74,13 @@ void ReadBuffer::Settle(BlockPool& pool) {
   Block* const block = pool.Take(bytes_.size());
   std::memcpy(block->bytes, bytes_.data(), bytes_.size());
   block->used = bytes_.size();
-  bytes_ = Slice(block, block->bytes, block->used);
+  Replace(Slice(block, block->bytes, block->used));
   BlockPool::Unref(block);
+}
+
+void ReadBuffer::Replace(Slice bytes) {
+  Clear();
+  bytes_ = std::move(bytes);
 }
 
 }  // namespace trunkline::conn

@@ -41,6 +41,15 @@ class ReadBuffer {
   // Up to this size what is left is copied, so that it does not pin a block.
   static constexpr uint32_t kCopyMax = 1024;
 
+  ReadBuffer() = default;
+  ReadBuffer(const ReadBuffer&) = delete;
+  ReadBuffer& operator=(const ReadBuffer&) = delete;
+  ~ReadBuffer() { Clear(); }
+
+  // What is held from here on may be a password: it is overwritten when it is used up, moved or let
+  // go. REQUIRES while it is so: nobody has slices of it.
+  void SetSecret(bool secret) { secret_ = secret; }
+
   // Memory behind what is held. `needs`: bytes that what is held will become, as far as known; the
   // whole of it fits behind each other. Valid until anything else reserves from `arena`.
   absl::Span<uint8_t> Room(ReadArena& arena, BlockPool& pool, uint32_t needs);
@@ -55,7 +64,7 @@ class ReadBuffer {
   void Consume(uint32_t n);
   // The end of a turn: gives back the block when it is not worth pinning.
   void Settle(BlockPool& pool);
-  void Clear() { bytes_ = Slice(); }
+  void Clear() { Consume(bytes_.size()); }
 
  private:
   // Bytes free behind what is held, in its block. REQUIRES: !empty().
@@ -63,8 +72,12 @@ class ReadBuffer {
   // What is held, moved to the front of a place with room for `total` bytes in all.
   void Move(ReadArena& arena, BlockPool& pool, uint32_t total);
 
+  // What is held is at `bytes` from now on.
+  void Replace(Slice bytes);
+
   Slice bytes_;
   Block* room_ = nullptr;  // of the last Room; not counted
+  bool secret_ = false;
 };
 
 }  // namespace trunkline::conn

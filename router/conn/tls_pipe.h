@@ -34,6 +34,8 @@ class TlsPipe {
 
   // Takes plaintext for one record and writes what is due before it; returns how much it took.
   size_t Encrypt(absl::Span<const uint8_t> plaintext);
+  // What is decrypted from here on is no password.
+  void KeepPlaintext() { stage_->KeepPlaintext(); }
   // Queues close_notify, once. Nothing is encrypted behind it.
   void Shutdown();
   bool is_shut_down() const { return shut_down_; }

@@ -57,8 +57,10 @@ AuthPool::Counters AuthPool::counters() const {
 void AuthPool::Post(Task task) {
   {
     const std::lock_guard lock(mutex_);
-    if (queue_.size() < kQueueMax) {
-      queue_.push_back(std::move(task));
+    const bool distant = task.step.distant;
+    std::deque<Task>& queue = distant ? distant_ : queue_;
+    if (queue.size() < (distant ? kDistantMax : kQueueMax)) {
+      queue.push_back(std::move(task));
       changed_.notify_one();
       return;
     }
@@ -77,11 +79,13 @@ void AuthPool::Run() {
   Task task;
   bool refused = false;
   while (Next(task, refused)) {
+    const bool distant = task.step.distant;
     if (refused) {
       Answer(std::move(task), conn::AuthAnswer::Refusal::kFailures, {});
     } else {
       Work(std::move(task));
     }
+    if (distant) Asked();
   }
 }
 
@@ -89,10 +93,12 @@ void AuthPool::Run() {
 // address may have failed while it waited.
 bool AuthPool::Next(Task& task, bool& refused) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return stop_ || !queue_.empty(); });
+  changed_.wait(lock, [this] { return stop_ || !queue_.empty() || IsDistantDue(); });
   if (stop_) return false;
-  task = std::move(queue_.front());
-  queue_.pop_front();
+  std::deque<Task>& queue = IsDistantDue() ? distant_ : queue_;
+  task = std::move(queue.front());
+  queue.pop_front();
+  asking_ |= task.step.distant;
   const conn::AuthStep& step = task.step;
   refused = step.first && !step.address.empty() && !limit_.Allows(step.address, task.now);
   if (refused) {
@@ -101,6 +107,12 @@ bool AuthPool::Next(Task& task, bool& refused) {
     ++counters_.steps;
   }
   return true;
+}
+
+// The next of them may be asked: by this thread, which looks for work before it waits.
+void AuthPool::Asked() {
+  const std::lock_guard lock(mutex_);
+  asking_ = false;
 }
 
 void AuthPool::Work(Task task) {

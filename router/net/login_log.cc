@@ -22,7 +22,8 @@ std::string_view Reason(const conn::AuthAnswer& answer) {
   }
   switch (answer.answer.verdict) {
     case sasl::Verdict::kDenied:
-      return "wrong name, password or message";
+      return answer.answer.detail.empty() ? "wrong name, password or message"
+                                          : std::string_view(answer.answer.detail);
     case sasl::Verdict::kError:
       return answer.answer.detail.empty() ? "error" : std::string_view(answer.answer.detail);
     default:

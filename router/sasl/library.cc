@@ -16,13 +16,16 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "router/sasl/auxprop.h"
+#include "router/sasl/mechanisms.h"
 
 namespace trunkline::sasl {
 namespace {
 
 // Plugins that are of use, by the beginning of their files' names; the others stay outside.
-constexpr std::array<std::string_view, 6> kPlugins = {"libplain.",   "liblogin.",     "libscram.",
-                                                      "libcrammd5.", "libdigestmd5.", "libsasldb."};
+constexpr std::array<std::string_view, 7> kPlugins = {
+    "libplain.",     "liblogin.",  "libscram.",    "libcrammd5.",
+    "libdigestmd5.", "libsasldb.", "libgssapiv2.",
+};
 
 // --- memory: what libsasl2 frees may have been a password
 
@@ -124,10 +127,11 @@ absl::Status CheckMechanism(std::string_view mechanism) {
   for (const char** name = sasl_global_listmech(); name != nullptr && *name != nullptr; ++name) {
     if (mechanism == *name) return absl::OkStatus();
   }
-  return absl::FailedPreconditionError(
-      absl::StrCat(std::string(mechanism),
-                   " needs a plugin of libsasl2 that is not installed; Debian's package "
-                   "libsasl2-modules has it"));
+  const char* const package =
+      mechanism == kGssapi ? "libsasl2-modules-gssapi-mit" : "libsasl2-modules";
+  return absl::FailedPreconditionError(absl::StrCat(
+      std::string(mechanism),
+      " needs a plugin of libsasl2 that is not installed; Debian's package ", package, " has it"));
 }
 
 absl::Status CheckSasldb() {

@@ -13,4 +13,12 @@ bool IsPlaintext(std::string_view mechanism) {
   return mechanism == "PLAIN" || mechanism == "LOGIN";
 }
 
+std::string_view Objection(std::string_view mechanism) {
+  if (mechanism == "GSS-SPNEGO") {
+    return "a client with a ticket could end the router by an assertion of libsasl2's plugin; "
+           "GSSAPI is Kerberos without that";
+  }
+  return {};
+}
+
 }  // namespace trunkline::sasl

@@ -13,6 +13,8 @@ struct ServerSettings {
   std::shared_ptr<const Users> users;
   std::string auxprop_plugins;  // in the order in which they are asked
   std::string name;             // as the peer gave it, for the log
+  std::string ticket_realm;     // by ticket: of names that come without one
+  std::string reason;           // by ticket: why it was not taken, for the log
 };
 
 }  // namespace trunkline::sasl

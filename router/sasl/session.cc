@@ -13,16 +13,20 @@
 
 #include "absl/strings/ascii.h"
 #include "router/base/check.h"
+#include "router/base/secret.h"
 #include "router/sasl/auxprop.h"
+#include "router/sasl/kerberos.h"
 #include "router/sasl/library.h"
+#include "router/sasl/mechanisms.h"
 #include "router/sasl/options.h"
 
 namespace trunkline::sasl {
 namespace {
 
 constexpr char kService[] = "amqp";
-// Bytes of a name that logs show.
+// Bytes of a name, and of what was wrong, that logs show.
 constexpr size_t kShownNameBytes = 64;
+constexpr size_t kShownDetailBytes = 256;
 
 using Procedure = int (*)();
 template <typename F>
@@ -30,13 +34,13 @@ Procedure AsProcedure(F* function) {
   return reinterpret_cast<Procedure>(reinterpret_cast<void*>(function));
 }
 
-// A name for the log, whatever it is.
-std::string Shown(std::string_view name) {
-  std::string shown(name.substr(0, kShownNameBytes));
+// A text for the log, whatever it is.
+std::string Shown(std::string_view text, size_t bytes_max = kShownNameBytes) {
+  std::string shown(text.substr(0, bytes_max));
   for (char& c : shown) {
     if (!absl::ascii_isprint(static_cast<unsigned char>(c))) c = '?';
   }
-  if (name.size() > kShownNameBytes) shown += "...";
+  if (text.size() > bytes_max) shown += "...";
   return shown;
 }
 
@@ -89,19 +93,25 @@ unsigned SizeOf(const std::optional<std::string>& text) {
 // What both ends have of libsasl2. Callbacks name the object, so it stays where it is.
 class CyrusSession : public Session {
  public:
-  ~CyrusSession() override {
-    if (connection_ != nullptr) sasl_dispose(&connection_);
-  }
+  ~CyrusSession() override { Dispose(); }
 
  protected:
+  // Ends the exchange for libsasl2, which may call back for the last time.
+  void Dispose() {
+    if (connection_ != nullptr) sasl_dispose(&connection_);
+  }
   // What libsasl2 answered.
   Answer AnswerOf(int result, const char* out, unsigned size) const {
     Answer answer;
     answer.verdict = VerdictOf(result);
-    if (out != nullptr) answer.bytes.emplace(out, size);
+    if (out != nullptr) {
+      answer.bytes.emplace().reserve(kOutOfObject);  // may be a password: moved, not copied
+      answer.bytes->assign(out, size);
+    }
     if (answer.verdict == Verdict::kError) {
       answer.detail = Shown(connection_ != nullptr ? sasl_errdetail(connection_)
-                                                   : sasl_errstring(result, nullptr, nullptr));
+                                                   : sasl_errstring(result, nullptr, nullptr),
+                            kShownDetailBytes);
     }
     return answer;
   }
@@ -111,7 +121,7 @@ class CyrusSession : public Session {
 
 // --- the accepting end
 
-class ServerSession final : public CyrusSession {
+class ServerSession : public CyrusSession {
  public:
   explicit ServerSession(ServerOptions options)
       : mechanism_(std::move(options.mechanism)), host_(HostName()) {
@@ -121,12 +131,18 @@ class ServerSession final : public CyrusSession {
     callbacks_ = {{
         {SASL_CB_GETOPT, AsProcedure(&GetOption), &settings_},
         {SASL_CB_CANON_USER, AsProcedure(&TakeName), &settings_},
+        {SASL_CB_LOG, AsProcedure(&TakeReason), &settings_},
         {SASL_CB_LIST_END, nullptr, nullptr},
     }};
   }
 
+  ~ServerSession() override { Dispose(); }
+
   Answer Step(const std::optional<std::string>& input) override;
   Answer Finish(const std::optional<std::string>&) override { return {}; }
+
+ protected:
+  ServerSettings settings_;
 
  private:
   static int GetOption(void* context, const char* plugin, const char* option, const char** result,
@@ -134,12 +150,12 @@ class ServerSession final : public CyrusSession {
   static int TakeName(sasl_conn_t*, void* context, const char* name, unsigned name_size,
                       unsigned flags, const char* realm, char* out, unsigned out_max,
                       unsigned* out_size);
+  static int TakeReason(void* context, int level, const char* text);
   int Begin();
 
   const std::string mechanism_;
   const std::string host_;
-  ServerSettings settings_;
-  std::array<sasl_callback_t, 3> callbacks_;
+  std::array<sasl_callback_t, 4> callbacks_;
 };
 
 Answer ServerSession::Step(const std::optional<std::string>& input) {
@@ -199,23 +215,96 @@ int ServerSession::GetOption(void* context, const char*, const char* option, con
   return SASL_OK;
 }
 
-// Refuses what cannot be a name before anything is looked up; libsasl2 adds the realm.
+// Refuses what cannot be a name before anything is looked up; libsasl2 adds the realm, but to the
+// name of a ticket, whose own realm the plugin cuts off where it is the default one.
 int ServerSession::TakeName(sasl_conn_t*, void* context, const char* name, unsigned name_size,
                             unsigned flags, const char*, char* out, unsigned out_max,
                             unsigned* out_size) {
-  const std::string_view text(name, name_size);
-  if ((flags & SASL_CU_AUTHID) != 0) static_cast<ServerSettings*>(context)->name = text;
+  ServerSettings& settings = *static_cast<ServerSettings*>(context);
+  std::string text(name, name_size);
   const bool blank =
       std::all_of(text.begin(), text.end(), [](unsigned char c) { return absl::ascii_isspace(c); });
   const bool control =
       std::any_of(text.begin(), text.end(), [](unsigned char c) { return absl::ascii_iscntrl(c); });
+  const bool by_ticket = !settings.ticket_realm.empty();
+  if (by_ticket && text.find('@') == std::string::npos) text += "@" + settings.ticket_realm;
+  if ((flags & SASL_CU_AUTHID) != 0) settings.name = text;
   if (blank || control || text.size() > Users::kNameBytesMax || text.size() >= out_max) {
-    return SASL_BADAUTH;
+    if (!by_ticket || (flags & SASL_CU_AUTHID) != 0) return SASL_BADAUTH;
+    // Of whom a ticket's owner wants to be, the plugin loses memory when told no; nobody is "?".
+    text = "?";
   }
   std::memmove(out, text.data(), text.size());
   out[text.size()] = '\0';
-  *out_size = name_size;
+  *out_size = static_cast<unsigned>(text.size());
   return SASL_OK;
+}
+
+// Of a ticket that is not taken this is the only place where it is said why. What is logged about
+// passwords is nobody's business.
+int ServerSession::TakeReason(void* context, int level, const char* text) {
+  ServerSettings& settings = *static_cast<ServerSettings*>(context);
+  const bool by_ticket = !settings.ticket_realm.empty();
+  if (by_ticket && level == SASL_LOG_FAIL && text != nullptr) settings.reason = text;
+  return SASL_OK;
+}
+
+// By a ticket of Kerberos: neither a store of users nor its realm is asked.
+class TicketSession final : public ServerSession {
+ public:
+  explicit TicketSession(std::string mechanism)
+      : ServerSession({.mechanism = std::move(mechanism), .users = Nobody()}) {}
+
+  Answer Step(const std::optional<std::string>& input) override;
+
+ private:
+  static std::shared_ptr<const Users> Nobody() {
+    std::vector<Credential> none;
+    return Users::FromCredentials("", none);
+  }
+
+  Answer Examine(const std::optional<std::string>& input);
+
+  bool begun_ = false;  // the plugin has seen the request
+};
+
+Answer TicketSession::Step(const std::optional<std::string>& input) {
+  const bool first = !begun_;
+  if (first) {
+    Answer answer = Examine(input);
+    if (answer.verdict != Verdict::kOk) return answer;
+    begun_ = true;
+  }
+  Answer answer = ServerSession::Step(input);
+  // Behind the request nothing of ours is needed: what is wrong is what the peer says.
+  if (answer.verdict == Verdict::kError && !first) answer.verdict = Verdict::kDenied;
+  if (answer.verdict == Verdict::kDenied && !settings_.reason.empty()) {
+    answer.detail = Shown(settings_.reason, kShownDetailBytes);
+  }
+  return answer;
+}
+
+// What the plugin must not see, or cannot do without; kOk: nothing.
+Answer TicketSession::Examine(const std::optional<std::string>& input) {
+  Answer answer;
+  if (!input.has_value()) {  // the client has to begin; an empty challenge tells it so
+    answer.verdict = Verdict::kContinue;
+    answer.bytes.emplace();
+    return answer;
+  }
+  if (!IsKerberosRequest(*input)) {
+    answer.verdict = Verdict::kDenied;
+    answer.detail = "not a request of Kerberos";
+    return answer;
+  }
+  absl::StatusOr<std::string> realm = DefaultRealm();
+  if (!realm.ok()) {
+    answer.detail = std::string(realm.status().message());
+    return answer;
+  }
+  settings_.ticket_realm = *std::move(realm);
+  answer.verdict = Verdict::kOk;
+  return answer;
 }
 
 // --- the connecting end
@@ -232,6 +321,7 @@ class ClientSession final : public CyrusSession {
     }};
   }
   ~ClientSession() override {
+    Dispose();
     if (!secret_.empty()) ::explicit_bzero(secret_.data(), secret_.size());
   }
 
@@ -317,6 +407,9 @@ int ClientSession::ChooseRealm(void*, int, const char** realms, const char** res
 }  // namespace
 
 std::unique_ptr<Session> Session::Server(ServerOptions options) {
+  if (options.mechanism == kGssapi) {
+    return std::make_unique<TicketSession>(std::move(options.mechanism));
+  }
   TL_CHECK(options.users != nullptr);
   return std::make_unique<ServerSession>(std::move(options));
 }

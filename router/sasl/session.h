@@ -27,12 +27,12 @@ struct Answer {
 
 struct ServerOptions {
   std::string mechanism;
-  std::shared_ptr<const Users> users;
+  std::shared_ptr<const Users> users;  // not needed, nor asked, by GSSAPI
 };
 struct ClientOptions {
   std::string mechanism;
   std::string host;  // that was dialled
-  std::string user;
+  std::string user;  // not needed, nor its password, by GSSAPI
   Secret password;
 };
 

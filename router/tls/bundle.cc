@@ -9,6 +9,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "router/base/secret.h"
 #include "router/base/status.h"
 #include "router/tls/openssl.h"
 
@@ -180,6 +181,11 @@ absl::Status CheckOwn(const Bundle& bundle, int64_t now) {
 }
 
 }  // namespace
+
+Bundle::~Bundle() {
+  Wipe(private_key_pem);
+  Wipe(password);
+}
 
 absl::StatusOr<std::vector<CertificateInfo>> Inspect(std::string_view certificate_pem) {
   absl::StatusOr<std::vector<Owned<X509>>> chain = ParseCertificates(certificate_pem);

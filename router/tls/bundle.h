@@ -14,6 +14,8 @@ namespace trunkline::tls {
 // Everything a TLS context is made from, as text: PEM, read by whoever knows files. Secret: never
 // logged, never in an error text.
 struct Bundle {
+  ~Bundle();  // overwrites private key and password
+
   std::string certificate_pem;  // own certificate, then intermediates; empty: none (clients only)
   std::string private_key_pem;
   std::string password;  // of the private key

@@ -226,7 +226,12 @@ bool TlsStage::Start(std::shared_ptr<const Context> context) {
   }
   BIO_set_data(bio, session_.get());
   SSL_set_bio(session_->ssl.get(), bio, bio);
+  SSL_set_options(session_->ssl.get(), SSL_OP_CLEANSE_PLAINTEXT);
   return true;
+}
+
+void TlsStage::KeepPlaintext() {
+  if (session_->ssl != nullptr) SSL_clear_options(session_->ssl.get(), SSL_OP_CLEANSE_PLAINTEXT);
 }
 
 std::unique_ptr<TlsStage> TlsStage::Server(std::shared_ptr<const Context> context,

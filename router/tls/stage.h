@@ -88,6 +88,9 @@ class TlsStage {
   Step Write(absl::Span<const uint8_t> in, absl::Span<uint8_t> out);
   // True when Write has something to produce even with an empty `in`.
   bool HasOutput() const;
+  // Until this is called, plaintext is overwritten inside as soon as it was read: it may be a
+  // password. That costs as much as copying it.
+  void KeepPlaintext();
   // Queues close_notify.
   void Shutdown();
 

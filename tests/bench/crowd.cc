@@ -1,11 +1,14 @@
 // A crowd of idle clients: each connects, authenticates as ANONYMOUS, opens, begins and attaches
-// one receiver with credit. Prints how long that took, and the router's resident memory before,
-// while they stay, and after they left, as one line of key=value figures.
+// one receiver with credit. Prints how long that took, what CPU of the router, and its resident
+// memory before, while they stay, and after they left, as one line of key=value figures.
 //
 //   crowd --port N --pid PID [--connections 10000] [--at-once 500] [--links 1] [--ca FILE]
-//         [--one-address] [--stay SECONDS] [--brief]
+//         [--one-address] [--stay SECONDS] [--brief] [--users N] [--password "a password"]
+//         [--hosts N]
 //
-// --brief leaves at once and does not wait for memory to settle.
+// --brief leaves at once and does not wait for memory to settle. With --users, they log in by
+// SCRAM-SHA-256, in turn as user0 to userN-1; who is refused tries again. With --hosts, they come
+// in turn from as many addresses, from 127.1.0.0 on, as a router lets only so many in of one.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -22,6 +25,7 @@
 #include <vector>
 
 #include "tests/bench/flags.h"
+#include "tests/bench/scram.h"
 #include "tests/bench/stream.h"
 #include "tests/bench/wire.h"
 
@@ -38,6 +42,9 @@ struct Options {
   bool one_address = false;
   bool brief = false;
   std::string ca;
+  uint32_t users = 0;
+  uint32_t hosts = 0;
+  std::string password = "a password";
 };
 
 struct Client {
@@ -55,11 +62,14 @@ class Crowd {
       : options_(options),
         epoll_(epoll_create1(0)),
         tls_(options.ca.empty() ? nullptr : ClientContext(options.ca)),
-        clients_(static_cast<size_t>(options.connections)) {}
+        clients_(static_cast<size_t>(options.connections)),
+        scram_(options.password) {}
 
   void Run() {
     const double before = Rss();
     const uint64_t start = NowNs();
+    const CpuTime router = ProcessCpu(options_.pid);
+    const CpuTime own = ThreadCpu();
     size_t started = 0;
     while (attached_ < clients_.size()) {
       while (started < clients_.size() &&
@@ -69,6 +79,9 @@ class Crowd {
       Turn();
     }
     const double seconds = static_cast<double>(NowNs() - start) / 1e9;
+    const double generator_cores = static_cast<double>(ThreadCpu().used - own.used) / 1e9 / seconds;
+    const double cpu_us = static_cast<double>(ProcessCpu(options_.pid).used - router.used) / 1e3 /
+                          static_cast<double>(clients_.size());
     const double during = Settled();
     if (options_.stay > 0) {
       std::puts("attached");
@@ -80,9 +93,11 @@ class Crowd {
     const double after = Settled();
     std::printf(
         "connections=%zu seconds=%.3f rss_before_kib=%.0f rss_during_kib=%.0f "
-        "rss_after_kib=%.0f kib_per_connection=%.2f\n",
+        "rss_after_kib=%.0f kib_per_connection=%.2f per_second=%.0f cpu_us=%.1f refused=%zu "
+        "generator_cores=%.3f\n",
         clients_.size(), seconds, before, during, after,
-        (during - before) / static_cast<double>(clients_.size()));
+        (during - before) / static_cast<double>(clients_.size()),
+        static_cast<double>(clients_.size()) / seconds, cpu_us, refused_, generator_cores);
   }
 
  private:
@@ -109,6 +124,12 @@ class Crowd {
     setsockopt(client.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     sockaddr_in address{};
     address.sin_family = AF_INET;
+    if (options_.hosts != 0) {
+      const auto index = static_cast<uint32_t>(&client - clients_.data());
+      address.sin_addr.s_addr = htonl(0x7f010000 + index % options_.hosts);
+      setsockopt(client.fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+      bind(client.fd, reinterpret_cast<sockaddr*>(&address), sizeof address);
+    }
     address.sin_port = htons(static_cast<uint16_t>(options_.port));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (connect(client.fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 &&
@@ -172,11 +193,12 @@ class Crowd {
 
   void Read(Client& client) {
     char bytes[4096];
+    bool ended = false;
     for (;;) {
       const long n = client.ssl != nullptr ? SSL_read(client.ssl, bytes, sizeof bytes)
                                            : recv(client.fd, bytes, sizeof bytes, 0);
       if (n <= 0) {
-        if (n == 0 && client.ssl == nullptr) Die("the router closed a connection");
+        ended = n == 0 && client.ssl == nullptr;
         break;
       }
       client.in.append(bytes, static_cast<size_t>(n));
@@ -190,20 +212,28 @@ class Crowd {
       }
       const uint32_t size = GetU32(frame);
       if (client.in.size() - at < size) break;
-      if (size > 8) OnFrame(client, CodeOf(frame + 8));
       at += size;
+      if (size > 8 && !OnFrame(client, std::string(frame + 8, size - 8))) return;
     }
+    if (ended) Die("the router closed a connection");
     client.in.erase(0, at);
     client.in.shrink_to_fit();
   }
 
-  void OnFrame(Client& client, uint8_t code) {
-    switch (code) {
+  // False: the client has begun anew.
+  bool OnFrame(Client& client, const std::string& body) {
+    const auto index = static_cast<size_t>(&client - clients_.data());
+    switch (CodeOf(body.data())) {
       case kMechanisms:
-        Write(client, Frame(Described(kInit, {Sym("ANONYMOUS")}), 1));
+        Write(client, Frame(Described(kInit, Init(index)), 1));
         break;
+      case kChallenge: {
+        const std::string last = scram_.Last(UserOf(index), body.substr(body.find("r=")));
+        Write(client, Frame(Described(kResponse, {Bin(last)}), 1));
+        break;
+      }
       case kOutcome: {
-        const auto index = static_cast<size_t>(&client - clients_.data());
+        if (Fields(body.data()).Number() != 0) return Restart(client);
         const std::string name = std::to_string(options_.one_address ? 0 : index);
         std::string greeting = std::string(kAmqpHeader) +
                                OpenFrame("crowd-" + std::to_string(index), 65536) + BeginFrame();
@@ -225,6 +255,22 @@ class Crowd {
       default:
         break;
     }
+    return true;
+  }
+
+  std::string UserOf(size_t index) const { return "user" + std::to_string(index % options_.users); }
+
+  std::vector<std::string> Init(size_t index) const {
+    if (options_.users == 0) return {Sym("ANONYMOUS")};
+    return {Sym(kScram), Bin(ScramClients::First(UserOf(index)))};
+  }
+
+  bool Restart(Client& client) {
+    ++refused_;
+    Leave(client);
+    client = Client();
+    Start(client);
+    return false;
   }
 
   static void Leave(Client& client) {
@@ -237,6 +283,8 @@ class Crowd {
   SSL_CTX* tls_;
   std::vector<Client> clients_;
   size_t attached_ = 0;
+  size_t refused_ = 0;
+  ScramClients scram_;
 };
 
 Options Parse(int argc, char** argv) {
@@ -249,7 +297,10 @@ Options Parse(int argc, char** argv) {
          {"stay", &o.stay},
          {"ca", &o.ca},
          {"one-address", &o.one_address},
-         {"brief", &o.brief}})
+         {"brief", &o.brief},
+         {"users", &o.users},
+         {"hosts", &o.hosts},
+         {"password", &o.password}})
       .Parse(argc, argv);
   if (o.pid == 0) Die("--pid is needed");
   return o;

@@ -64,9 +64,10 @@ def make_certificates(folder):
 
 
 class Router:
-    """A trunkd with its own folder and ports, ready when constructed."""
+    """A trunkd with its own folder and ports, ready when constructed. `users` are names; all have
+    the password "a password"."""
 
-    def __init__(self, trunkd, workers, cpus, levels="", users=False):
+    def __init__(self, trunkd, workers, cpus, levels="", users=()):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="trunkline-bench-"))
         self.port, self.tls_port = free_port(), free_port()
         self.ca = str(self.folder / "ca.crt")
@@ -74,13 +75,14 @@ class Router:
         store, logins = "", ""
         if users:
             (self.folder / "users").mkdir(mode=0o700)
-            (self.folder / "users" / "somebody").write_text("a password")
-            (self.folder / "users" / "somebody").chmod(0o600)
+            for user in users:
+                (self.folder / "users" / user).write_text("a password")
+                (self.folder / "users" / user).chmod(0o600)
             store = "user_stores: [{name: users, directory: users}]"
             logins = ", user_store: users, sasl_mechanisms: [SCRAM-SHA-256, ANONYMOUS]"
         config = self.folder / "trunkline.yaml"
         config.write_text(f"""
-router: {{id: bench, workers: {workers}}}
+router: {{id: bench, workers: {workers}, core_dumps: true}}  # or only root sees its files
 log: {{levels: {{default: warning{levels}}}}}
 {store}
 tls_profiles:

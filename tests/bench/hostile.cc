@@ -97,10 +97,6 @@ std::string ClientHello() {
   return hello;
 }
 
-std::string Bin(std::string_view bytes) {
-  return std::string("\xa0") + static_cast<char>(bytes.size()) + std::string(bytes);
-}
-
 constexpr std::string_view kClientFirst = "n,,n=nobody,r=rOprNGfwEbeRWgbNEkqO";
 
 class Crowd {
@@ -308,7 +304,7 @@ class Crowd {
       ++tally_.challenges;
       const std::string text = guest.heard.substr(nonce, guest.heard.find(',', nonce) - nonce);
       const std::string proof = "c=biws," + text + ",p=" + std::string(43, 'A') + "=";
-      Say(guest, Frame(Described(0x43, {Bin(proof)}), 1));
+      Say(guest, Frame(Described(kResponse, {Bin(proof)}), 1));
       guest.heard.clear();
     }
     return true;

@@ -80,7 +80,7 @@ def settled(options, router, before):
 def measure(options, hostile):
     with contextlib.ExitStack() as stack:
         router = harness.Router(options.trunkd, options.workers, options.router_cpus,
-                                users=True)
+                                users=["somebody"])
         stack.callback(router.stop)
         pair(options, router, 0.2, options.warmup)
         router.wait_quiet()

@@ -39,6 +39,9 @@ inline std::string Str(std::string_view text) {
 inline std::string Sym(std::string_view text) {
   return std::string("\xa3") + static_cast<char>(text.size()) + std::string(text);
 }
+inline std::string Bin(std::string_view bytes) {
+  return std::string("\xa0") + static_cast<char>(bytes.size()) + std::string(bytes);
+}
 inline std::string List(const std::vector<std::string>& items) {
   std::string body;
   for (const std::string& item : items) body += item;
@@ -69,6 +72,8 @@ enum Code : uint8_t {
   kClose = 0x18,
   kMechanisms = 0x40,
   kInit = 0x41,
+  kChallenge = 0x42,
+  kResponse = 0x43,
   kOutcome = 0x44,
 };
 

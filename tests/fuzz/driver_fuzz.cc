@@ -1,10 +1,10 @@
-// A whole connection against any bytes, accepted and dialled: TLS, handshake, engine, bridge,
-// shard. Whatever the peer says must not touch the honest clients of the same shard; what we answer
-// is AMQP; a connection that has ended is counted and holds nothing.
+// A whole connection against any bytes, accepted and dialled: TLS, handshake, logins, engine,
+// bridge, shard. Whatever the peer says must not touch the honest clients of the same shard; what
+// we answer is AMQP; a connection that has ended is counted and holds nothing.
 //
-// Input: a byte of options, a byte that says how the rest is cut (0: by frames), then the peer's
-// bytes: inside TLS, if that is among the options. Mutations keep most frames whole
-// (frame_mutator.h).
+// Input: a byte of options; a byte that says how the rest is cut (0: by frames) or, from kLogin on,
+// that passwords are asked for and what becomes of logins (login_desk.h); then the peer's bytes:
+// inside TLS, if that is among the options. Mutations keep most frames whole (frame_mutator.h).
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -18,6 +18,7 @@
 #include "router/amqp/codec.h"
 #include "router/base/check.h"
 #include "tests/fuzz/frame_mutator.h"
+#include "tests/fuzz/login_desk.h"
 #include "tests/fuzz/served_world.h"
 
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t size_max);
@@ -38,29 +39,47 @@ constexpr uint8_t kStalled = 32;  // the peer reads nothing until then
 constexpr uint8_t kTls = 64;
 constexpr uint8_t kOrdered = 128;  // we close when the peer has said everything
 
+constexpr uint8_t kLogin = 128;  // of the second byte; the rest of it is the script
+
 constexpr size_t kHeadBytes = 2;
 constexpr size_t kBytesMax = 8192;
 constexpr int kPiecesMax = 20;
 constexpr Duration kIdleTimeout = Seconds(8);
 
-// What most inputs would have to find out first: a client, or a server that lets ANONYMOUS in.
-std::string Greeting(bool dialled) {
-  std::string greeting;
-  if (dialled) {
-    amqp::SaslServer server({.mechanisms = {"ANONYMOUS"}, .external_identity = {}});
-    amqp::SaslClient client({.mechanisms = {"ANONYMOUS"}, .hostname = {}, .authorization = {}});
-    server.Push(client.TakeOutput());
-    greeting = server.TakeOutput();
-    client.Push(greeting);
-    server.Push(client.TakeOutput());
-    greeting += server.TakeOutput();
+// What the peer says in a SASL exchange that lets the client in: by PLAIN, or as anonymous.
+std::string Exchange(bool dialled, bool login) {
+  const std::string mechanism = login ? "PLAIN" : "ANONYMOUS";
+  amqp::SaslServer server({.mechanisms = {mechanism}, .external_identity = {}});
+  amqp::SaslClient client({.mechanisms = {mechanism}, .hostname = {}, .authorization = {}});
+  std::string of_server, of_client;
+  amqp::SaslStep step;
+  const auto talk = [&] {
+    const std::string to_server = client.TakeOutput();
+    const std::string to_client = server.TakeOutput();
+    server.Push(to_server);
+    client.Push(to_client);
+    of_client += to_server;
+    of_server += to_client;
+  };
+  talk();
+  talk();
+  if (client.Next(step)) {
+    client.Reply(std::string(1, '\0') + LoginDesk::kUser + '\0' + LoginDesk::kPassword);
   }
+  talk();
+  if (server.Next(step)) server.Finish("admin@r");
+  talk();
+  return dialled ? of_server : of_client;
+}
+
+// What most inputs would have to find out first: a client, or a server that lets us in.
+std::string Greeting(bool dialled, bool login) {
   BlockPool pool;
   Client client(pool, {});
   client.Receiver("orders");
   client.Sender("orders");
   client.Sender(std::nullopt);
-  return greeting + client.Pull(Time{});
+  return (dialled || login ? Exchange(dialled, login) : std::string()) + client.Pull(Time{});
 }
 
 // The peer's end of TLS, if it speaks that: its bytes go through, ours are thrown away.
@@ -115,23 +134,7 @@ class Wire {
   std::string plain_;
 };
 
-conn::DriverOptions OptionsBy(uint8_t bits) {
-  conn::DriverOptions options = World::Accepting();
-  options.inbound = (bits & kDialled) == 0;
-  options.hostname = "peer.example";
-  options.require_sasl = (bits & kRequireSasl) != 0;
-  options.idle_timeout = kIdleTimeout;
-  if ((bits & kSmallFrames) != 0) {
-    options.max_frame_size = 512;
-    options.session_window_bytes = 4096;
-    options.info.max_message_size = 2048;
-  }
-  if ((bits & kTls) != 0) options.tls = Wire::Context();
-  options.tls_client.server_name = "server.example";
-  return options;
-}
-
-// How much is said next: so many bytes, or with 0 a header or a frame, so that what it leads to
+// How much is said next: `cut` bytes, or with 0 a header or a frame, so that what it leads to
 // (credit for what follows) has happened. Of many pieces, the last has all that is left.
 size_t PieceOf(std::string_view bytes, uint8_t cut, int pieces) {
   if (pieces == kPiecesMax) return bytes.size();
@@ -141,46 +144,111 @@ size_t PieceOf(std::string_view bytes, uint8_t cut, int pieces) {
   return std::clamp<size_t>(size, 8, bytes.size());
 }
 
-void Play(const uint8_t* data, size_t size) {
-  const uint8_t bits = data[0];
-  const bool dialled = (bits & kDialled) != 0;
-  ServedWorld& served = ServedWorld::ForRun();
-  World& world = served.world();
-  Peer& rude = served.Come(0, OptionsBy(bits));
-  rude.stalled = (bits & kStalled) != 0;
-  Wire wire(rude, (bits & kTls) != 0, dialled);
-  const auto run = [&] {
-    do {
-      world.Run();
-    } while (wire.Move());
-  };
-  if ((bits & kGreeted) != 0) {
-    static const std::string greetings[] = {Greeting(false), Greeting(true)};
-    wire.Say(greetings[dialled]);
-    run();
+// One input, played.
+class Run {
+ public:
+  explicit Run(uint8_t bits, uint8_t second)
+      : bits_(bits),
+        login_((second & kLogin) != 0),
+        cut_(login_ ? 0 : second),
+        desk_(second % kLogin),
+        served_(ServedWorld::ForRun()),
+        rude_(served_.Come(0, Options())),
+        wire_(rude_, Has(kTls), Has(kDialled)) {}
+
+  void Play(std::string_view bytes);
+
+ private:
+  bool Has(uint8_t option) const { return (bits_ & option) != 0; }
+  conn::DriverOptions Options();
+  void Say(std::string_view bytes);
+  // Until nothing happens any more.
+  void Settle(LoginDesk::When when = LoginDesk::When::kAtOnce);
+  void Order();
+  void BePatient();
+
+  const uint8_t bits_;
+  const bool login_;
+  const uint8_t cut_;
+  LoginDesk desk_;
+  ServedWorld& served_;
+  Peer& rude_;
+  Wire wire_;
+};
+
+conn::DriverOptions Run::Options() {
+  conn::DriverOptions options = World::Accepting();
+  options.inbound = !Has(kDialled);
+  options.hostname = "peer.example";
+  options.require_sasl = Has(kRequireSasl);
+  options.idle_timeout = kIdleTimeout;
+  if (Has(kSmallFrames)) {
+    options.max_frame_size = 512;
+    options.session_window_bytes = 4096;
+    options.info.max_message_size = 2048;
   }
-  const std::string_view bytes(reinterpret_cast<const char*>(data) + kHeadBytes, size - kHeadBytes);
-  served.SendHonest();
+  if (Has(kTls)) options.tls = Wire::Context();
+  options.tls_client.server_name = "server.example";
+  if (login_) desk_.Serve(options);
+  return options;
+}
+
+void Run::Play(std::string_view bytes) {
+  rude_.stalled = Has(kStalled);
+  if (Has(kGreeted)) {
+    static const std::string greetings[2][2] = {{Greeting(false, false), Greeting(false, true)},
+                                                {Greeting(true, false), Greeting(true, true)}};
+    wire_.Say(greetings[Has(kDialled)][login_]);
+    Settle();
+  }
+  served_.SendHonest();
+  Say(bytes);
+  if (!served_.HalfWay()) served_.Exchange();
+  if (login_) {
+    Settle(LoginDesk::When::kAtTheEnd);
+    // A denial comes a second later.
+    if (rude_.driver && rude_.driver->phase() == conn::Phase::kHandshake) {
+      served_.world().Pass(Milliseconds(1100), Milliseconds(550));
+      Settle(LoginDesk::When::kAtTheEnd);
+    }
+  }
+  if (rude_.driver && Has(kOrdered)) Order();
+  if (Has(kPatient)) BePatient();
+  if (!Has(kTls)) CheckOutput(rude_.to_peer, rude_.hung_up() && !Has(kStalled));
+  served_.Rest();
+  desk_.CheckEnd();
+}
+
+void Run::Say(std::string_view bytes) {
   int pieces = 0;
-  for (size_t at = 0; at < bytes.size() && !rude.hung_up();) {
-    const size_t piece = PieceOf(bytes.substr(at), data[1], ++pieces);
-    wire.Say(bytes.substr(at, piece));
-    run();
+  for (size_t at = 0; at < bytes.size() && !rude_.hung_up();) {
+    const size_t piece = PieceOf(bytes.substr(at), cut_, ++pieces);
+    wire_.Say(bytes.substr(at, piece));
+    Settle();
     at += piece;
   }
-  if (!served.HalfWay()) served.Exchange();
-  if (rude.driver && (bits & kOrdered) != 0) {
-    if (rude.driver->phase() == conn::Phase::kHandshake) served.GiveUp();
-    rude.driver->Close({std::string(amqp::condition::kConnectionForced), "enough", {}});
-    run();
-  }
-  if ((bits & kPatient) != 0) {
-    // Of silence: the handshake's time, or the idle time, and then that of the close.
-    world.Pass(Seconds(24), Seconds(2));
-    TL_CHECK(rude.hung_up()) << "a silent peer stays";
-  }
-  if ((bits & kTls) == 0) CheckOutput(rude.to_peer, rude.hung_up() && (bits & kStalled) == 0);
-  served.Rest();
+}
+
+void Run::Settle(LoginDesk::When when) {
+  do {
+    served_.world().Run();
+    // A certificate lets in as well.
+    if (rude_.driver && login_ && !Has(kTls)) {
+      desk_.CheckPeer(*rude_.driver, Has(kRequireSasl) || Has(kDialled));
+    }
+  } while (wire_.Move() || desk_.Work(when, served_.world(), rude_));
+}
+
+void Run::Order() {
+  if (rude_.driver->phase() == conn::Phase::kHandshake) served_.GiveUp();
+  rude_.driver->Close({std::string(amqp::condition::kConnectionForced), "enough", {}});
+  Settle();
+}
+
+void Run::BePatient() {
+  // Of silence: the handshake's time, or the idle time, and then that of the close.
+  served_.world().Pass(Seconds(24), Seconds(2));
+  TL_CHECK(rude_.hung_up()) << "a silent peer stays";
 }
 
 }  // namespace
@@ -188,7 +256,9 @@ void Play(const uint8_t* data, size_t size) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace trunkline::fuzz;
-  if (size > kHeadBytes && size < kBytesMax) Play(data, size);
+  if (size <= kHeadBytes || size >= kBytesMax) return 0;
+  const std::string_view input(reinterpret_cast<const char*>(data), size);
+  Run(data[0], data[1]).Play(input.substr(kHeadBytes));
   return 0;
 }
 

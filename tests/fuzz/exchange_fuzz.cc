@@ -6,6 +6,7 @@
 //
 // Input: operations, a byte each, and the bytes that each takes as its arguments.
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -26,8 +27,10 @@ using conn::test::Peer;
 using conn::test::World;
 
 constexpr int kPeers = ServedWorld::kRude;
-constexpr int kOperationsMax = 200;
-constexpr int kLargeMax = 6;  // messages of a run that are more than a few frames
+constexpr int kOperationsMax = 100;
+// Messages of a run that are more than a few frames, and those of the largest size.
+constexpr int kLargeMax = 6;
+constexpr int kLargestMax = 2;
 constexpr uint32_t kFrameBytes = 512;
 constexpr uint32_t kLargeFrameBytes = 16000;
 
@@ -35,24 +38,12 @@ constexpr const char* kAddresses[] = {"orders", "orders",  "news/a", "near/a",
                                       "none/a", "spare/a", "way/a",  "honest"};
 constexpr const char* kCapabilities[] = {"qd.fallback", "qd.waypoint", "qd.waypoint.2"};
 constexpr uint32_t kNumbers[] = {0, 1, 2, 5, 100, 0x7fffffff, 0xfffffffe, 0xffffffff};
-constexpr uint32_t kSizes[] = {0, 20, 400, 3000, 40'000, 200'000, 20, 20};
+// What is held of a message, and what a peer leaves unread, has its borders below twice the
+// largest.
+constexpr uint32_t kSizes[] = {0, 20, 400, 3000, 20'000, 140'000, 20, 20};
+constexpr uint32_t kSmallSizes[] = {0, 20, 400, 3000, 6000, 20'000, 20, 20};
+constexpr uint32_t kPayloadMax = 140'000;
 constexpr Duration kTimes[] = {Milliseconds(100), Seconds(1), Seconds(3), Seconds(11)};
-
-std::string Frame(std::string_view body, uint16_t channel) {
-  std::string frame(8, '\0');
-  uint8_t* const header = reinterpret_cast<uint8_t*>(frame.data());
-  amqp::StoreBe32(header, static_cast<uint32_t>(8 + body.size()));
-  header[4] = 2;
-  amqp::StoreBe16(header + 6, channel);
-  return frame.append(body);
-}
-
-template <typename T>
-std::string FrameOf(const T& performative, uint16_t channel = 0) {
-  std::string body;
-  amqp::Encode(performative, body);
-  return Frame(body, channel);
-}
 
 // A peer, and what it has to remember to be understood.
 struct Speaker {
@@ -90,10 +81,14 @@ class Program {
   void DeliverAll();
   void Listen(Speaker& speaker);
   void Order(Speaker& speaker);
-  void Say(Speaker& speaker, const std::string& frame) {
-    speaker.last_frame = speaker.pending.size();
-    speaker.pending += frame;
+  template <typename T>
+  void Say(Speaker& speaker, const T& performative) {
+    StartFrame(speaker);
+    amqp::Encode(performative, speaker.pending);
+    EndFrame(speaker);
   }
+  void StartFrame(Speaker& speaker);
+  void EndFrame(Speaker& speaker);
 
   Input input_;
   ServedWorld& served_;
@@ -101,11 +96,13 @@ class Program {
   Speaker speakers_[kPeers];
   bool pressed_ = false;
   int large_ = 0;
+  int largest_ = 0;
 };
 
 void Program::Run() {
   for (int i = 0; i < kOperationsMax && !input_.empty(); ++i) Step();
   DeliverAll();
+  world_.Run();
   if (pressed_) world_.shard().SetPressure(false);
   if (!served_.HalfWay()) served_.Exchange();
   for (Speaker& speaker : speakers_) {
@@ -139,11 +136,11 @@ void Program::Step() {
       return Dispose(speaker);
     case 11: {
       const uint8_t handle = input_.Byte();
-      return Say(speaker, FrameOf(amqp::Detach{.handle = handle % 4u, .closed = handle < 128}));
+      return Say(speaker, amqp::Detach{.handle = handle % 4u, .closed = handle < 128});
     }
     case 12:
-      if (input_.Byte() % 2 == 0) return Say(speaker, FrameOf(amqp::End{}));
-      return Say(speaker, FrameOf(amqp::Begin{.incoming_window = 8, .outgoing_window = 8}));
+      if (input_.Byte() % 2 == 0) return Say(speaker, amqp::End{});
+      return Say(speaker, amqp::Begin{.incoming_window = 8, .outgoing_window = 8});
     case 13:
       return Leave(speaker);
     case 14:
@@ -187,8 +184,9 @@ void Program::Come(Speaker& speaker) {
   if ((bits & 16) != 0) open.max_frame_size = kFrameBytes;
   if ((bits & 32) != 0) open.idle_time_out = 1000;
   const uint32_t window = (bits & 64) != 0 ? 2 : 2048;
-  speaker.pending = std::string(amqp::kAmqpHeader) + FrameOf(open);
-  Say(speaker, FrameOf(amqp::Begin{.incoming_window = window, .outgoing_window = 2048}));
+  speaker.pending = amqp::kAmqpHeader;
+  Say(speaker, open);
+  Say(speaker, amqp::Begin{.incoming_window = window, .outgoing_window = 2048});
 }
 
 void Program::Attach(Speaker& speaker) {
@@ -211,7 +209,7 @@ void Program::Attach(Speaker& speaker) {
   if (kind == 3 || kind == 4) terminus.address.reset();
   if (kind == 4) terminus.dynamic = true;
   if (kind == 5) terminus.coordinator = true;
-  Say(speaker, FrameOf(attach));
+  Say(speaker, attach);
 }
 
 void Program::Flow(Speaker& speaker) {
@@ -230,7 +228,7 @@ void Program::Flow(Speaker& speaker) {
   }
   flow.drain = (bits & 32) != 0;
   flow.echo = (bits & 64) != 0;
-  Say(speaker, FrameOf(flow));
+  Say(speaker, flow);
 }
 
 void Program::Send(Speaker& speaker) {
@@ -248,27 +246,33 @@ void Program::Send(Speaker& speaker) {
   if ((bits & 8) != 0) transfer.settled = true;
   transfer.more = (bits & 16) != 0;
   transfer.aborted = (bits & 96) == 96;
-  uint32_t size = kSizes[more % 8];
+  uint32_t size = (speaker.small ? kSmallSizes : kSizes)[more % 8];
+  if (size == kPayloadMax && ++largest_ > kLargestMax) size = kSizes[4];
   if (size > 10 * kFrameBytes && ++large_ > kLargeMax) size = kFrameBytes / 2;
   SayTransfer(speaker, transfer, size);
 }
 
 // In as many frames as the router takes: sections of data, the last one cut off or too long.
 void Program::SayTransfer(Speaker& speaker, amqp::Transfer& transfer, uint32_t payload) {
+  static const std::string sections =
+      std::string("\0\x53\x75\xb0\0\0\x01\0", 8) + std::string(kPayloadMax, 'm');
   constexpr uint32_t kSpare = 100;
   const uint32_t most = (speaker.small ? kFrameBytes : kLargeFrameBytes) - kSpare;
   const bool more = transfer.more;
-  std::string message("\0\x53\x75\xb0\0\0\x01\0", 8);
-  message.resize(payload, 'm');
+  const std::string_view message = std::string_view(sections).substr(0, payload);
+  std::array<uint8_t, amqp::kTransferBytesMax> body;
+  const size_t frames = 1 + message.size() / most;
+  speaker.pending.reserve(speaker.pending.size() + message.size() + frames * kSpare);
   size_t at = 0;
   do {
-    const size_t part = std::min<size_t>(most, message.size() - at);
-    transfer.more = more || at + part < message.size();
-    std::string body(amqp::kTransferBytesMax, '\0');
-    body.resize(amqp::EncodeTransfer(transfer, reinterpret_cast<uint8_t*>(body.data())));
-    Say(speaker, Frame(body.append(message, at, part), 0));
+    const std::string_view part = message.substr(at, most);
+    at += part.size();
+    transfer.more = more || at < message.size();
+    const size_t size = amqp::EncodeTransfer(transfer, body.data());
+    StartFrame(speaker);
+    speaker.pending.append(reinterpret_cast<const char*>(body.data()), size).append(part);
+    EndFrame(speaker);
     ++speaker.next_transfer;
-    at += part;
   } while (at < message.size());
 }
 
@@ -287,7 +291,7 @@ void Program::Dispose(Speaker& speaker) {
   if ((more & 8) != 0) disposition.last = disposition.first + kNumbers[more / 16 % 8];
   disposition.settled = (bits & 2) == 0;
   disposition.state_kind = kKinds[bits / 4 % 6];
-  Say(speaker, FrameOf(disposition));
+  Say(speaker, disposition);
 }
 
 // A byte of the last frame becomes another one.
@@ -300,7 +304,7 @@ void Program::Patch(Speaker& speaker) {
 }
 
 void Program::Leave(Speaker& speaker) {
-  if (input_.Byte() % 2 == 0) return Say(speaker, FrameOf(amqp::Close{}));
+  if (input_.Byte() % 2 == 0) return Say(speaker, amqp::Close{});
   if (!speaker.Here()) return;
   speaker.vanished = true;
   world_.Vanish(*speaker.peer);
@@ -329,17 +333,37 @@ void Program::Order(Speaker& speaker) {
   }
 }
 
+void Program::StartFrame(Speaker& speaker) {
+  speaker.last_frame = speaker.pending.size();
+  speaker.pending.append(8, '\0');
+}
+
+// Of AMQP, and channel 0.
+void Program::EndFrame(Speaker& speaker) {
+  uint8_t* const header = reinterpret_cast<uint8_t*>(speaker.pending.data() + speaker.last_frame);
+  amqp::StoreBe32(header, static_cast<uint32_t>(speaker.pending.size() - speaker.last_frame));
+  header[4] = 2;
+}
+
 void Program::Deliver(Speaker& speaker, size_t n) {
   n = std::min(n, speaker.pending.size());
-  if (speaker.Here()) speaker.peer->to_router.append(speaker.pending, 0, n);
+  if (speaker.Here() && n == speaker.pending.size() && speaker.peer->to_router.empty()) {
+    speaker.pending.swap(speaker.peer->to_router);
+  } else if (speaker.Here()) {
+    speaker.peer->to_router.append(speaker.pending, 0, n);
+  }
   speaker.pending.erase(0, n);
   speaker.last_frame = speaker.pending.size();
 }
 
 void Program::DeliverAll() {
+  bool said = false;
   for (Speaker& speaker : speakers_) {
-    if (speaker.peer != nullptr) Deliver(speaker, speaker.pending.size());
+    if (speaker.peer == nullptr || speaker.pending.empty()) continue;
+    said = true;
+    Deliver(speaker, speaker.pending.size());
   }
+  if (!said) return void(world_.Turn());
   world_.Run();
 }
 

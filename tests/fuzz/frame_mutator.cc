@@ -15,9 +15,10 @@ constexpr size_t kFrameHeaderBytes = 8;
 constexpr uint32_t kNumbers[] = {0,          1,          2,          3,          7,
                                  255,        256,        512,        65535,      65536,
                                  0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff, 100};
-constexpr const char* kTexts[] = {"",      "orders",  "honest",      "news/a",  "near/a",
-                                  "link0", "none/a",  "_local/x",    "spare/a", "way/a",
-                                  "link1", "temp/**", "qd.waypoint", "client",  "qd.fallback"};
+constexpr const char* kTexts[] = {"PLAIN",       "SCRAM-SHA-256", "ANONYMOUS",  "",      "orders",
+                                  "honest",      "news/a",        "near/a",     "link0", "none/a",
+                                  "_local/x",    "spare/a",       "way/a",      "link1", "temp/**",
+                                  "qd.waypoint", "client",        "qd.fallback"};
 // Descriptors that have a meaning somewhere.
 constexpr uint8_t kDescriptors[] = {0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x1d,
                                     0x23, 0x24, 0x25, 0x26, 0x27, 0x28, 0x29, 0x30, 0x33, 0x34,

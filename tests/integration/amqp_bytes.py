@@ -88,8 +88,9 @@ def open_frame(container="raw", idle_ms=None, max_frame=None):
 class RawPeer:
     """A TCP connection on which the test says every byte itself."""
 
-    def __init__(self, port, host="127.0.0.1", patience=60.0):
-        self.socket = socket.create_connection((host, port), timeout=patience)
+    def __init__(self, port, host="127.0.0.1", patience=60.0, source=None):
+        self.socket = socket.create_connection((host, port), timeout=patience,
+                                               source_address=source and (source, 0))
 
     def __enter__(self):
         return self

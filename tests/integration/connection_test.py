@@ -121,7 +121,9 @@ class FewDescriptors(unittest.TestCase):
                 super().start(wrapper + command)
 
         # One address has all places: it is not that limit which is looked at.
-        self.router = Limited({"plain": {"max_unopened_per_address": 1000}})
+        # Without dumps only root would see its descriptors.
+        self.router = Limited({"plain": {"max_unopened_per_address": 1000}},
+                              router={"core_dumps": True})
         self.addCleanup(lambda: self.assertEqual(self.router.close(), 0))
 
     def knock(self):

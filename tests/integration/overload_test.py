@@ -21,6 +21,7 @@ class Crowded(RouterTest):
     """A router with a pair of clients that shall notice nothing."""
 
     LISTENERS = {"plain": {}, "other": {}, "hasty": {"initial_handshake_timeout": "500ms"}}
+    CONFIG = {"router": {"core_dumps": True}}  # or only root sees its descriptors
 
     def setUp(self):
         super().setUp()

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import socket
 import struct
 
 from amqp_bytes import NULL, RawPeer, frame, listed, sym8, vbin8
@@ -42,10 +43,14 @@ def _fields(body):
 
 
 class Login:
-    """One SASL exchange. `outcome` is its code, `mechanisms` what was offered."""
+    """One SASL exchange. `outcome` is its code, `mechanisms` what was offered. `wrap` puts TLS
+    around the socket."""
 
-    def __init__(self, port):
+    def __init__(self, port, wrap=None):
         self.peer = RawPeer(port)
+        if wrap is not None:
+            self.peer.socket = wrap(self.peer.socket)
+        self.piece = None
         self.rest = b""
         self.outcome = self.additional = None
         self.peer.send(SASL_HEADER)
@@ -69,8 +74,16 @@ class Login:
         size = struct.unpack(">I", self._take(4))[0]
         return _fields(self._take(size - 4)[4:])
 
+    def in_pieces_of(self, size):
+        """Sends what follows bit by bit."""
+        self.piece = size
+        self.peer.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
     def say(self, code, *fields):
-        self.peer.send(frame(b"\x00\x53" + bytes([code]) + listed(*fields), kind=1))
+        data = frame(b"\x00\x53" + bytes([code]) + listed(*fields), kind=1)
+        step = self.piece or len(data)
+        for at in range(0, len(data), step):
+            self.peer.send(data[at:at + step])
 
     def init(self, mechanism, response=None):
         self.say(INIT, sym8(mechanism), NULL if response is None else vbin8(response))
@@ -84,6 +97,13 @@ class Login:
 
     def plain(self, user, password):
         self.init("PLAIN", b"\0" + user.encode() + b"\0" + password.encode())
+        return self.finish()
+
+    def login(self, user, password):
+        self.init("LOGIN")
+        for answer in (user, password):
+            assert self.read()[0] == CHALLENGE
+            self.say(RESPONSE, vbin8(answer.encode()))
         return self.finish()
 
     def scram(self, mechanism, user, password):

@@ -182,9 +182,13 @@ def fe2o3(cache):
 
 
 def without_scram(client):
-    """What a client without SCRAM lacks."""
+    """What a client lacks that has neither SCRAM nor Kerberos."""
     rows = ("scram_sha_256", "scram_sha_1", "scram_plaintext", "scram_wrong")
-    return dict.fromkeys(rows, f"{client} has no SCRAM")
+    return {**dict.fromkeys(rows, f"{client} has no SCRAM"), **without_gssapi(client)}
+
+
+def without_gssapi(client):
+    return {"gssapi": f"{client} has no GSSAPI"}
 
 
 COLUMNS = [
@@ -195,6 +199,7 @@ COLUMNS = [
     Column("go_amqp", "go-amqp 1.7.0", go_amqp, lacks={
         "reconnect": "go-amqp leaves reconnecting to the program", **without_scram("go-amqp")}),
     Column("fe2o3", "fe2o3-amqp 0.18.4", fe2o3, lacks={
+        **without_gssapi("fe2o3-amqp"),
         "reconnect": "fe2o3-amqp leaves reconnecting to the program",
         "drain": "fe2o3-amqp does not tell when a drain has ended, so that the program cannot know "
                  "when it may give credit again"}),

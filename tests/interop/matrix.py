@@ -66,7 +66,7 @@ def differences(table, matrix, columns):
         for column in columns:
             now = matrix.cells[row.name, column.name]
             kept_mark = was.pop((row.text, column.title), "nothing")
-            if now != kept_mark:
+            if now not in (kept_mark, NOT_RUN):
                 found.append(f"  {column.title}: {row.text}: {now}, README.md has {kept_mark}")
     titles = {column.title for column in columns}
     texts = {row.text for row in matrix.rows}

@@ -115,6 +115,7 @@ LOGINS = [
               "--user", "ann", "--password-file", "{right}", "--mechanism", "SCRAM-SHA-256")),
     user("scram_wrong", "SASL SCRAM-SHA-256, wrong password: refused", "SCRAM-SHA-256",
          password="wrong", behaviour="refused"),
+    tls("gssapi", "SASL GSSAPI (Kerberos) over TLS", "tickets", more=("--mechanism", "GSSAPI")),
 ]
 
 ROWS = [*MESSAGES, *LIFE, *SECURITY, *LOGINS]

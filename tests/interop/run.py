@@ -62,6 +62,7 @@ class Run:
 
     def run(self):
         stage = Stage()
+        self.environment.update(stage.environment)
         try:
             # Two cells at a time, the columns in turns: most of a cell is waiting.
             with concurrent.futures.ThreadPoolExecutor(self.options.jobs) as pool:
@@ -85,9 +86,10 @@ class Run:
             self.count("lacking")
             self.matrix.put(row, column, matrix.LACKS)
             return
-        if column.command is None:
+        absent = column.absent if column.command is None else stage.absent(row)
+        if absent:
             self.count("skipped")
-            self.matrix.put(row, column, matrix.NOT_RUN, column.absent)
+            self.matrix.put(row, column, matrix.NOT_RUN, absent)
             return
         started = time.monotonic()
         try:

@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import unittest.mock
 
+import realm
 from harness import Certificates, Router, free_port
 
 IDLE_SECONDS = 2.0
@@ -47,6 +49,27 @@ class Stage:
         # Failed logins slow down all of their peer's, so these have a router of their own.
         self.strict = Router({"intruders": {"tls_profile": "any", **authenticated}},
                              tls_profiles=profiles, user_stores=stores)
+        self._start_realm(profiles)
+
+    def _start_realm(self, profiles):
+        """A router that takes tickets, and what programs need in their environment to get one."""
+        self.realm = self.kerberos = None
+        self.environment = {}
+        self.lacks = realm.missing()
+        if self.lacks:
+            return
+        self.realm = realm.Realm()
+        self.realm.add("router", "router")
+        self.realm.start()
+        self.environment = self.realm.env
+        with unittest.mock.patch.dict(os.environ, self.environment):
+            self.kerberos = Router({"tickets": {"tls_profile": "any", "require_sasl": True,
+                                                "sasl_mechanisms": ["GSSAPI"]}},
+                                   tls_profiles=profiles)
+
+    def absent(self, row):
+        """Why nobody can be shown this row here; empty: all can."""
+        return f"not run (needs {self.lacks})" if row.listener == "tickets" and self.lacks else ""
 
     def _issue(self):
         certificates = self.certificates
@@ -72,7 +95,7 @@ class Stage:
         return {name: self.certificates.path(name) for name in words}
 
     def url(self, row):
-        router = self.strict if row.listener == "intruders" else self.router
+        router = {"intruders": self.strict, "tickets": self.kerberos}.get(row.listener, self.router)
         port = router.port(row.listener)
         if "--ca" in row.options:
             return f"amqps://localhost:{port}"
@@ -84,7 +107,10 @@ class Stage:
                 for option in row.options]
 
     def close(self):
-        statuses = [router.close() for router in (self.router, self.strict)]
+        routers = (self.router, self.strict, self.kerberos)
+        statuses = [router.close() for router in routers if router is not None]
+        if self.realm is not None:
+            self.realm.close()
         self.certificates.close()
         return max(statuses, key=abs)
 

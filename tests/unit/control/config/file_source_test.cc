@@ -38,6 +38,7 @@ router:
   default_distribution: closest
   max_connections: 1000
   drain_timeout: 1m
+  core_dumps: true
 log:
   format: json
   levels: {default: warning, net: debug}

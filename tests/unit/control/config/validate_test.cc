@@ -183,8 +183,8 @@ TEST(Validate, ChecksMechanisms) {
   EXPECT_THAT(Wrong([](Document& d) { Listener(d).add_sasl_mechanisms("SCRAM-SHA-257"); }),
               ElementsAre("listeners[l].sasl_mechanisms[0]: \"SCRAM-SHA-257\" is not one of "
                           "ANONYMOUS, EXTERNAL, SCRAM-SHA-512, SCRAM-SHA-384, SCRAM-SHA-256, "
-                          "SCRAM-SHA-224, SCRAM-SHA-1, DIGEST-MD5, CRAM-MD5, PLAIN, LOGIN; did you "
-                          "mean \"SCRAM-SHA-256\"?"));
+                          "SCRAM-SHA-224, SCRAM-SHA-1, DIGEST-MD5, CRAM-MD5, PLAIN, LOGIN, GSSAPI; "
+                          "did you mean \"SCRAM-SHA-256\"?"));
   EXPECT_THAT(Wrong([](Document& d) {
                 Connector(d).add_sasl_mechanisms("ANONYMOUS");
                 Connector(d).add_sasl_mechanisms("ANONYMOUS");
@@ -197,6 +197,25 @@ TEST(Validate, ChecksMechanisms) {
               }),
               ElementsAre("connectors[c].sasl_mechanisms[0]: EXTERNAL needs a tls_profile with a "
                           "certificate_file"));
+}
+
+TEST(Validate, LetsKerberosStandAlone) {
+  EXPECT_THAT(Wrong([](Document& d) {
+                Listener(d).clear_tls_profile();
+                Listener(d).add_sasl_mechanisms("GSSAPI");
+                Listener(d).set_require_sasl(true);
+                Connector(d).add_sasl_mechanisms("GSSAPI");
+              }),
+              IsEmpty());
+  const std::string objection =
+      "GSS-SPNEGO is not spoken: a client with a ticket could end the router by an assertion of "
+      "libsasl2's plugin; GSSAPI is Kerberos without that";
+  EXPECT_THAT(Wrong([](Document& d) {
+                Listener(d).add_sasl_mechanisms("GSS-SPNEGO");
+                Connector(d).add_sasl_mechanisms("GSS-SPNEGO");
+              }),
+              ElementsAre("listeners[l].sasl_mechanisms[0]: " + objection,
+                          "connectors[c].sasl_mechanisms[0]: " + objection));
 }
 
 // Users in a directory, and a listener for them.
@@ -258,8 +277,7 @@ TEST(Validate, ChecksUserStores) {
 TEST(Validate, RefusesToRequireWhatNobodyCanDo) {
   const std::string refused =
       "listeners[l].require_sasl: nobody could authenticate: it needs a user_store, or EXTERNAL, "
-      "so "
-      "a tls_profile and tls_client_auth";
+      "so a tls_profile and tls_client_auth, or GSSAPI";
   EXPECT_THAT(Wrong([](Document& d) { Listener(d).set_require_sasl(true); }), ElementsAre(refused));
   EXPECT_THAT(Wrong([](Document& d) {
                 Listener(d).set_require_sasl(true);

@@ -332,6 +332,16 @@ class ProcessTest(unittest.TestCase):
         trunkd.until("not reloaded")
         self.assertEqual(trunkd.end(signal.SIGTERM), 0)
 
+    def test_core_dumps_are_warned_of_and_need_a_restart(self):
+        file = self.write(LISTENER % 0)
+        trunkd = self.start("--config", file)
+        trunkd.until("ready")
+        self.write(LISTENER % 0 + "router: {core_dumps: true}\n")
+        trunkd.process.send_signal(signal.SIGHUP)
+        trunkd.until(r"yaml:3:22: router\.core_dumps: .*passwords")
+        trunkd.until("router section need a restart")
+        self.assertEqual(trunkd.end(signal.SIGTERM), 0)
+
     def test_without_a_file_a_reload_does_nothing(self):
         # Port 5672 may be taken on this machine; then trunkd says so, and that is tested above.
         try:

@@ -70,6 +70,38 @@ TEST_F(StoreTest, NamesHaveTheRealmOrNot) {
   }
 }
 
+TEST_F(StoreTest, ThatIsTheSameIsNotReadAgain) {
+  Write("admin", "sesame");
+  const auto before = LoadStore(spec_);
+  ASSERT_TRUE(before.ok()) << before.status();
+  EXPECT_EQ(LoadStore(spec_, &*before)->users, before->users);
+  Write("jo", "other");
+  const auto after = LoadStore(spec_, &*before);
+  ASSERT_TRUE(after.ok()) << after.status();
+  EXPECT_NE(after->users, before->users);
+  EXPECT_EQ(after->users->PasswordOf("jo"), "other");
+  EXPECT_NE(LoadStore(spec_)->users, after->users) << "nothing before";
+}
+
+TEST_F(StoreTest, KeepsTheKeysOfPasswordsThatStay) {
+  const sasl::ScramHash& hash = *sasl::ScramHash::Of("SCRAM-SHA-256");
+  const auto text = [&](const Store& store, const char* name) {
+    return store.users->ScramTextOf(name, hash, std::nullopt);
+  };
+  Write("admin", "sesame");
+  Write("jo", "other");
+  const auto before = LoadStore(spec_);
+  ASSERT_TRUE(before.ok()) << before.status();
+  const auto admin = text(*before, "admin");
+  const auto jo = text(*before, "jo");
+  Write("jo", "another");
+  const auto after = LoadStore(spec_, &*before);
+  ASSERT_TRUE(after.ok()) << after.status();
+  EXPECT_NE(text(*after, "jo"), jo);
+  EXPECT_EQ(text(*after, "admin"), admin);
+  EXPECT_EQ(after->users->keys_made(), 1u);
+}
+
 TEST_F(StoreTest, IsReadAsASecretIsMounted) {
   const auto users = root_ / "users";
   std::filesystem::create_directory(users / "..2024_1");

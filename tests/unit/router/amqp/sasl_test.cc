@@ -201,28 +201,37 @@ TEST(Sasl, FailsOnMalformedFrames) {
   }
 }
 
-TEST(Sasl, TakesFramesUpToItsLimitAndNoLargerOnes) {
-  for (const bool above : {false, true}) {
-    SaslServer server({.mechanisms = {"PLAIN"}});
-    server.Push(kSaslHeader);
-    std::string body;
-    Encode(SaslInit{.mechanism = "PLAIN", .initial_response = std::string(4000, 'x')}, body);
+// A frame of `size` bytes with an init.
+std::string InitOf(size_t size) {
+  std::string response(size - 100, 'x');
+  std::string body;
+  while (body.size() + 8 < size) {
     body.clear();
-    const size_t target = SaslExchange::kFrameBytesMax - 8 + (above ? 1 : 0);
-    std::string response(target - 100, 'x');
-    while (true) {
-      body.clear();
-      Encode(SaslInit{.mechanism = "PLAIN", .initial_response = response}, body);
-      if (body.size() >= target) break;
-      response += 'x';
+    Encode(SaslInit{.mechanism = "PLAIN", .initial_response = response}, body);
+    response += 'x';
+  }
+  EXPECT_EQ(body.size() + 8, size);
+  const std::string frame{0,
+                          static_cast<char>(size >> 16),
+                          static_cast<char>(size >> 8),
+                          static_cast<char>(size),
+                          2,
+                          1,
+                          0,
+                          0};
+  return frame + body;
+}
+
+TEST(Sasl, TakesFramesUpToItsLimitAndNoLargerOnes) {
+  for (const uint32_t limit : {SaslExchange::kFrameBytesMax, SaslExchange::kTicketFrameBytesMax}) {
+    for (const bool above : {false, true}) {
+      SaslServer server({.mechanisms = {"PLAIN"}, .frame_bytes_max = limit});
+      server.Push(kSaslHeader);
+      server.Push(InitOf(limit + (above ? 1 : 0)));
+      SaslStep step;
+      EXPECT_EQ(server.Next(step), !above);
+      EXPECT_EQ(server.state() == SaslState::kFailed, above);
     }
-    ASSERT_EQ(body.size(), target);
-    const size_t size = target + 8;
-    std::string frame{0, 0, static_cast<char>(size >> 8), static_cast<char>(size), 2, 1, 0, 0};
-    server.Push(frame + body);
-    SaslStep step;
-    EXPECT_EQ(server.Next(step), !above);
-    EXPECT_EQ(server.state() == SaslState::kFailed, above);
   }
 }
 

@@ -229,6 +229,16 @@ TEST_F(Login, OffersWhatSuits) {
   EXPECT_THAT(OfferedMechanisms(options, false), ElementsAre("ANONYMOUS"));
 }
 
+TEST_F(Login, TakesTicketsOnlyWhereTheyAreNamed) {
+  DriverOptions options = Listener();
+  options.users = nullptr;
+  options.sasl_mechanisms = {"GSSAPI", "PLAIN"};
+  EXPECT_THAT(OfferedMechanisms(options, false), ElementsAre("GSSAPI"));
+  EXPECT_THAT(UsableMechanisms(options), ElementsAre("GSSAPI"));
+  options.sasl_mechanisms = {};
+  EXPECT_THAT(OfferedMechanisms(options, false), ElementsAre());
+}
+
 TEST_F(Login, UsesWhatItMay) {
   DriverOptions options;
   options.sasl_user = "admin";

@@ -1,6 +1,7 @@
 #include "router/conn/read_buffer.h"
 
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -159,6 +160,73 @@ TEST(ReadBuffer, ConsumesFromTheFront) {
   EXPECT_EQ(reading.a.bytes().view(), "cdef");
   reading.Read(reading.a, "gh");
   EXPECT_EQ(reading.a.bytes().view(), "cdefgh");
+}
+
+// --- passwords
+
+// The bytes that `buffer` holds; the block stays where it is.
+class Watched {
+ public:
+  explicit Watched(const ReadBuffer& buffer) : bytes_(buffer.bytes()) {}
+  bool IsWiped() const { return bytes_.view() == std::string(bytes_.size(), '\0'); }
+
+ private:
+  const Slice bytes_;
+};
+
+TEST(ReadBuffer, OverwritesASecretThatIsUsedUp) {
+  Reading reading;
+  reading.a.SetSecret(true);
+  reading.Read(reading.a, "sesame, more");
+  const Watched all(reading.a);
+  reading.a.Consume(6);
+  EXPECT_EQ(reading.a.bytes().view(), ", more");
+  EXPECT_FALSE(all.IsWiped());
+  reading.a.Consume(6);
+  EXPECT_TRUE(all.IsWiped());
+}
+
+TEST(ReadBuffer, OverwritesASecretThatIsLetGo) {
+  Reading reading;
+  reading.a.SetSecret(true);
+  reading.Read(reading.a, "sesame");
+  const Watched cleared(reading.a);
+  reading.a.Clear();
+  EXPECT_TRUE(cleared.IsWiped());
+  std::optional<Watched> ended;
+  {
+    ReadBuffer buffer;
+    buffer.SetSecret(true);
+    reading.Read(buffer, "sesame");
+    ended.emplace(buffer);
+  }
+  EXPECT_TRUE(ended->IsWiped());
+}
+
+TEST(ReadBuffer, OverwritesASecretThatIsMoved) {
+  Reading reading;
+  reading.a.SetSecret(true);
+  reading.Read(reading.a, "sesa");
+  const Watched moved(reading.a);
+  reading.Read(reading.b, "other");
+  reading.Read(reading.a, "me");
+  EXPECT_TRUE(moved.IsWiped());
+  EXPECT_EQ(reading.a.bytes().view(), "sesame");
+  const Watched settled(reading.a);
+  reading.a.Settle(reading.pool);
+  EXPECT_TRUE(settled.IsWiped());
+  EXPECT_EQ(reading.a.bytes().view(), "sesame");
+  EXPECT_EQ(reading.b.bytes().view(), "other");
+}
+
+TEST(ReadBuffer, LeavesWhatIsNoSecretAsItIs) {
+  Reading reading;
+  reading.a.SetSecret(true);
+  reading.a.SetSecret(false);
+  reading.Read(reading.a, "message");
+  const Watched all(reading.a);
+  reading.a.Consume(7);
+  EXPECT_FALSE(all.IsWiped());
 }
 
 }  // namespace

@@ -117,15 +117,16 @@ bool World::Write(Peer& peer) {
   while (!peer.stalled) {
     std::array<iovec, 8> parts;
     const int count = peer.driver->Gather(parts.data(), static_cast<int>(parts.size()));
-    std::string bytes;
+    const size_t before = peer.to_peer.size();
     for (int i = 0; i < count; ++i) {
-      bytes.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
+      peer.to_peer.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
     }
-    if (bytes.empty()) break;
-    bytes.resize(Some(bytes.size(), options_.write_max));
-    peer.driver->Wrote(bytes.size());
-    peer.bytes_to_peer += bytes.size();
-    peer.to_peer += bytes;
+    const size_t gathered = peer.to_peer.size() - before;
+    if (gathered == 0) break;
+    const size_t n = Some(gathered, options_.write_max);
+    peer.to_peer.resize(before + n);
+    peer.driver->Wrote(n);
+    peer.bytes_to_peer += n;
     active = true;
   }
   if (peer.driver->Finished()) {

@@ -1,5 +1,6 @@
 #include "router/net/auth_pool.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <string>
@@ -7,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
 
 namespace trunkline::net {
@@ -109,6 +111,63 @@ TEST_F(AuthPoolTest, LimitsNobodyWhoConnectsToOthers) {
   for (int i = 0; i < 30; ++i) Post(0, "wrong", "");
   WaitFor(30);
   EXPECT_EQ(Refused(Refusal::kNone), 30u);
+}
+
+// Asks somebody who does not answer before `open` is told.
+class StuckSession final : public sasl::Session {
+ public:
+  StuckSession(std::atomic<int>& asking, absl::Notification& open) : asking_(asking), open_(open) {}
+
+  sasl::Answer Step(const std::optional<std::string>&) override {
+    ++asking_;
+    open_.WaitForNotification();
+    return {};
+  }
+  sasl::Answer Finish(const std::optional<std::string>&) override { return {}; }
+
+ private:
+  std::atomic<int>& asking_;
+  absl::Notification& open_;
+};
+
+class DistantSteps : public AuthPoolTest {
+ protected:
+  ~DistantSteps() override {
+    if (!open_.HasBeenNotified()) open_.Notify();
+    pool_.Stop();
+  }
+  void PostStuck(uint64_t tag) {
+    conn::AuthStep step;
+    step.tag = tag;
+    step.session = std::make_unique<StuckSession>(asking_, open_);
+    step.first = true;
+    step.distant = true;
+    pool_.Desk(0).Post(std::move(step), Time{});
+  }
+
+  std::atomic<int> asking_ = 0;
+  absl::Notification open_;
+};
+
+TEST_F(DistantSteps, LeaveAThreadToTheOthers) {
+  pool_.Start();
+  for (uint64_t tag = 0; tag < AuthPool::kThreads + 1; ++tag) PostStuck(tag);
+  while (asking_ == 0) std::this_thread::yield();
+  for (uint64_t tag = 0; tag < 100; ++tag) Post(tag, "sesame");
+  WaitFor(100);
+  EXPECT_EQ(asking_, 1);
+  open_.Notify();
+  WaitFor(100 + AuthPool::kThreads + 1);
+  EXPECT_EQ(asking_, static_cast<int>(AuthPool::kThreads) + 1);
+}
+
+TEST_F(DistantSteps, HaveALimitOfTheirOwn) {
+  for (uint64_t tag = 0; tag < AuthPool::kDistantMax; ++tag) PostStuck(tag);
+  EXPECT_EQ(answers_.size(), 0u) << "at the limit";
+  PostStuck(AuthPool::kDistantMax);
+  EXPECT_EQ(Refused(Refusal::kQueueFull), 1u) << "one beyond";
+  Post(0, "sesame");
+  EXPECT_EQ(Refused(Refusal::kQueueFull), 1u);
 }
 
 TEST_F(AuthPoolTest, EndsWithStepsThatWait) {

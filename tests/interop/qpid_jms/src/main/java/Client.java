@@ -37,6 +37,9 @@ import java.util.concurrent.TimeUnit;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
+import javax.security.auth.login.AppConfigurationEntry;
+import javax.security.auth.login.AppConfigurationEntry.LoginModuleControlFlag;
+import javax.security.auth.login.Configuration;
 import org.apache.qpid.jms.JmsConnection;
 import org.apache.qpid.jms.JmsConnectionFactory;
 import org.apache.qpid.jms.JmsConnectionListener;
@@ -124,8 +127,24 @@ public final class Client {
         .generatePrivate(new PKCS8EncodedKeySpec(Base64.getDecoder().decode(pem)));
   }
 
+  /** Kerberos as its variables say, which Java does not read: realm, keytab, who we are. */
+  private static void useKeytab() {
+    System.setProperty("java.security.krb5.conf", System.getenv("KRB5_CONFIG"));
+    Map<String, String> module = Map.of(
+        "useKeyTab", "true", "keyTab", System.getenv("KRB5_CLIENT_KTNAME"), "doNotPrompt", "true",
+        "principal", "router");
+    Configuration.setConfiguration(new Configuration() {
+      @Override
+      public AppConfigurationEntry[] getAppConfigurationEntry(String name) {
+        return new AppConfigurationEntry[] {new AppConfigurationEntry(
+            "com.sun.security.auth.module.Krb5LoginModule", LoginModuleControlFlag.REQUIRED, module)};
+      }
+    });
+  }
+
   private JmsConnectionFactory factory(String parameters) throws Exception {
     String mechanism = options.get("mechanism");
+    if ("GSSAPI".equals(mechanism)) useKeytab();
     String more = mechanism == null ? "" : "amqp.saslMechanisms=" + mechanism;
     String both = more.isEmpty() || parameters.isEmpty() ? more + parameters : more + "&" + parameters;
     String url = options.get("url") + (both.isEmpty() ? "" : "?" + both);
