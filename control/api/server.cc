@@ -13,11 +13,11 @@
 #include "control/api/conversation.h"
 #include "control/api/credentials.h"
 #include "control/api/doorway.h"
-#include "control/api/published.h"
 #include "control/api/reflection.h"
 #include "control/api/socket_file.h"
 #include "control/config/text.h"
 #include "google/protobuf/stubs/logging.h"
+#include "proto/google/rpc/error_details.pb.h"
 #include "proto/grpc/health/v1/health.pb.h"
 #include "router/base/log.h"
 #include "router/base/status.h"
@@ -163,7 +163,7 @@ class Server::Impl {
   Impl(Options options, Handlers handlers, const MethodTable& methods, std::function<void()> wake)
       : options_(std::move(options)),
         services_(ServedBy(methods, handlers)),
-        reflection_(services_),
+        reflection_(services_, {google::rpc::ErrorInfo::descriptor()->file()}),
         front_{.gate = Gate(methods, options_.limits, options_.policy),
                .desk = Desk(std::move(handlers), Audit),
                .inbox = std::make_shared<Inbox>(std::move(wake)),

@@ -1,7 +1,10 @@
 #include <time.h>
 
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/str_split.h"
 #include "control/config/text.h"
 #include "control/config/translate.h"
 #include "control/daemon/daemon.h"
@@ -21,6 +24,12 @@ int64_t MillisecondsSince1970() {
   return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
 }
 
+// "OpenSSL 3.0.17 1 Jul 2025" → "3.0.17".
+std::string VersionIn(const std::string& text) {
+  const std::vector<std::string> words = absl::StrSplit(text, ' ');
+  return words.size() > 1 ? words[1] : text;
+}
+
 }  // namespace
 
 absl::Status Daemon::OpenApi() {
@@ -30,7 +39,7 @@ absl::Status Daemon::OpenApi() {
           .version = surroundings_.version,
           .router_id = router_spec_.id,
           .start_time = MillisecondsSince1970(),
-          .libraries = {{"openssl", tls::LibraryVersion()},
+          .libraries = {{"openssl", VersionIn(tls::LibraryVersion())},
                         {"grpc", api::Server::GrpcVersion()},
                         {"protobuf",
                          google::protobuf::internal::VersionString(GOOGLE_PROTOBUF_VERSION)}}},
@@ -46,6 +55,10 @@ absl::Status Daemon::OpenApi() {
           .shutdown = [this](std::optional<Duration> limit) { ShutDown(limit); }});
   api::Handlers handlers = api::MakeChannelzHandlers();
   handlers.merge(router_service_->MakeHandlers());
+  resource_api_ = std::make_unique<ResourceApi>(*store_, board_, methods_, random_,
+                                                [&loop] { return loop.Now(); });
+  handlers.merge(resource_api_->MakeHandlers());
+  resource_api_->Begin();
   auto opened =
       ControlApi::Open(store_->effective(), {.methods = methods_,
                                              .handlers = std::move(handlers),
@@ -55,6 +68,14 @@ absl::Status Daemon::OpenApi() {
   api_ = *std::move(opened);
   FollowApiCertificate();
   return absl::OkStatus();
+}
+
+void Daemon::OnChanged(const std::vector<store::Difference>& differences) {
+  ExpectConnectors();
+  TakeEvents();
+  TellCertificates();
+  FollowApiCertificate();
+  if (resource_api_ != nullptr) resource_api_->OnChanged(differences);
 }
 
 void Daemon::ShutDown(std::optional<Duration> limit) {

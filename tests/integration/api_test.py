@@ -52,6 +52,8 @@ class Socket(ApiTest):
         self.assertEqual((version.api_version, version.router_id), ("v1", "tested"))
         self.assertGreater(version.start_time.seconds, 0)
         self.assertEqual(sorted(version.libraries), ["grpc", "openssl", "protobuf"])
+        for library in version.libraries.values():
+            self.assertRegex(library, r"^\d+\.\d+\.\d+$")
 
     def test_tells_how_the_router_is_configured(self):
         router = self.api().call("RouterService/GetRouter", name="router")
@@ -519,3 +521,7 @@ class Tcp(ApiTest):
         self.router.wait_for_line(
             lambda line: "api call refused" in line and "identity=dns:viewer.example" in line,
             "who was refused")
+        self.fails("UNAUTHENTICATED", "NO_IDENTITY", self.tcp("nameless").call, VERSION)
+        self.router.wait_for_line(
+            lambda line: "api call refused" in line and "reason=NO_IDENTITY" in line,
+            "that somebody has no name")
