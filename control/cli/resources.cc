@@ -228,11 +228,12 @@ absl::Status ReadFields(const std::vector<std::string>& words, size_t first, Mes
   return absl::OkStatus();
 }
 
-// "listeners/amqps created (REBIND)".
+// "listeners/amqps changed (impact: rebind)".
 std::string Done(const Session& session, const std::string& name, std::string_view what,
                  const Message& change) {
   const FieldDescriptor* const field = change.GetDescriptor()->FindFieldByName("impact");
   const auto* const impact = change.GetReflection()->GetEnum(change, field);
+  if (impact->number() == v1::IMPACT_NONE) return Concat(name, " unchanged\n");
   const std::string effect =
       impact->number() == 0 ? "" : Concat(" (impact: ", config::ShortName(*impact), ")");
   return Concat(name, " ", session.arguments().Has("dry-run") ? "would be " : "", what, effect,

@@ -49,7 +49,8 @@ std::string Fold(std::string_view word) {
 }
 
 bool IsKind(const api::Kind& kind, const std::string& folded) {
-  return folded == Fold(kind.collection->name()) || folded == Fold(kind.field);
+  return folded == Fold(kind.collection->name()) || folded == Fold(kind.field) ||
+         (folded == "tls" && kind.field == "tls_profile");
 }
 
 absl::StatusOr<int64_t> TimeoutOf(const Arguments& arguments) {
@@ -129,7 +130,9 @@ std::string Explain(const absl::Status& status) {
   if (const std::string reason = config::ReasonOf(status); !reason.empty()) {
     absl::StrAppend(&text, " (", reason, ")");
   }
-  for (const config::FieldViolation& violation : config::ViolationsOf(status)) {
+  const std::vector<config::FieldViolation> violations = config::ViolationsOf(status);
+  for (const config::FieldViolation& violation : violations) {
+    if (violations.size() == 1) break;  // the text has said it
     absl::StrAppend(&text, "\n  ", violation.field, ": ", violation.description);
   }
   return text + "\n";

@@ -74,7 +74,8 @@ Daemon::Daemon(Surroundings surroundings, std::string file, std::unique_ptr<stor
       log_spec_(store_->file().log),
       control_spec_(store_->file().control),
       router_spec_(config::ToSpec(store_->file().router,
-                                  {.host_name = HostName(), .version = surroundings_.version})) {}
+                                  {.host_name = HostName(), .version = surroundings_.version})),
+      random_(surroundings_.seed) {}
 
 absl::Status Daemon::Start() {
   surroundings_.set_levels(store_->file().log);
@@ -91,7 +92,7 @@ absl::Status Daemon::Start() {
   ExpectConnectors();
   std::string problems;
   for (const auto& failure :
-       store_->Start(*router_, [this](const auto&) { FollowApiCertificate(); })) {
+       store_->Start(*router_, [this](const auto& differences) { OnChanged(differences); })) {
     if (file_.empty() && failure.path == kOptionalListener) {
       TL_LOG(info, "no IPv6", {"error", View(failure.status.message())});
       continue;
@@ -113,9 +114,9 @@ void Daemon::Serve() {
   TellStatus();
   TellMetrics();
   while (!done_) {
-    const ControlLoop::Turn turn =
-        surroundings_.loop.Wait(std::min({shutdown_.deadline(), status_due_, users_due_, beat_due_,
-                                          api_->due(), router_service_->due()}));
+    const ControlLoop::Turn turn = surroundings_.loop.Wait(
+        std::min({shutdown_.deadline(), status_due_, users_due_, beat_due_, resource_api_->due(),
+                  api_->due(), router_service_->due()}));
     if (turn.woken) TakeEvents();
     if (turn.woken) api_->RunPosted();
     for (const auto& function : turn.posted) function();
@@ -124,6 +125,7 @@ void Daemon::Serve() {
     if (turn.now >= status_due_) TellStatus();
     FollowUsers(turn.now);
     api_->OnTime(turn.now);
+    resource_api_->OnTime(turn.now);
     if (turn.now >= router_service_->due()) router_service_->OnTime(turn.now);
     if (turn.now >= beat_due_) TellMetrics();
   }
@@ -250,6 +252,7 @@ void Daemon::ExpectConnectors() {
 void Daemon::TakeEvents() {
   for (const RouterEvent& event : router_->TakeEvents()) {
     board_.Apply(event, MillisecondsSince1970());
+    if (resource_api_ != nullptr) resource_api_->OnEvent(event);
     if (const auto* drained = std::get_if<Drained>(&event)) {
       OnDrained(*drained);
     }

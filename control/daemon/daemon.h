@@ -16,6 +16,7 @@
 #include "control/daemon/metrics_state.h"
 #include "control/daemon/notify.h"
 #include "control/daemon/options.h"
+#include "control/daemon/resource_api.h"
 #include "control/daemon/shutdown.h"
 #include "control/daemon/status_board.h"
 #include "control/daemon/telemetry.h"
@@ -43,6 +44,7 @@ class Daemon {
     std::function<void(const v1::LogSpec&)> set_levels;
     // Any thread.
     std::function<metrics::LogCounts()> log_counts;
+    uint64_t seed = 0;  // that nobody can guess
   };
 
   // `file` is where `store` has its file from; empty: nowhere.
@@ -64,6 +66,7 @@ class Daemon {
   // The API uses the newest certificate of its TLS profile.
   void FollowApiCertificate();
   void Reload();
+  void OnChanged(const std::vector<store::Difference>& differences);
   void OnReloaded(const absl::StatusOr<store::Store::Reloaded>& reloaded);
   void WarnOfRestart() const;
   // FailedPrecondition: a certificate that is outside its dates would replace one that is in force.
@@ -87,9 +90,11 @@ class Daemon {
   MetricsState metrics_;
   Time beat_due_ = kNever;  // while metrics are served
   const api::MethodTable methods_{api::ServiceFiles(), api::ChannelzMethods()};
+  StatusBoard board_;
+  Random random_;  // of ids and tokens that callers see
+  std::unique_ptr<ResourceApi> resource_api_;
   std::unique_ptr<api::RouterService> router_service_;
   std::unique_ptr<ControlApi> api_;  // calls the services
-  StatusBoard board_;
   Shutdown shutdown_;
   Time status_due_ = kNever;  // when the service manager is told what board_ says
   std::string status_told_;

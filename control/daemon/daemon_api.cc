@@ -55,6 +55,10 @@ absl::Status Daemon::OpenApi() {
           .shutdown = [this](std::optional<Duration> limit) { ShutDown(limit); }});
   api::Handlers handlers = api::MakeChannelzHandlers();
   handlers.merge(router_service_->MakeHandlers());
+  resource_api_ = std::make_unique<ResourceApi>(*store_, board_, methods_, random_,
+                                                [&loop] { return loop.Now(); });
+  handlers.merge(resource_api_->MakeHandlers());
+  resource_api_->Begin();
   auto opened =
       ControlApi::Open(store_->effective(), {.methods = methods_,
                                              .handlers = std::move(handlers),
@@ -64,6 +68,14 @@ absl::Status Daemon::OpenApi() {
   api_ = *std::move(opened);
   FollowApiCertificate();
   return absl::OkStatus();
+}
+
+void Daemon::OnChanged(const std::vector<store::Difference>& differences) {
+  ExpectConnectors();
+  TakeEvents();
+  TellCertificates();
+  FollowApiCertificate();
+  if (resource_api_ != nullptr) resource_api_->OnChanged(differences);
 }
 
 void Daemon::ShutDown(std::optional<Duration> limit) {

@@ -71,7 +71,8 @@ int Serve(const Options& options, ControlLoop& loop, const LogWriter& log,
                  .version = TRUNKLINE_VERSION,
                  .runtime_directory = runtime_directory == nullptr ? "" : runtime_directory,
                  .set_levels = [&](const v1::LogSpec& spec) { SetLevels(spec, options); },
-                 .log_counts = [&log] { return CountsOf(log); }},
+                 .log_counts = [&log] { return CountsOf(log); },
+                 .seed = Seed()},
                 options.config, std::move(store));
   if (absl::Status status = daemon.Start(); !status.ok()) {
     LogLines(LogLevel::kError, config::View(status.message()));
