@@ -80,6 +80,11 @@ class Router:
         for name in self._wanted:
             self._ports[name] = self._bound_port(name)
 
+    def forget_log(self):
+        """Before the next start, once the process has ended."""
+        self._reader.join()
+        self.lines.clear()
+
     def _read_log(self):
         for raw in self.process.stderr:
             with self._changed:

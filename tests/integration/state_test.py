@@ -35,7 +35,7 @@ class StateTest(unittest.TestCase):
         """Ends what there is by SIGKILL, and starts it anew."""
         self.router.process.kill()
         self.router.process.wait()
-        self.router.lines.clear()
+        self.router.forget_log()
         self.router.start([harness.TRUNKD, "--config", self.router.config_file])
         self.router.wait_for_line(lambda line: '"API"' in line, "that its API is there")
         self.api = Api(f"unix:{self.router.socket()}")
