@@ -18,7 +18,6 @@
 #include "control/daemon/options.h"
 #include "control/daemon/resource_api.h"
 #include "control/daemon/shutdown.h"
-#include "control/daemon/status_board.h"
 #include "control/daemon/telemetry.h"
 #include "control/store/store.h"
 #include "router/router.h"
