@@ -79,9 +79,10 @@ class Socket(ApiTest):
     def test_a_text_is_at_most_so_long(self):
         limit = 1 << 20
         call = self.api().call
+        longest = "#".ljust(limit - 14) + "\nlisteners: []"
+        self.assertEqual(len(longest), limit)
         self.assertEqual(
-            list(call("RouterService/ValidateConfig", yaml="#".ljust(limit - 14) + "\nlisteners: []")
-                 .problems), [])
+            list(call("RouterService/ValidateConfig", yaml=longest).problems), [])
         error = self.fails("INVALID_ARGUMENT", "INVALID_FIELD", call,
                            "RouterService/ValidateConfig", yaml=" " * (limit + 1))
         self.assertEqual(error.violations, [("yaml", "1048577 bytes are more than 1048576")])
