@@ -43,6 +43,7 @@ struct ConnectorFailed {  // an attempt that did not reach open
   std::string peer;
   std::string error;
   int64_t retry_in_ms = 0;
+  bool reached = false;  // there was a TCP connection
 };
 struct Drained {  // after Drain: nothing is left, or the time is up
   bool complete = false;

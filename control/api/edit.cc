@@ -26,11 +26,13 @@ using google::protobuf::Message;
 
 // So many names are told in an error; answers are of bounded size.
 constexpr size_t kNamesToldMax = 20;
+constexpr size_t kNameBytesTold = 80;
 constexpr size_t kMadeUpBytes = 8;
 
 std::string Told(std::vector<std::string> names) {
   const bool all = names.size() <= kNamesToldMax;
   if (!all) names.resize(kNamesToldMax);
+  for (std::string& name : names) name = config::Shorten(name, kNameBytesTold);
   return absl::StrJoin(names, ", ") + (all ? "" : ", …");
 }
 
@@ -238,7 +240,8 @@ absl::Status NotFound(const Collection& collection, const std::string& id,
                                  config::DidYouMean(id, known))),
       Concat(Kind::WordOf(collection), "_NOT_FOUND"),
       {{"resource_type", collection.title()},
-       {"resource_name", config::ResourceName(collection.name(), config::Shorten(id, 100))},
+       {"resource_name",
+        config::ResourceName(collection.name(), config::Shorten(id, kNameBytesTold))},
        {"known", Told(known)}});
 }
 
@@ -248,8 +251,8 @@ absl::Status Create(const Scope& scope, const std::string& id, const Message& gi
   if (const Message* there = scope.Find(made, id)) {
     if (config::SameIntent(*there, *resource)) return absl::OkStatus();
     return config::WithReason(
-        absl::AlreadyExistsError(Concat("there is a ", scope.collection->title(), " ", Quote(id),
-                                        " already, and it is another; its etag is ",
+        absl::AlreadyExistsError(Concat(scope.collection->title(), " ", Quote(id),
+                                        " is there already, and is another; its etag is ",
                                         config::EtagOf(*there))),
         Kind::WordOf(*scope.collection) + "_EXISTS",
         {{"resource_name", config::NameOf(*there)}, {"current_etag", config::EtagOf(*there)}});

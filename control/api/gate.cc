@@ -20,27 +20,25 @@ constexpr int kRefusalsTold = 10;
 
 }  // namespace
 
-absl::StatusOr<Caller> Gate::CallerOf(std::string identity, std::string peer) const {
-  if (identity.empty()) {
-    return config::WithReason(
-        absl::UnauthenticatedError("the caller's certificate has no SPIFFE id, URI, DNS name or "
-                                   "common name to know it by"),
-        "NO_IDENTITY");
-  }
+absl::StatusOr<Caller> Gate::CallerOf(std::string identity, std::string peer) {
   Caller caller;
-  caller.role =
-      identity == kLocalIdentity ? v1::ACCESS_ROLE_ADMIN : policy_.Get()->RoleOf(identity);
   caller.identity = std::move(identity);
   caller.peer = std::move(peer);
+  if (caller.identity.empty()) {
+    return Refuse(caller, "",
+                  config::WithReason(
+                      absl::UnauthenticatedError("the caller's certificate has no SPIFFE id, URI, "
+                                                 "DNS name or common name to know it by"),
+                      "NO_IDENTITY"));
+  }
+  caller.role = caller.identity == kLocalIdentity ? v1::ACCESS_ROLE_ADMIN
+                                                  : policy_.Get()->RoleOf(caller.identity);
   return caller;
 }
 
 absl::StatusOr<const Method*> Gate::Enter(std::string_view path, const Caller& caller) {
   absl::StatusOr<const Method*> method = Find(path, caller);
-  if (!method.ok()) {
-    refused_.fetch_add(1);
-    if (MayTellRefusal()) AuditRefused(caller, path, method.status());
-  }
+  if (!method.ok()) return Refuse(caller, path, method.status());
   return method;
 }
 
@@ -66,10 +64,12 @@ absl::Status Gate::TakePlace(bool streams) {
                            kRetryMilliseconds);
 }
 
-bool Gate::MayTellRefusal() {
+absl::Status Gate::Refuse(const Caller& caller, std::string_view path, absl::Status status) {
+  refused_.fetch_add(1);
   const int64_t second = ::time(nullptr);
   if (told_second_.exchange(second) != second) told_ = 0;
-  return told_.fetch_add(1) < kRefusalsTold;
+  if (told_.fetch_add(1) < kRefusalsTold) AuditRefused(caller, path, status);
+  return status;
 }
 
 }  // namespace trunkline::api

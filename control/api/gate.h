@@ -31,12 +31,12 @@ class Gate {
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
 
+  // What is refused is logged, ten lines a second at most, and counted.
+  //
   // The caller with its role. Unauthenticated: it has no identity.
-  absl::StatusOr<Caller> CallerOf(std::string identity, std::string peer) const;
-
+  absl::StatusOr<Caller> CallerOf(std::string identity, std::string peer);
   // The method, and a place that Leave gives back. Unimplemented: there is none; PermissionDenied;
-  // ResourceExhausted: too many calls, or streams, at a time. What is refused is logged, ten lines
-  // a second at most, and counted.
+  // ResourceExhausted: too many calls, or streams, at a time.
   absl::StatusOr<const Method*> Enter(std::string_view path, const Caller& caller);
   void Leave(const Method& method) { Places(method.streams).fetch_sub(1); }
 
@@ -51,7 +51,7 @@ class Gate {
  private:
   absl::StatusOr<const Method*> Find(std::string_view path, const Caller& caller);
   absl::Status TakePlace(bool streams);
-  bool MayTellRefusal();
+  absl::Status Refuse(const Caller& caller, std::string_view path, absl::Status status);
   std::atomic<int>& Places(bool streams) { return streams ? streams_now_ : calls_now_; }
 
   const MethodTable& methods_;

@@ -21,7 +21,8 @@ std::unique_ptr<Message> New(const Descriptor* type) {
   return std::unique_ptr<Message>(MessageFactory::generated_factory()->GetPrototype(type)->New());
 }
 
-Method MethodOf(const google::protobuf::MethodDescriptor& descriptor) {
+// `role` is that of a method without options.
+Method MethodOf(const google::protobuf::MethodDescriptor& descriptor, v1::AccessRole role) {
   const v1::MethodRules& rules = descriptor.options().GetExtension(v1::method);
   const google::protobuf::ServiceDescriptor& service = *descriptor.service();
   Method method;
@@ -29,7 +30,7 @@ Method MethodOf(const google::protobuf::MethodDescriptor& descriptor) {
   method.path = Concat("/", service.full_name(), "/", descriptor.name());
   method.service = service.name();
   method.name = descriptor.name();
-  method.role = rules.role();
+  method.role = rules.role() == v1::ACCESS_ROLE_UNSPECIFIED ? role : rules.role();
   method.mutates = rules.mutates();
   method.streams = descriptor.server_streaming();
   TL_CHECK(method.role != v1::ACCESS_ROLE_UNSPECIFIED) << method.path << " has no role";
@@ -53,17 +54,21 @@ std::vector<const google::protobuf::FileDescriptor*> ServiceFiles() {
           v1::GetUserStoreRequest::descriptor()->file()};
 }
 
-MethodTable::MethodTable(const std::vector<const google::protobuf::FileDescriptor*>& files) {
-  for (const google::protobuf::FileDescriptor* file : files) {
-    for (int i = 0; i < file->service_count(); ++i) {
-      const google::protobuf::ServiceDescriptor& service = *file->service(i);
-      for (int k = 0; k < service.method_count(); ++k) {
-        methods_.push_back(MethodOf(*service.method(k)));
-      }
-    }
-  }
+MethodTable::MethodTable(const std::vector<const google::protobuf::FileDescriptor*>& files,
+                         const std::vector<Foreign>& foreign) {
+  for (const auto* file : files) Add(*file, v1::ACCESS_ROLE_UNSPECIFIED);
+  for (const Foreign& each : foreign) Add(*each.file, each.role);
   // Only then: they no longer move.
   for (const Method& method : methods_) by_path_[method.path] = &method;
+}
+
+void MethodTable::Add(const google::protobuf::FileDescriptor& file, v1::AccessRole role) {
+  for (int i = 0; i < file.service_count(); ++i) {
+    const google::protobuf::ServiceDescriptor& service = *file.service(i);
+    for (int k = 0; k < service.method_count(); ++k) {
+      methods_.push_back(MethodOf(*service.method(k), role));
+    }
+  }
 }
 
 const Method* MethodTable::Find(std::string_view path) const {

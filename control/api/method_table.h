@@ -39,9 +39,16 @@ std::vector<const google::protobuf::FileDescriptor*> ServiceFiles();
 // known here, with or without a handler. Immutable; any thread.
 class MethodTable {
  public:
+  // A file of others: all of its methods are for this role, and change nothing.
+  struct Foreign {
+    const google::protobuf::FileDescriptor* file = nullptr;
+    v1::AccessRole role = v1::ACCESS_ROLE_UNSPECIFIED;
+  };
+
   // TL_CHECKs that every method has a role and takes one request: a mistake of ours.
   explicit MethodTable(
-      const std::vector<const google::protobuf::FileDescriptor*>& files = ServiceFiles());
+      const std::vector<const google::protobuf::FileDescriptor*>& files = ServiceFiles(),
+      const std::vector<Foreign>& foreign = {});
   MethodTable(const MethodTable&) = delete;
   MethodTable& operator=(const MethodTable&) = delete;
 
@@ -49,6 +56,8 @@ class MethodTable {
   const std::vector<Method>& methods() const { return methods_; }
 
  private:
+  void Add(const google::protobuf::FileDescriptor& file, v1::AccessRole role);
+
   std::vector<Method> methods_;
   std::map<std::string, const Method*, std::less<>> by_path_;
 };

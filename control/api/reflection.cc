@@ -31,7 +31,10 @@ void Append(const FileDescriptor* file, std::set<const FileDescriptor*>& seen,
 
 }  // namespace
 
-Reflection::Reflection(const std::vector<std::string>& services) : services_(services) {
+Reflection::Reflection(const std::vector<std::string>& services,
+                       const std::vector<const FileDescriptor*>& more)
+    : services_(services) {
+  for (const FileDescriptor* file : more) AddWithImports(file);
   for (const std::string& service : services_) {
     const auto* found = DescriptorPool::generated_pool()->FindServiceByName(service);
     if (found != nullptr) AddWithImports(found->file());

@@ -15,8 +15,10 @@ namespace trunkline::api {
 // Immutable; any thread.
 class Reflection {
  public:
-  // Full names of services; their descriptors are in the generated pool.
-  explicit Reflection(const std::vector<std::string>& services);
+  // Full names of services, whose descriptors are in the generated pool; and what else is told: the
+  // details of errors, which clients look up.
+  explicit Reflection(const std::vector<std::string>& services,
+                      const std::vector<const google::protobuf::FileDescriptor*>& more = {});
 
   grpc::reflection::v1::ServerReflectionResponse Answer(
       const grpc::reflection::v1::ServerReflectionRequest& request) const;

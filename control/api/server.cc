@@ -12,12 +12,12 @@
 #include "control/api/audit.h"
 #include "control/api/conversation.h"
 #include "control/api/credentials.h"
-#include "control/api/inbox.h"
-#include "control/api/published.h"
+#include "control/api/doorway.h"
 #include "control/api/reflection.h"
 #include "control/api/socket_file.h"
 #include "control/config/text.h"
 #include "google/protobuf/stubs/logging.h"
+#include "proto/google/rpc/error_details.pb.h"
 #include "proto/grpc/health/v1/health.pb.h"
 #include "router/base/log.h"
 #include "router/base/status.h"
@@ -69,8 +69,12 @@ class Port final : public grpc::CallbackGenericService {
   Port(Kind kind, Front& front) : kind_(kind), front_(front) {}
 
   // False: gRPC cannot listen there.
-  bool Start(const std::string& address, std::shared_ptr<grpc::ServerCredentials> credentials);
-  int port() const { return port_; }
+  bool StartSocket(const std::string& path);
+  // False: gRPC does not start.
+  bool StartTcp(std::unique_ptr<Doorway> doorway,
+                std::shared_ptr<grpc::ServerCredentials> credentials);
+  void Stop(gpr_timespec deadline);
+  uint16_t port() const { return doorway_ == nullptr ? 0 : doorway_->port(); }
   grpc::Server* server() const { return server_.get(); }
 
   grpc::ServerGenericBidiReactor* CreateReactor(
@@ -83,31 +87,59 @@ class Port final : public grpc::CallbackGenericService {
   }
 
  private:
+  void Configure(grpc::ServerBuilder& builder);
+
   const Kind kind_;
   Front& front_;
-  int port_ = 0;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<Doorway> doorway_;  // uses the acceptor
 };
 
-bool Port::Start(const std::string& address, std::shared_ptr<grpc::ServerCredentials> credentials) {
-  grpc::ServerBuilder builder;
+void Port::Configure(grpc::ServerBuilder& builder) {
   builder.RegisterCallbackGenericService(this);
   builder.SetMaxReceiveMessageSize(kRequestBytesMax);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnection);
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a port that is taken is an error
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMilliseconds);
-  if (kind_ == Kind::kTcp) {
-    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMilliseconds);
-    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveAnswerMilliseconds);
-    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
-                               kPingIntervalMilliseconds);
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, kConnectionAgeMilliseconds);
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, kConnectionGraceMilliseconds);
-  }
-  builder.AddListeningPort(address, std::move(credentials), &port_);
+  if (kind_ == Kind::kSocket) return;
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMilliseconds);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveAnswerMilliseconds);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             kPingIntervalMilliseconds);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, kConnectionAgeMilliseconds);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, kConnectionGraceMilliseconds);
+}
+
+bool Port::StartSocket(const std::string& path) {
+  grpc::ServerBuilder builder;
+  Configure(builder);
+  builder.AddListeningPort("unix:" + path, grpc::experimental::LocalServerCredentials(UDS));
   server_ = builder.BuildAndStart();
   return server_ != nullptr;
+}
+
+bool Port::StartTcp(std::unique_ptr<Doorway> doorway,
+                    std::shared_ptr<grpc::ServerCredentials> credentials) {
+  using Type = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
+  grpc::ServerBuilder builder;
+  Configure(builder);
+  acceptor_ =
+      builder.experimental().AddExternalConnectionAcceptor(Type::FROM_FD, std::move(credentials));
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr) return false;
+  doorway_ = std::move(doorway);
+  doorway_->Start([this](int fd) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.fd = fd;
+    acceptor_->HandleNewConnection(&connection);
+  });
+  return true;
+}
+
+void Port::Stop(gpr_timespec deadline) {
+  if (doorway_ != nullptr) doorway_->Stop();
+  if (server_ != nullptr) server_->Shutdown(deadline);
 }
 
 // Full names of the services that have a handler, and those of gRPC.
@@ -131,7 +163,7 @@ class Server::Impl {
   Impl(Options options, Handlers handlers, const MethodTable& methods, std::function<void()> wake)
       : options_(std::move(options)),
         services_(ServedBy(methods, handlers)),
-        reflection_(services_),
+        reflection_(services_, {google::rpc::ErrorInfo::descriptor()->file()}),
         front_{.gate = Gate(methods, options_.limits, options_.policy),
                .desk = Desk(std::move(handlers), Audit),
                .inbox = std::make_shared<Inbox>(std::move(wake)),
@@ -148,7 +180,7 @@ class Server::Impl {
     if (certificate_ != nullptr) certificate_->Set(std::move(certificate));
   }
   const std::string& socket_path() const { return socket_path_; }
-  uint16_t port() const { return tcp_ == nullptr ? 0 : static_cast<uint16_t>(tcp_->port()); }
+  uint16_t port() const { return tcp_ == nullptr ? 0 : tcp_->port(); }
   uint64_t refused() const { return front_.gate.refused(); }
   void Stop(Duration limit);
 
@@ -183,8 +215,7 @@ absl::Status Server::Impl::OpenSocket() {
 
 absl::Status Server::Impl::Listen(const std::string& path) {
   socket_ = std::make_unique<Port>(Port::Kind::kSocket, front_);
-  if (!socket_->Start("unix:" + socket_file_->bind_path(),
-                      grpc::experimental::LocalServerCredentials(UDS))) {
+  if (!socket_->StartSocket(socket_file_->bind_path())) {
     return absl::FailedPreconditionError(Concat(path, ": cannot listen there"));
   }
   socket_path_ = path;
@@ -194,19 +225,14 @@ absl::Status Server::Impl::Listen(const std::string& path) {
 absl::Status Server::Impl::OpenTcp() {
   if (options_.tcp == nullptr) return absl::OkStatus();
   Tcp& tcp = *options_.tcp;
+  auto doorway = Doorway::Open(tcp.host, tcp.port);
+  if (!doorway.ok()) return doorway.status();
   certificate_ = std::make_shared<Published<ServerCertificate>>(std::move(tcp.certificate));
-  const bool is_ipv6 = tcp.host.find(':') != std::string::npos;
-  const std::string host = tcp.host.empty() ? "[::]"
-                           : is_ipv6        ? Concat("[", tcp.host, "]")
-                                            : tcp.host;
-  const std::string address = Concat(host, ":", tcp.port);
   tcp_ = std::make_unique<Port>(Port::Kind::kTcp, front_);
-  if (tcp_->Start(address, std::make_shared<TlsCredentials>(certificate_))) {
+  if (tcp_->StartTcp(*std::move(doorway), std::make_shared<TlsCredentials>(certificate_))) {
     return absl::OkStatus();
   }
-  tcp_ = nullptr;
-  return absl::FailedPreconditionError(
-      Concat("cannot listen on ", address, ": in use, or not an address of this machine"));
+  return absl::InternalError("gRPC does not start for TCP");
 }
 
 void Server::Impl::RunPosted() {
@@ -232,7 +258,7 @@ void Server::Impl::Stop(Duration limit) {
   const gpr_timespec deadline = gpr_time_add(
       gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(limit.milliseconds(), GPR_TIMESPAN));
   for (const auto& port : {socket_.get(), tcp_.get()}) {
-    if (port != nullptr && port->server() != nullptr) port->server()->Shutdown(deadline);
+    if (port != nullptr) port->Stop(deadline);
   }
 }
 

@@ -70,7 +70,7 @@ class Server {
   void SetServing(bool serving);
   // For calls that come in from here on.
   void SetPolicy(Policy policy);
-  // For connections that are accepted from here on. REQUIRES: there is TCP.
+  // For handshakes whose first byte comes from here on. REQUIRES: there is TCP.
   void SetCertificate(ServerCertificate certificate);
 
   const std::string& socket_path() const;  // empty: there is none

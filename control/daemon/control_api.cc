@@ -87,7 +87,7 @@ absl::StatusOr<std::unique_ptr<ControlApi>> ControlApi::Open(const config::Docum
   std::unique_ptr<ControlApi> opened(new ControlApi());
   TL_ASSIGN_OR_RETURN(api::Server::Options options,
                       opened->MakeOptions(document, parts.runtime_directory));
-  auto server = api::Server::Start(std::move(options), std::move(parts.handlers), opened->methods_,
+  auto server = api::Server::Start(std::move(options), std::move(parts.handlers), parts.methods,
                                    std::move(parts.wake));
   if (!server.ok()) return WithField(server.status(), "socket or tcp");
   opened->server_ = *std::move(server);

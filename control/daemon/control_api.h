@@ -34,6 +34,7 @@ absl::Status CheckPolicy(const config::Document& document);
 class ControlApi {
  public:
   struct Parts {
+    const api::MethodTable& methods;  // outlives it
     api::Handlers handlers;
     std::function<void()> wake;     // control, for RunPosted; any thread
     std::string runtime_directory;  // of the user; empty: there is none
@@ -67,13 +68,12 @@ class ControlApi {
   absl::StatusOr<api::Server::Options> MakeOptions(const config::Document& document,
                                                    const std::string& runtime_directory);
 
-  api::MethodTable methods_;
   std::string tls_profile_;
   uint64_t fingerprint_ = 0;  // of the profile whose certificate is in use; 0: not known yet
   std::string policy_file_;   // empty: none
   std::string policy_stamp_;  // of the file that was read last
   Time due_ = kNever;
-  std::unique_ptr<api::Server> server_;  // uses the methods
+  std::unique_ptr<api::Server> server_;
 };
 
 }  // namespace trunkline::daemon

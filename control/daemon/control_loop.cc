@@ -69,7 +69,7 @@ ControlLoop::Turn ControlLoop::Wait(Time deadline) {
     turn.signals.push_back(static_cast<int>(info.ssi_signo));
   }
   if (turn.woken) {
-    const absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     turn.posted.swap(posted_);
   }
   turn.now = Now();
@@ -84,7 +84,7 @@ void ControlLoop::Wake() {
 
 bool ControlLoop::Post(std::function<void()> function) {
   {
-    const absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     if (closed_) return false;
     posted_.push_back(std::move(function));
   }
@@ -93,7 +93,7 @@ bool ControlLoop::Post(std::function<void()> function) {
 }
 
 void ControlLoop::Close() {
-  const absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   closed_ = true;
   posted_.clear();
 }

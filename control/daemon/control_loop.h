@@ -2,11 +2,11 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "router/base/time.h"
 
 namespace trunkline::daemon {
@@ -51,9 +51,9 @@ class ControlLoop {
 
   int signal_fd_ = -1;
   int wake_fd_ = -1;
-  absl::Mutex mutex_;
-  std::vector<std::function<void()>> posted_ ABSL_GUARDED_BY(mutex_);
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  std::mutex mutex_;  // of what follows
+  std::vector<std::function<void()>> posted_;
+  bool closed_ = false;
 };
 
 }  // namespace trunkline::daemon

@@ -15,6 +15,7 @@
 #include "control/config/text.h"
 #include "control/config/translate.h"
 #include "router/base/thread.h"
+#include "router/tls/context.h"
 
 namespace trunkline::daemon {
 namespace {
@@ -49,6 +50,10 @@ std::string HostName() {
 using config::Concat;
 using config::View;
 
+absl::Status WithPath(std::string_view path, const absl::Status& status) {
+  return absl::Status(status.code(), Concat(path, ": ", status.message()));
+}
+
 }  // namespace
 
 void LogLines(LogLevel level, std::string_view problems) {
@@ -67,9 +72,11 @@ Daemon::Daemon(Surroundings surroundings, std::string file, std::unique_ptr<stor
       file_(std::move(file)),
       store_(std::move(store)),
       log_spec_(store_->file().log),
+      control_spec_(store_->file().control),
       core_dumps_(store_->file().router.core_dumps()),
       router_spec_(config::ToSpec(store_->file().router,
-                                  {.host_name = HostName(), .version = surroundings_.version})) {}
+                                  {.host_name = HostName(), .version = surroundings_.version})),
+      random_(surroundings_.seed) {}
 
 absl::Status Daemon::Start() {
   surroundings_.set_levels(store_->file().log);
@@ -78,9 +85,15 @@ absl::Status Daemon::Start() {
   auto router = Router::Start(router_spec_, [&loop] { loop.Wake(); });
   if (!router.ok()) return router.status();
   router_ = *std::move(router);
+  telemetry_ = std::make_unique<Telemetry>(
+      *router_, metrics::Identity{surroundings_.version, tls::LibraryVersion(), router_spec_.id},
+      surroundings_.log_counts);
+  const absl::Status served = telemetry_->Apply(config::ToPlace(store_->file().metrics));
+  if (!served.ok()) return WithPath("metrics", served);
   ExpectConnectors();
   std::string problems;
-  for (const auto& failure : store_->Start(*router_, [](const auto&) {})) {
+  for (const auto& failure :
+       store_->Start(*router_, [this](const auto& differences) { OnChanged(differences); })) {
     if (file_.empty() && failure.path == kOptionalListener) {
       TL_LOG(info, "no IPv6", {"error", View(failure.status.message())});
       continue;
@@ -88,26 +101,34 @@ absl::Status Daemon::Start() {
     problems += Concat(failure.path, ": ", failure.status.message(), "\n");
   }
   if (!problems.empty()) return absl::FailedPreconditionError(problems);
+  metrics_.OnStarted(MillisecondsSince1970());
   TakeEvents();
   TellCertificates();
   TellReady();
-  return absl::OkStatus();
+  // The router's data threads run, and inherited nothing of this; those of the API do.
+  BeginThread("trunkd", ThreadClass::kService);
+  return OpenApi();
 }
 
 void Daemon::Serve() {
-  // The router's data threads run, and inherited nothing of this.
-  BeginThread("trunkd", ThreadClass::kService);
   surroundings_.notifier.Send("READY=1");
   TellStatus();
+  TellMetrics();
   while (!done_) {
-    const ControlLoop::Turn turn =
-        surroundings_.loop.Wait(std::min({shutdown_.deadline(), status_due_, users_due_}));
+    const ControlLoop::Turn turn = surroundings_.loop.Wait(
+        std::min({shutdown_.deadline(), status_due_, users_due_, beat_due_, resource_api_->due(),
+                  api_->due(), router_service_->due()}));
     if (turn.woken) TakeEvents();
+    if (turn.woken) api_->RunPosted();
     for (const auto& function : turn.posted) function();
     for (int signal : turn.signals) OnSignal(signal, turn.now);
     Act(shutdown_.OnTime(turn.now));
     if (turn.now >= status_due_) TellStatus();
     FollowUsers(turn.now);
+    api_->OnTime(turn.now);
+    resource_api_->OnTime(turn.now);
+    if (turn.now >= router_service_->due()) router_service_->OnTime(turn.now);
+    if (turn.now >= beat_due_) TellMetrics();
   }
   const RouterCounters counters = router_->Counters();
   TL_LOG(info, "stopped", {"connections", counters.connections_total},
@@ -116,11 +137,12 @@ void Daemon::Serve() {
 
 void Daemon::OnSignal(int signal, Time now) {
   if (signal == SIGHUP) {
-    if (!shutdown_.draining()) Reload();
+    if (!draining_) Reload();
     return;
   }
   TL_LOG(info, "signal", {"name", ::sigabbrev_np(signal)});
-  Act(shutdown_.OnSignal(now, config::DrainTimeout(store_->file().router)));
+  drain_limit_ = config::DrainTimeout(store_->file().router);
+  Act(shutdown_.OnSignal(now, drain_limit_));
 }
 
 void Daemon::Act(Shutdown::Step step) {
@@ -128,14 +150,16 @@ void Daemon::Act(Shutdown::Step step) {
     case Shutdown::Step::kNone:
       return;
     case Shutdown::Step::kDrain: {
-      const Duration limit = config::DrainTimeout(store_->file().router);
       surroundings_.notifier.Send(Concat("STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=",
-                                         (limit + kStopMargin).ns / kMicrosecond.ns));
-      router_->Drain(limit);
+                                         (drain_limit_ + kStopMargin).ns / kMicrosecond.ns));
+      Drain(drain_limit_);
+      // It may have been drained over the API.
+      if (drained_) Act(shutdown_.OnDrained());
       return;
     }
     case Shutdown::Step::kStop:
       router_->Stop();
+      api_->Stop();
       done_ = true;
       return;
   }
@@ -159,7 +183,8 @@ void Daemon::OnReloaded(const absl::StatusOr<store::Store::Reloaded>& reloaded) 
   if (!reloaded.ok()) {
     LogLines(LogLevel::kError, View(reloaded.status().message()));
     TL_LOG(error, "not reloaded: nothing was changed", {"file", file_});
-    return;
+    metrics_.OnReloadFailed(View(reloaded.status().message()));
+    return TellMetrics();
   }
   surroundings_.set_levels(store_->file().log);
   LogLines(LogLevel::kWarning, reloaded->warnings);
@@ -167,6 +192,17 @@ void Daemon::OnReloaded(const absl::StatusOr<store::Store::Reloaded>& reloaded) 
   ExpectConnectors();
   TakeEvents();
   TellCertificates();
+  FollowApiCertificate();
+  api_->FollowPolicy();
+  bool complete = store_->failures().empty();
+  if (absl::Status status = telemetry_->Apply(config::ToPlace(store_->file().metrics));
+      !status.ok()) {
+    complete = false;
+    TL_LOG(error, "not applied: stays as it was", {"resource", "metrics"},
+           {"error", View(status.message())});
+  }
+  metrics_.OnReloaded(MillisecondsSince1970(), complete);
+  TellMetrics();
   TL_LOG(info, "reloaded", {"file", file_}, {"changed", reloaded->differences.size()});
 }
 
@@ -187,6 +223,9 @@ void Daemon::WarnOfRestart() const {
       store_->file().router, {.host_name = HostName(), .version = surroundings_.version});
   if (spec != router_spec_ || store_->file().router.core_dumps() != core_dumps_) {
     TL_LOG(warning, "changes of the router section need a restart", {"file", file_});
+  }
+  if (store_->file().control.SerializeAsString() != control_spec_.SerializeAsString()) {
+    TL_LOG(warning, "changes of the control section need a restart", {"file", file_});
   }
   if (store_->file().log.format() != log_spec_.format()) {
     TL_LOG(warning, "a change of log.format needs a restart", {"file", file_});
@@ -214,9 +253,9 @@ void Daemon::ExpectConnectors() {
 void Daemon::TakeEvents() {
   for (const RouterEvent& event : router_->TakeEvents()) {
     board_.Apply(event, MillisecondsSince1970());
+    if (resource_api_ != nullptr) resource_api_->OnEvent(event);
     if (const auto* drained = std::get_if<Drained>(&event)) {
-      TL_LOG(info, "drained", {"complete", drained->complete}, {"unsettled", drained->unsettled});
-      Act(shutdown_.OnDrained());
+      OnDrained(*drained);
     }
   }
   if (status_due_ == kNever && !shutdown_.draining()) {
@@ -258,6 +297,16 @@ void Daemon::TellCertificates() {
                                                absl::UTCTimeZone()))},
            {"sha256", profile.leaf.sha256});
   }
+}
+
+// Also the sign of life that probes look for.
+void Daemon::TellMetrics() {
+  beat_due_ = kNever;
+  if (!telemetry_->serving()) return;
+  const Time now = surroundings_.loop.Now();
+  beat_due_ = now + Telemetry::kBeatInterval;
+  telemetry_->Beat(now);
+  telemetry_->Tell(metrics_.Update(store_->in_force().profiles, board_));
 }
 
 }  // namespace trunkline::daemon

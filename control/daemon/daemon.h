@@ -3,15 +3,22 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "control/api/channelz.h"
+#include "control/api/method_table.h"
+#include "control/api/router_service.h"
+#include "control/daemon/control_api.h"
 #include "control/daemon/control_loop.h"
+#include "control/daemon/metrics_state.h"
 #include "control/daemon/notify.h"
 #include "control/daemon/options.h"
+#include "control/daemon/resource_api.h"
 #include "control/daemon/shutdown.h"
-#include "control/daemon/status_board.h"
+#include "control/daemon/telemetry.h"
 #include "control/store/store.h"
 #include "router/router.h"
 
@@ -30,9 +37,13 @@ class Daemon {
   struct Surroundings {
     ControlLoop& loop;  // all of them outlive the daemon
     Notifier& notifier;
-    std::string version;  // of trunkd
+    std::string version;            // of trunkd
+    std::string runtime_directory;  // of the user, $XDG_RUNTIME_DIR; empty: none
     // Puts the levels of a log section in force.
     std::function<void(const v1::LogSpec&)> set_levels;
+    // Any thread.
+    std::function<metrics::LogCounts()> log_counts;
+    uint64_t seed = 0;  // that nobody can guess
   };
 
   // `file` is where `store` has its file from; empty: nowhere.
@@ -44,9 +55,17 @@ class Daemon {
   void Serve();
 
  private:
+  absl::Status OpenApi();
   void OnSignal(int signal, Time now);
   void Act(Shutdown::Step step);
+  // Asked for over the API: like the first SIGTERM; or a drain after which the process stays.
+  void ShutDown(std::optional<Duration> limit);
+  void Drain(std::optional<Duration> limit);
+  void OnDrained(const Drained& drained);
+  // The API uses the newest certificate of its TLS profile.
+  void FollowApiCertificate();
   void Reload();
+  void OnChanged(const std::vector<store::Difference>& differences);
   void OnReloaded(const absl::StatusOr<store::Store::Reloaded>& reloaded);
   void WarnOfRestart() const;
   // FailedPrecondition: a certificate that is outside its dates would replace one that is in force.
@@ -56,21 +75,34 @@ class Daemon {
   void TellStatus();
   void TellReady() const;
   void TellCertificates();
+  void TellMetrics();
   void FollowUsers(Time now);
 
   const Surroundings surroundings_;
   const std::string file_;
   std::unique_ptr<Router> router_;  // the store uses it
   const std::unique_ptr<store::Store> store_;
-  const v1::LogSpec log_spec_;  // as it was at the start
-  const bool core_dumps_;       // likewise
+  const v1::LogSpec log_spec_;          // as it was at the start
+  const v1::ControlSpec control_spec_;  // likewise
+  const bool core_dumps_;               // likewise
   const RouterSpec router_spec_;
+  std::unique_ptr<Telemetry> telemetry_;  // reads the router
+  MetricsState metrics_;
+  Time beat_due_ = kNever;  // while metrics are served
+  const api::MethodTable methods_{api::ServiceFiles(), api::ChannelzMethods()};
   StatusBoard board_;
+  Random random_;  // of ids and tokens that callers see
+  std::unique_ptr<ResourceApi> resource_api_;
+  std::unique_ptr<api::RouterService> router_service_;
+  std::unique_ptr<ControlApi> api_;  // calls the services
   Shutdown shutdown_;
   Time status_due_ = kNever;  // when the service manager is told what board_ says
   std::string status_told_;
   std::map<std::string, uint64_t> certificates_told_;  // fingerprints, by profile
   Time users_due_ = kNever;                            // when user stores are looked at again
+  Duration drain_limit_;                               // of the drain that Shutdown asks for
+  bool draining_ = false;                              // the router is told
+  bool drained_ = false;
   bool done_ = false;
 };
 

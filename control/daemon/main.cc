@@ -56,6 +56,10 @@ int CheckConfig(const std::string& file) {
     Print(stderr, config::View(loaded.status().message()));
     return EXIT_FAILURE;
   }
+  if (const absl::Status policy = CheckPolicy(loaded->configuration.document); !policy.ok()) {
+    Print(stderr, config::Concat(policy.message(), "\n"));
+    return EXIT_FAILURE;
+  }
   if (!loaded->warnings.empty()) {
     Print(stderr, config::Concat("warnings:\n", loaded->warnings));
   }
@@ -64,13 +68,18 @@ int CheckConfig(const std::string& file) {
 }
 
 // With the log in place: anything that goes wrong from here on is a record.
-int Serve(const Options& options, ControlLoop& loop, std::unique_ptr<store::Store> store) {
+int Serve(const Options& options, ControlLoop& loop, const LogWriter& log,
+          std::unique_ptr<store::Store> store) {
   const char* socket = ::getenv("NOTIFY_SOCKET");
+  const char* runtime_directory = ::getenv("XDG_RUNTIME_DIR");
   Notifier notifier(socket == nullptr ? "" : socket);
   Daemon daemon({.loop = loop,
                  .notifier = notifier,
                  .version = TRUNKLINE_VERSION,
-                 .set_levels = [&](const v1::LogSpec& spec) { SetLevels(spec, options); }},
+                 .runtime_directory = runtime_directory == nullptr ? "" : runtime_directory,
+                 .set_levels = [&](const v1::LogSpec& spec) { SetLevels(spec, options); },
+                 .log_counts = [&log] { return CountsOf(log); },
+                 .seed = Seed()},
                 options.config, std::move(store));
   if (absl::Status status = daemon.Start(); !status.ok()) {
     LogLines(LogLevel::kError, config::View(status.message()));
@@ -102,7 +111,7 @@ int Run(const Options& options, const CoreDumps& core_dumps) {
   }
   LogWriter log({.format = FormatOf((*store)->file().log, options)});
   SetLogSink(&log);
-  const int status = Serve(options, **loop, *std::move(store));
+  const int status = Serve(options, **loop, log, *std::move(store));
   SetLogSink(nullptr);
   return status;
 }

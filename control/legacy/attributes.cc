@@ -135,7 +135,11 @@ void FieldReader::ReadBool(Message& message) {
 
 void FieldReader::ReadText(Message& message) {
   if (field_.is_repeated()) {
-    for (std::string& word : Words(value_)) {
+    std::vector<std::string> words = Words(value_);
+    if (rules_.has_max() && static_cast<int64_t>(words.size()) > rules_.max()) {
+      return Fail(Concat(words.size(), " entries are more than ", rules_.max()));
+    }
+    for (std::string& word : words) {
       message.GetReflection()->AddString(&message, &field_, std::move(word));
     }
     return;

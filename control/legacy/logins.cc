@@ -116,10 +116,8 @@ void LoginReader::Offer(std::vector<std::string> mechanisms) {
   bool plaintext = false;
   for (std::string& mechanism : mechanisms) {
     if (mechanism != kAnonymous && mechanism != kExternal && !HasPassword(mechanism)) {
-      const std::string text =
-          Concat(config::Quote(mechanism), " is not spoken; known are ", kAnonymous, ", ",
-                 kExternal, ", ", absl::StrJoin(sasl::PasswordMechanisms(), ", "));
-      named_ == nullptr ? Warn(text) : Fail(text);
+      Fail(Concat(config::Quote(mechanism), " is not spoken; known are ", kAnonymous, ", ",
+                  kExternal, ", ", absl::StrJoin(sasl::PasswordMechanisms(), ", ")));
       continue;
     }
     if (const std::string why = Lacks(mechanism); !why.empty()) {

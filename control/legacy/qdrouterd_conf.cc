@@ -15,10 +15,14 @@ namespace {
 // A configuration file of Cyrus SASL is a few lines.
 constexpr size_t kSaslConfBytesMax = 64 << 10;
 
-// The rules speak of fields; who reads the problem knows what the file calls them.
+// The rules speak of fields, and of items of lists; who reads the problem knows what the file calls
+// them.
 void UseNamesOfFile(const Report& report, std::vector<config::Problem>& problems) {
   for (config::Problem& problem : problems) {
-    const auto name = report.names.find(problem.path);
+    auto name = report.names.find(problem.path);
+    if (name == report.names.end() && problem.path.ends_with(']')) {
+      name = report.names.find(problem.path.substr(0, problem.path.rfind('[')));
+    }
     if (name != report.names.end()) problem.path = name->second;
   }
 }

@@ -1,6 +1,7 @@
 #include "control/legacy/sasl_conf.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
@@ -8,6 +9,7 @@
 #include "control/config/text.h"
 #include "control/legacy/attributes.h"
 #include "router/base/status.h"
+#include "router/sasl/mechanisms.h"
 
 namespace trunkline::legacy {
 namespace {
@@ -15,14 +17,30 @@ namespace {
 using config::Concat;
 using config::Quote;
 
+bool Contains(const std::vector<std::string>& words, std::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
 // Where passwords come from, by the options that say so: one word for each is known here.
 absl::Status CheckOnly(const std::string& option, const std::string& value,
                        std::string_view known) {
-  const std::vector<std::string> words = Words(value);
-  if (std::find(words.begin(), words.end(), known) != words.end()) return absl::OkStatus();
+  if (Contains(Words(value), known)) return absl::OkStatus();
   return absl::InvalidArgumentError(Concat(option, ": ", Quote(value),
                                            " is not there; users come from a sasldb file (", option,
                                            ": ", known, ")"));
+}
+
+void ReadMechanisms(const std::string& value, SaslConf& conf) {
+  conf.mechanisms.emplace();
+  for (std::string& word : Words(absl::AsciiStrToUpper(value))) {
+    const bool spoken =
+        word == "ANONYMOUS" || word == "EXTERNAL" || Contains(sasl::PasswordMechanisms(), word);
+    if (!spoken) {
+      conf.ignored.push_back(Concat("mech_list: ", word));
+    } else if (!Contains(*conf.mechanisms, word)) {
+      conf.mechanisms->push_back(std::move(word));
+    }
+  }
 }
 
 absl::Status ReadOption(const std::string& option, const std::string& value, SaslConf& conf) {
@@ -31,7 +49,7 @@ absl::Status ReadOption(const std::string& option, const std::string& value, Sas
   if (option == "sasldb_path") {
     conf.sasldb_file = value;
   } else if (option == "mech_list") {
-    conf.mechanisms = Words(absl::AsciiStrToUpper(value));
+    ReadMechanisms(value, conf);
   } else {
     conf.ignored.push_back(option);
   }

@@ -23,6 +23,9 @@ using config::YamlNode;
 // A text with more mistakes than that is something else; it is not read on.
 constexpr size_t kProblemsMax = 200;
 
+// More than any section has by far; each is compared with all of its section.
+constexpr size_t kAttributesMax = 200;
+
 // In the values of these "#" is data, and the value ends at the first blank.
 constexpr std::array<std::string_view, 3> kHashIsData = {"pattern", "bindingKey", "hostname"};
 
@@ -90,7 +93,12 @@ void Add(Attribute attribute, Section& section, Report& report) {
     other = std::move(attribute);
     return;
   }
-  section.attributes.push_back(std::move(attribute));
+  if (section.attributes.size() < kAttributesMax) {
+    section.attributes.push_back(std::move(attribute));
+    return;
+  }
+  report.problems.push_back(
+      {attribute.at, section.name, Concat("has more than ", kAttributesMax, " attributes")});
 }
 
 // How deep the braces of a line lead, those in quotes left out.

@@ -77,7 +77,8 @@ config::Document Translator::Run() {
   for (const Section* section : addresses) ReadAddress(*section);
   for (const Section* section : All("listener")) ReadListener(*section);
   for (const Section* section : All("connector")) ReadConnector(*section);
-  for (const Section* section : All("policy")) ReadPolicy(*section);
+  const Section* const policy = FirstOf(sections_, "policy");
+  if (policy != nullptr) ReadPolicy(*policy);
   users_.AddStore(document_);
   return std::move(document_);
 }
@@ -144,44 +145,49 @@ void Translator::ReadRouter(const Section& section) {
 void Translator::ReadPolicy(const Section& section) {
   std::vector<Target> targets = {{"router", document_.router}};
   for (auto& [id, listener] : document_.listeners) {
-    targets.push_back({Concat(kListener.path, "[", id, "]"), *listener.mutable_spec()});
+    targets.push_back(TargetOf(kListener, listener));
   }
   for (auto& [id, connector] : document_.connectors) {
-    targets.push_back({Concat(kConnector.path, "[", id, "]"), *connector.mutable_spec()});
+    targets.push_back(TargetOf(kConnector, connector));
   }
   for (const Attribute& attribute : section.attributes) {
     if (attribute.name == "name" || TellGap(section, attribute)) continue;
     bool known = attribute.name == "maxMessageSize";  // also where there is nothing to limit
+    const size_t problems = report_.problems.size();
     for (const Target& target : targets) {
       known |= ReadField(section, attribute, PathOf(section, attribute), target, report_);
+      if (report_.problems.size() > problems) break;  // once says it all
     }
     if (!known) TellUnknown(section, attribute, {"maxConnections", "maxMessageSize"});
   }
 }
 
 void Translator::ReadProfile(const Section& section) {
-  profiles_.emplace_back(ValueOf(section, "name", ""));
+  profiles_.emplace(ValueOf(section, "name", ""));
   v1::TlsProfile* const profile = Add(section, kProfile, "", document_.tls_profiles);
   if (profile == nullptr) return;
-  v1::TlsProfileSpec& spec = *profile->mutable_spec();
-  ReadAttributes(section,
-                 {Concat(kProfile.path, "[", config::ResourceId(profile->name()), "]"), spec},
-                 {"password", "passwordFile", "protocols"});
-  ReadProtocols(section, spec);
+  const Target target = TargetOf(kProfile, *profile);
+  ReadAttributes(section, target, {"password", "passwordFile", "protocols"});
+  ReadProtocols(section, target.path, *profile->mutable_spec());
   const Attribute* const password = section.Find("password");
   if (const Attribute* const file = section.Find("passwordFile")) {
     Warn(section, *file,
          password == nullptr ? "has long been written password: file:NAME"
                              : "has no effect, as password is set as well");
-    spec.set_password_file(file->value);
+    ReadField(section, *file, "password", target, report_);
   }
-  if (password != nullptr) spec.set_password_file(PasswordFile(section, *password));
+  if (password != nullptr) ReadPassword(section, *password, target);
 }
 
 // "TLSv1.2 TLSv1.3": the oldest and the newest; TLS 1.0 and 1.1 are spoken by nobody here.
-void Translator::ReadProtocols(const Section& section, v1::TlsProfileSpec& spec) {
+void Translator::ReadProtocols(const Section& section, const std::string& path,
+                               v1::TlsProfileSpec& spec) {
   const Attribute* const attribute = section.Find("protocols");
   if (attribute == nullptr) return;
+  for (const std::string_view field : {"protocols_min", "protocols_max"}) {
+    report_.positions[Concat(path, ".", field)] = attribute->value_at;
+    report_.names[Concat(path, ".", field)] = PathOf(section, *attribute);
+  }
   bool old = false;
   std::optional<v1::TlsVersion> oldest;
   std::optional<v1::TlsVersion> newest;
@@ -205,14 +211,16 @@ void Translator::ReadProtocols(const Section& section, v1::TlsProfileSpec& spec)
   spec.set_protocols_max(*newest);
 }
 
-std::string Translator::PasswordFile(const Section& section, const Attribute& attribute) {
-  if (attribute.value.starts_with(kFilePrefix) && attribute.value.size() > kFilePrefix.size()) {
-    return attribute.value.substr(kFilePrefix.size());
+void Translator::ReadPassword(const Section& section, const Attribute& attribute,
+                              const Target& target) {
+  if (!attribute.value.starts_with(kFilePrefix) || attribute.value.size() == kFilePrefix.size()) {
+    return Fail(section, attribute,
+                "passwords are read from files only, not from here or the environment: put it into "
+                "a file that only the router may read, and write file:NAME");
   }
-  Fail(section, attribute,
-       "passwords are read from files only, not from here or the environment: put it into a file "
-       "that only the router may read, and write file:NAME");
-  return "";
+  Attribute file = attribute;
+  file.value = attribute.value.substr(kFilePrefix.size());
+  ReadField(section, file, attribute.name, target, report_);
 }
 
 void Translator::ReadAddress(const Section& section) {
@@ -228,10 +236,7 @@ void Translator::ReadAddress(const Section& section) {
   v1::Address* const address = Add(section, kAddress, match, document_.addresses);
   if (address == nullptr) return;
   if (!named) address->clear_legacy_name();
-  ReadAttributes(section,
-                 {Concat(kAddress.path, "[", config::ResourceId(address->name()), "]"),
-                  *address->mutable_spec()},
-                 {});
+  ReadAttributes(section, TargetOf(kAddress, *address), {});
 }
 
 void Translator::ReadListener(const Section& section) {
@@ -241,9 +246,7 @@ void Translator::ReadListener(const Section& section) {
   v1::ListenerSpec& spec = *listener->mutable_spec();
   // Dispatch waits for ever unless it is told otherwise.
   spec.mutable_initial_handshake_timeout()->Clear();
-  ReadAttributes(section,
-                 {Concat(kListener.path, "[", config::ResourceId(listener->name()), "]"), spec},
-                 {"requireSsl", "requireEncryption"});
+  ReadAttributes(section, TargetOf(kListener, *listener), {"requireSsl", "requireEncryption"});
   StripBrackets(*spec.mutable_host());
   CheckProfile(section);
   RequireTls(section, spec);
@@ -287,10 +290,9 @@ void Translator::ReadConnector(const Section& section) {
       Add(section, kConnector, HostAndPort(section, kHost), document_.connectors);
   if (connector == nullptr) return;
   v1::ConnectorSpec& spec = *connector->mutable_spec();
+  const Target target = TargetOf(kConnector, *connector);
   spec.set_host(std::string(kHost));
-  ReadAttributes(section,
-                 {Concat(kConnector.path, "[", config::ResourceId(connector->name()), "]"), spec},
-                 {"saslPassword"});
+  ReadAttributes(section, target, {"saslPassword"});
   StripBrackets(*spec.mutable_host());
   CheckProfile(section);
   const Attribute* const verify = section.Find("verifyHostname");
@@ -298,13 +300,13 @@ void Translator::ReadConnector(const Section& section) {
     Warn(section, *verify, "has no effect without an sslProfile");
     spec.clear_verify_hostname();
   }
+  if (const Attribute* const password = section.Find("saslPassword")) {
+    ReadPassword(section, *password, target);
+  }
   ReadClientLogin(section, spec);
 }
 
 void Translator::ReadClientLogin(const Section& section, v1::ConnectorSpec& spec) {
-  if (const Attribute* const password = section.Find("saslPassword")) {
-    spec.set_sasl_password_file(PasswordFile(section, *password));
-  }
   bool plaintext = spec.sasl_mechanisms().empty();
   for (std::string& mechanism : *spec.mutable_sasl_mechanisms()) {
     mechanism = absl::AsciiStrToUpper(mechanism);
@@ -318,11 +320,10 @@ void Translator::ReadClientLogin(const Section& section, v1::ConnectorSpec& spec
 
 void Translator::CheckProfile(const Section& section) {
   const Attribute* const attribute = section.Find("sslProfile");
-  if (attribute == nullptr) return;
-  if (std::find(profiles_.begin(), profiles_.end(), attribute->value) != profiles_.end()) return;
+  if (attribute == nullptr || profiles_.contains(attribute->value)) return;
   Fail(section, *attribute,
        Concat("there is no sslProfile ", Quote(attribute->value),
-              config::DidYouMean(attribute->value, profiles_)));
+              HintFor(attribute->value, {profiles_.begin(), profiles_.end()})));
 }
 
 void Translator::ReadAttributes(const Section& section, const Target& target, Names passed) {
@@ -336,7 +337,7 @@ void Translator::ReadAttributes(const Section& section, const Target& target, Na
     if (ReadField(section, attribute, attribute.name, target, report_)) continue;
     std::vector<std::string> known = LegacyNames(*target.message.GetDescriptor());
     known.insert(known.end(), passed.begin(), passed.end());
-    TellUnknown(section, attribute, std::move(known));
+    TellUnknown(section, attribute, known);
   }
 }
 
@@ -354,12 +355,22 @@ bool Translator::TellGap(const Section& section, const Attribute& attribute) {
 }
 
 void Translator::TellUnknown(const Section& section, const Attribute& attribute,
-                             std::vector<std::string> known) {
-  // Beyond what is shown nobody reads hints, and a large file may have many wrong words.
-  const bool hint = report_.problems.size() < config::kProblemsShownMax;
-  report_.problems.push_back(
-      {attribute.at, PathOf(section, attribute),
-       Concat("unknown attribute", hint ? config::DidYouMean(attribute.name, known) : "")});
+                             const std::vector<std::string>& known) {
+  report_.problems.push_back({attribute.at, PathOf(section, attribute),
+                              Concat("unknown attribute", HintFor(attribute.name, known))});
+}
+
+// Beyond what is shown nobody reads hints, and a large file may have many wrong words.
+std::string Translator::HintFor(std::string_view word,
+                                const std::vector<std::string>& known) const {
+  if (report_.problems.size() >= config::kProblemsShownMax) return "";
+  return config::DidYouMean(word, known);
+}
+
+template <typename Resource>
+Target Translator::TargetOf(const Kind& kind, Resource& resource) {
+  return {Concat(kind.path, "[", config::ResourceId(resource.name()), "]"),
+          *resource.mutable_spec()};
 }
 
 template <typename Resource>

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <initializer_list>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,15 +49,18 @@ class Translator {
   void ReadAttributes(const Section& section, const Target& target, Names passed);
   bool TellGap(const Section& section, const Attribute& attribute);
   void TellUnknown(const Section& section, const Attribute& attribute,
-                   std::vector<std::string> known);
-  void ReadProtocols(const Section& section, v1::TlsProfileSpec& spec);
+                   const std::vector<std::string>& known);
+  std::string HintFor(std::string_view word, const std::vector<std::string>& known) const;
+  void ReadProtocols(const Section& section, const std::string& path, v1::TlsProfileSpec& spec);
   void RequireTls(const Section& section, const v1::ListenerSpec& spec);
   void ReadClientLogin(const Section& section, v1::ConnectorSpec& spec);
-  // The name of the file that a password is in; any other form is a problem.
-  std::string PasswordFile(const Section& section, const Attribute& attribute);
+  // The password is in a file that the attribute names; any other form is a problem.
+  void ReadPassword(const Section& section, const Attribute& attribute, const Target& target);
   bool IsSet(const Section& section, std::string_view name);
   void CheckProfile(const Section& section);
 
+  template <typename Resource>
+  static Target TargetOf(const Kind& kind, Resource& resource);
   // Adds the resource that a section describes, under an id made from its name, or else from
   // `unnamed`; null if there is one of that name.
   template <typename Resource>
@@ -74,7 +79,7 @@ class Translator {
   Report& report_;
   UserFinder users_;
   config::Document document_;
-  std::vector<std::string> profiles_;  // as the file names them
+  std::set<std::string, std::less<>> profiles_;  // as the file names them
 };
 
 }  // namespace trunkline::legacy

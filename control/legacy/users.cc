@@ -44,8 +44,10 @@ std::optional<SaslUsers> UserFinder::Parse(const std::string& file, std::string_
     return std::nullopt;
   }
   if (!conf->ignored.empty()) {
-    report_.warnings.push_back(
-        About(Concat(file, ": has no effect: ", absl::StrJoin(conf->ignored, ", "))));
+    constexpr size_t kShownBytesMax = 200;
+    report_.warnings.push_back(About(Concat(
+        file,
+        ": has no effect: ", config::Shorten(absl::StrJoin(conf->ignored, ", "), kShownBytesMax))));
   }
   return SaslUsers{config::ResourceName(config::kUserStores, config::DeriveId(Name())), file,
                    *std::move(conf)};

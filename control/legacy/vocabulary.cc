@@ -19,7 +19,6 @@ constexpr std::string_view kOwnWindow =
 constexpr std::string_view kLogForm =
     "has no effect: every record has its time, in UTC, and its module";
 
-// control/legacy/README.md has the same, for people.
 constexpr std::array kGaps = {
     Gap{"linkRoute", "", kRefused, "", "link routes are not there"},
     Gap{"autoLink", "", kRefused, "", "auto-links are not there"},
@@ -152,6 +151,8 @@ constexpr std::array kFits = {
 };
 
 }  // namespace
+
+absl::Span<const Gap> Gaps() { return kGaps; }
 
 const Gap* FindGap(std::string_view section, std::string_view attribute) {
   for (const Gap& gap : kGaps) {

@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "absl/types/span.h"
+
 namespace trunkline::legacy {
 
 // What qdrouterd.conf has and the resources have not, or have under other words: tables. What is in
@@ -20,6 +22,8 @@ struct Gap {
   std::string_view text;
 };
 
+// All gaps; control/legacy/README.md has the same, for people.
+absl::Span<const Gap> Gaps();
 // The gap that an attribute falls into; with an empty attribute, the section. Null: none.
 const Gap* FindGap(std::string_view section, std::string_view attribute);
 

@@ -14,12 +14,9 @@
 #include <thread>
 #include <utility>
 
-#include "control/config/collection.h"
 #include "control/config/read_file.h"
 #include "control/config/text.h"
-#include "google/protobuf/util/json_util.h"
-#include "proto/trunkline/control/v1/state.pb.h"
-#include "router/base/check.h"
+#include "control/store/state_format.h"
 #include "router/base/status.h"
 #include "router/base/thread.h"
 
@@ -30,7 +27,6 @@ constexpr char kStateFile[] = "/state.json";
 constexpr char kNewFile[] = "/state.json.new";
 constexpr char kLockFile[] = "/lock";
 constexpr size_t kStateBytesMax = size_t{256} << 20;
-constexpr int kFormat = 1;
 
 absl::Status ErrnoStatus(const std::string& what) {
   return absl::UnavailableError(config::Concat(what, ": ", strerrordesc_np(errno)));
@@ -185,45 +181,6 @@ absl::StatusOr<config::Document> StateDir::Read() const {
 
 void StateDir::Save(const config::Document& made, std::function<void(absl::Status)> done) {
   writer_->Write(EncodeState(made), std::move(done));
-}
-
-std::string EncodeState(const config::Document& made) {
-  v1::State state;
-  state.set_format(kFormat);
-  for (const config::Collection& collection : config::Collections()) {
-    const auto* field = state.bundle().GetDescriptor()->FindFieldByName(collection.section());
-    collection.ForEach(made, [&](const std::string&, const google::protobuf::Message& resource) {
-      v1::ConfigBundle& bundle = *state.mutable_bundle();
-      bundle.GetReflection()->AddMessage(&bundle, field)->CopyFrom(resource);
-    });
-  }
-  google::protobuf::util::JsonPrintOptions options;
-  options.add_whitespace = true;
-  options.preserve_proto_field_names = true;
-  std::string bytes;
-  const auto status = google::protobuf::util::MessageToJsonString(state, &bytes, options);
-  TL_CHECK(status.ok()) << status.ToString();  // every message of ours has a form in JSON
-  return bytes;
-}
-
-absl::StatusOr<config::Document> DecodeState(const std::string& bytes) {
-  v1::State state;
-  const auto status = google::protobuf::util::JsonStringToMessage(bytes, &state);
-  if (state.format() > kFormat) {
-    return absl::FailedPreconditionError("was written by a newer version of trunkd");
-  }
-  if (!status.ok() || state.format() != kFormat) {
-    return absl::DataLossError(config::Concat("is no state of trunkd: ", status.ToString()));
-  }
-  config::Document made;
-  for (const config::Collection& collection : config::Collections()) {
-    const v1::ConfigBundle& bundle = state.bundle();
-    const auto* field = bundle.GetDescriptor()->FindFieldByName(collection.section());
-    for (int i = 0; i < bundle.GetReflection()->FieldSize(bundle, field); ++i) {
-      collection.Put(made, bundle.GetReflection()->GetRepeatedMessage(bundle, field, i));
-    }
-  }
-  return made;
 }
 
 }  // namespace trunkline::store

@@ -43,8 +43,4 @@ class StateDir {
   std::unique_ptr<Writer> writer_;
 };
 
-// The bytes of `state.json`, and back: for StateDir and its tests.
-std::string EncodeState(const config::Document& made);
-absl::StatusOr<config::Document> DecodeState(const std::string& bytes);
-
 }  // namespace trunkline::store

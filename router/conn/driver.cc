@@ -25,6 +25,7 @@ std::string Describe(const amqp::Condition& error) {
 
 Driver::Impl::Impl(const DriverOptions& options, core::Shard& shard, Workspace& workspace)
     : workspace_(workspace),
+      stats_(options.stats),
       bridge_(shard, workspace, options.tag),
       early_(std::make_unique<Early>(options)),
       max_frame_size_(options.max_frame_size),
@@ -207,7 +208,7 @@ Time Driver::Impl::TickHandshake(Time now) {
   if (now < early_->deadline) return std::min(denial, early_->deadline);
   constexpr std::string_view kText = "Timeout waiting for initial handshake";
   error_ = kText;
-  workspace_.stats.handshake_timeouts.Add();
+  Count([](LifeStats& stats) { stats.handshake_timeouts.Add(); });
   Close({std::string(amqp::condition::kNotAllowed), std::string(kText), {}}, EndReason::kError);
   return kNever;
 }

@@ -13,6 +13,7 @@
 #include "router/base/secret.h"
 #include "router/base/time.h"
 #include "router/conn/authenticator.h"
+#include "router/conn/stats.h"
 #include "router/conn/workspace.h"
 #include "router/core/shard.h"
 #include "router/sasl/users.h"
@@ -39,8 +40,11 @@ struct DriverOptions {
   std::string sasl_user;                     // dialled: empty, we have no password
   Secret sasl_password;
   Authenticator* authenticator = nullptr;  // outlives the driver; null: passwords are of no use
-  Duration idle_timeout;                   // zero: none
-  Duration handshake_timeout;              // until the AMQP open; zero: none
+  // Counted to as well as to the workspace's: those of the listener or connector. Outlives the
+  // driver; null: nobody asks.
+  LifeStats* stats = nullptr;
+  Duration idle_timeout;       // zero: none
+  Duration handshake_timeout;  // until the AMQP open; zero: none
   uint32_t max_frame_size = 16384;
   uint16_t channel_max = 32767;
   uint32_t session_window_bytes = 1u << 20;

@@ -91,6 +91,12 @@ class Driver::Impl {
   uint64_t OutputBytes() const { return PlainBytes() + (tls_ ? tls_->output().bytes() : 0); }
 
   // --- counters
+  // Has both of the worker's and the owner's counters take part in `count`.
+  template <typename F>
+  void Count(F count) {
+    count(static_cast<LifeStats&>(workspace_.stats));
+    if (stats_ != nullptr) count(*stats_);
+  }
   void CountFrames();
   void CountHandshake();
   void CountTls(tls::HandshakeResult result);
@@ -107,6 +113,7 @@ class Driver::Impl {
   Time TickClosing(Time now);
 
   Workspace& workspace_;
+  LifeStats* const stats_;
   Bridge bridge_;
   std::unique_ptr<Early> early_;
   std::unique_ptr<TlsPipe> tls_;

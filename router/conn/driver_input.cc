@@ -177,7 +177,7 @@ void Driver::Impl::OnConnectionEvent(const amqp::Event& event) {
 void Driver::Impl::OnOpened(const amqp::Open& open) {
   if (phase_ != Phase::kHandshake) return;  // given up meanwhile
   was_open_ = true;
-  workspace_.stats.opened[inbound_].Add();
+  Count([this](LifeStats& stats) { stats.opened[inbound_].Add(); });
   container_id_ = open.container_id;
   SetPhase(Phase::kOpen);
   core::ConnectionInfo info = std::move(early_->options.info);
@@ -189,7 +189,7 @@ void Driver::Impl::OnOpened(const amqp::Open& open) {
 
 // Whoever only looks whether somebody listens has failed at nothing.
 void Driver::Impl::OnProbed() {
-  workspace_.stats.probes.Add();
+  Count([](LifeStats& stats) { stats.probes.Add(); });
   probe_ = true;
   end_counted_ = true;
   SetPhase(Phase::kClosed);

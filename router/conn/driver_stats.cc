@@ -3,7 +3,7 @@
 
 #include "router/conn/driver_impl.h"
 
-// What a driver adds to the counters of its worker.
+// What a driver adds to the counters of its worker and of its owner.
 namespace trunkline::conn {
 
 void Driver::Impl::CountFrames() {
@@ -14,7 +14,7 @@ void Driver::Impl::CountFrames() {
 }
 
 void Driver::Impl::CountTls(tls::HandshakeResult result) {
-  ConnStats::Count(workspace_.stats.tls_handshakes[inbound_], result);
+  Count([&](LifeStats& stats) { LifeStats::Count(stats.tls_handshakes[inbound_], result); });
 }
 
 void Driver::Impl::CountHandshake() {
@@ -26,17 +26,21 @@ void Driver::Impl::CountHandshake() {
   if (name == "PLAIN") mechanism = Mechanism::kPlain;
   if (name == "SCRAM-SHA-1") mechanism = Mechanism::kScramSha1;
   if (name == "SCRAM-SHA-256") mechanism = Mechanism::kScramSha256;
-  ConnStats& stats = workspace_.stats;
   const bool ok = early_->handshake.state() == Handshake::State::kDone;
   const bool denied = !early_->handshake.IsOurFault();
-  ConnStats::Count(ok ? stats.sasl_ok : denied ? stats.sasl_denied : stats.sasl_error, mechanism);
+  Count([&](LifeStats& stats) {
+    LifeStats::Count(ok ? stats.sasl_ok : denied ? stats.sasl_denied : stats.sasl_error, mechanism);
+  });
 }
 
 void Driver::Impl::CountEnd(EndReason reason) {
   if (std::exchange(end_counted_, true)) return;
-  if (was_open_) return ConnStats::Count(workspace_.stats.ended, reason);
+  if (was_open_) {
+    return Count([&](LifeStats& stats) { LifeStats::Count(stats.ended, reason); });
+  }
   if (reason == EndReason::kAdmin || reason == EndReason::kDrain) return;
-  ConnStats::Count(workspace_.stats.failed, ReachedStage());
+  const Stage stage = ReachedStage();
+  Count([&](LifeStats& stats) { LifeStats::Count(stats.failed, stage); });
 }
 
 // REQUIRES: it was never open.

@@ -40,17 +40,13 @@ enum class Mechanism : uint8_t {
 };
 inline constexpr size_t kMechanisms = 6;
 
-// What happened to the connections of one worker since start, by their drivers. Written by the
-// worker, read by anyone.
-struct ConnStats {
-  Counter frames_in;  // of AMQP; those of SASL and protocol headers are not in it
-  Counter frames_out;
+// How connections came and went, by their drivers. Written by one worker, read by anyone.
+struct LifeStats {
   std::array<Counter, 2> opened;           // by whether the peer came to us
   std::array<Counter, kEndReasons> ended;  // of those that were open
   std::array<Counter, kStages> failed;     // attempts that were not, unless we gave them up
   Counter handshake_timeouts;              // of those that failed
   Counter probes;  // peers that came and went without a byte: load balancers look so; no failures
-  amqp::FaultCounts faults;  // what peers that speak AMQP did wrong
   std::array<std::array<Counter, tls::kHandshakeResults>, 2> tls_handshakes;  // [inbound][result]
   std::array<Counter, kMechanisms> sasl_ok;
   std::array<Counter, kMechanisms> sasl_denied;  // by what the peer said
@@ -60,6 +56,13 @@ struct ConnStats {
   static void Count(std::array<Counter, kSize>& counters, Kind kind) {
     counters[static_cast<size_t>(kind)].Add();
   }
+};
+
+// What happened to all connections of one worker since start.
+struct ConnStats : LifeStats {
+  Counter frames_in;  // of AMQP; those of SASL and protocol headers are not in it
+  Counter frames_out;
+  amqp::FaultCounts faults;  // what peers that speak AMQP did wrong
 };
 
 }  // namespace trunkline::conn

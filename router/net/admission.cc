@@ -50,20 +50,20 @@ Admission::Admission(boost::asio::io_context& io, uint32_t router_max)
 
 Admission::~Admission() = default;
 
-bool Admission::Admit(const ListenerSpec& listener, const sockaddr_storage& peer,
-                      Places::InUse in_use) {
+std::optional<Refusal> Admission::Refuse(const ListenerSpec& listener, const sockaddr_storage& peer,
+                                         Places::InUse in_use) {
   const PeerHost host = PeerHost::Of(peer);
   if (const auto why = places_.Refuse(listener, host, in_use)) {
-    Refuse(*why, listener.name, AddressText(peer));
-    return false;
+    Note(*why, listener.name, AddressText(peer));
+    return why;
   }
   places_.Enter(listener.name, host);
-  return true;
+  return std::nullopt;
 }
 
-void Admission::TurnedAway() { Refuse(Refusal::kSystem, "", ""); }
+void Admission::TurnedAway() { Note(Refusal::kSystem, "", ""); }
 
-void Admission::Refuse(Refusal why, const std::string& listener, const std::string& peer) {
+void Admission::Note(Refusal why, const std::string& listener, const std::string& peer) {
   refused_[static_cast<size_t>(why)].Add();
   if (!quota_.Take()) return;
   TL_LOG(warning, "accept refused", {"listener", listener}, {"peer", peer}, {"error", TextOf(why)});

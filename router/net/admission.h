@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "router/base/counter.h"
@@ -24,8 +25,9 @@ class Admission {
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
 
-  // True: the peer has a place, until Leave. False: close its socket.
-  bool Admit(const ListenerSpec& listener, const sockaddr_storage& peer, Places::InUse in_use);
+  // Nothing: the peer has a place, until Leave. Else why it has none: close its socket.
+  std::optional<Refusal> Refuse(const ListenerSpec& listener, const sockaddr_storage& peer,
+                                Places::InUse in_use);
   // One was closed since there was no descriptor to accept it with.
   void TurnedAway();
   void Open(const std::string& listener, const PeerHost& host) { places_.Open(listener, host); }
@@ -36,7 +38,7 @@ class Admission {
   uint64_t refused(Refusal why) const { return refused_[static_cast<size_t>(why)].Get(); }
 
  private:
-  void Refuse(Refusal why, const std::string& listener, const std::string& peer);
+  void Note(Refusal why, const std::string& listener, const std::string& peer);
 
   Places places_;
   std::array<Counter, kRefusals> refused_;

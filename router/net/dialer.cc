@@ -65,7 +65,7 @@ class Dialer::Impl : public std::enable_shared_from_this<Dialer::Impl> {
   void Gone(const ConnectionDown& down) {
     connection_ = 0;
     if (down.was_open) return Retry(schedule_.Closed());
-    Fail(down.error.empty() ? "closed by the peer before open" : down.error);
+    Fail(down.error.empty() ? "closed by the peer before open" : down.error, Reach::kPeer);
   }
 
  private:
@@ -78,6 +78,9 @@ class Dialer::Impl : public std::enable_shared_from_this<Dialer::Impl> {
       if (self->attempt_ == attempt) handler(result...);
     };
   }
+
+  // How far an attempt got that failed.
+  enum class Reach { kNothing, kPeer };
 
   template <typename Action>
   void After(Duration delay, Action action) {
@@ -112,14 +115,17 @@ class Dialer::Impl : public std::enable_shared_from_this<Dialer::Impl> {
     Fail(error.message());
   }
 
-  void Fail(const std::string& error) {
+  void Fail(const std::string& error, Reach reach = Reach::kNothing) {
     Error ignored;
     socket_.close(ignored);
     const HostPort& candidate = schedule_.Candidate();
     const std::string peer = PlaceText(candidate.host, candidate.port);
     const Duration delay = schedule_.Failed();
-    hooks_.failed(
-        {.name = spec_.name, .peer = peer, .error = error, .retry_in_ms = delay.milliseconds()});
+    hooks_.failed({.name = spec_.name,
+                   .peer = peer,
+                   .error = error,
+                   .retry_in_ms = delay.milliseconds(),
+                   .reached = reach == Reach::kPeer});
     Retry(delay);
   }
 

@@ -8,6 +8,7 @@
 
 #include "router/amqp/types.h"
 #include "router/conn/authenticator.h"
+#include "router/conn/stats.h"
 #include "router/core/envelope.h"
 #include "router/core/ids.h"
 #include "router/core/outbox.h"
@@ -33,6 +34,8 @@ struct NewConnection {
   std::shared_ptr<const ConnectionPlan> plan;
   uint64_t id = 0;
   std::string peer;  // "127.0.0.1:40312"
+  // Of its listener or connector, for this worker; null: nobody asks.
+  std::shared_ptr<conn::LifeStats> stats;
 };
 // AMQP close of one connection; of one that is not open yet, its end.
 struct CloseConnection {

@@ -137,6 +137,7 @@ RouterMetrics ReadMetrics(const Meters& meters) {
   metrics.links_out = Level(links_out);
   metrics.unsettled = Level(unsettled);
   metrics.undelivered = Level(undelivered);
+  metrics.owners = meters.owners.Read();
   return metrics;
 }
 

@@ -6,6 +6,7 @@
 #include "router/base/memory_budget.h"
 #include "router/metrics.h"
 #include "router/net/admission.h"
+#include "router/net/owners.h"
 #include "router/net/worker.h"
 
 namespace trunkline::net {
@@ -15,6 +16,7 @@ struct Meters {
   absl::Span<const std::unique_ptr<Worker>> workers;
   const MemoryBudget& budget;
   const Admission& admission;
+  const Owners& owners;
 };
 
 // Adds up what is there. Any thread: reads atomics, waits for nobody.

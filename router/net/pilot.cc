@@ -49,8 +49,7 @@ class Pilot::Impl {
   void Start();
   void Stop();
   void Post(std::function<void()> request) { asio::post(io_, std::move(request)); }
-  RouterCounters Counters() const { return ReadCounters({workers_, budget_, admission_}); }
-  RouterMetrics Metrics() const { return ReadMetrics({workers_, budget_, admission_}); }
+  Meters meters() const { return {workers_, budget_, admission_, owners_}; }
   void RestartLongestTurn();
 
   void Apply(const ListenerSpec& spec, Done done);
@@ -117,6 +116,7 @@ class Pilot::Impl {
   std::vector<uint64_t> load_;  // connections by worker
 
   Admission admission_;
+  Owners owners_;
   LogQuota life_log_{io_, kLifeLines, [](uint64_t kept_back) {
                        TL_LOG(info, "more connections came or went", {"events", kept_back});
                      }};
@@ -146,7 +146,8 @@ Pilot::Impl::Impl(Options options)
               auto mail = std::make_shared<Authenticated>(Authenticated{std::move(answer)});
               Post([this, shard, mail] { workers_[shard]->mailbox().Post(std::move(*mail)); });
             }),
-      admission_(io_, options_.spec.max_connections) {
+      admission_(io_, options_.spec.max_connections),
+      owners_(static_cast<size_t>(options_.workers)) {
   std::vector<Mailbox*> mailboxes;
   for (int i = 0; i < options_.workers; ++i) {
     WorkerOptions worker;
@@ -220,7 +221,10 @@ void Pilot::Impl::Apply(const ListenerSpec& spec, Done done) {
     status = absl::AlreadyExistsError(absl::StrCat("name: \"", spec.name, "\" is a connector"));
   }
   if (!status.ok()) return done(std::move(status));
-  listeners_.Apply(spec, std::move(done));
+  listeners_.Apply(spec, [this, spec, done](absl::Status status) {
+    if (status.ok()) owners_.Put(spec);
+    done(std::move(status));
+  });
 }
 
 void Pilot::Impl::Hold(const ListenerSpec& spec, const std::vector<std::string>& leaving,
@@ -246,6 +250,7 @@ void Pilot::Impl::Apply(const ConnectorSpec& spec, Done done) {
     if (dialer->spec() == spec) return done(absl::OkStatus());
     Close(dialer->connection(), "the connector was changed");
   }
+  owners_.Put(spec);
   dialer = std::make_unique<Dialer>(io_, spec, DialerHooks());
   done(absl::OkStatus());
 }
@@ -259,6 +264,7 @@ void Pilot::Impl::RemoveListener(const std::string& name, Done done) {
   if (!listeners_.Remove(name)) {
     return done(absl::NotFoundError(absl::StrCat("listener \"", name, "\" does not exist")));
   }
+  owners_.Remove(name);
   TL_LOG(info, "listener closed", {"listener", name});
   options_.event(ListenerDown{name});
   done(absl::OkStatus());
@@ -270,6 +276,7 @@ void Pilot::Impl::RemoveConnector(const std::string& name, Done done) {
     return done(absl::NotFoundError(absl::StrCat("connector \"", name, "\" does not exist")));
   }
   Close(found->second->connection(), "the connector was removed");
+  owners_.Remove(name);
   dialers_.erase(found);
   done(absl::OkStatus());
 }
@@ -376,6 +383,7 @@ Dialer::Hooks Pilot::Impl::DialerHooks() {
               },
           .failed =
               [this](ConnectorFailed failure) {
+                if (!failure.reached) owners_.CountUnreached(failure.name);
                 TL_LOG(warning, "connector failed", {"connector", failure.name},
                        {"peer", failure.peer}, {"error", failure.error},
                        {"retry_in_ms", failure.retry_in_ms});
@@ -385,7 +393,9 @@ Dialer::Hooks Pilot::Impl::DialerHooks() {
 
 void Pilot::Impl::Accepted(Listener& listener, Descriptor fd, const sockaddr_storage& peer) {
   const Places::InUse in_use{.connections = connections_.size(), .sockets = SocketsOpen()};
-  if (!admission_.Admit(listener.spec(), peer, in_use)) return;
+  if (const auto refusal = admission_.Refuse(listener.spec(), peer, in_use)) {
+    return owners_.CountRefused(listener.spec().name, *refusal);
+  }
   const uint64_t id = Place(std::move(fd), listener.plan(), AddressText(peer));
   connections_[id].host = PeerHost::Of(peer);
 }
@@ -396,8 +406,12 @@ uint64_t Pilot::Impl::Place(Descriptor fd, std::shared_ptr<const ConnectionPlan>
   ++load_[least];
   const uint64_t id = ++last_connection_;
   connections_[id] = {static_cast<core::ShardId>(least), plan->owner, plan->inbound, {}};
-  workers_[least]->mailbox().Post(NewConnection{
-      .fd = std::move(fd), .plan = std::move(plan), .id = id, .peer = std::move(peer)});
+  auto stats = owners_.StatsOf(plan->owner, static_cast<core::ShardId>(least));
+  workers_[least]->mailbox().Post(NewConnection{.fd = std::move(fd),
+                                                .plan = std::move(plan),
+                                                .id = id,
+                                                .peer = std::move(peer),
+                                                .stats = std::move(stats)});
   return id;
 }
 
@@ -530,8 +544,8 @@ Pilot::~Pilot() = default;
 void Pilot::Start() { impl_->Start(); }
 void Pilot::Stop() { impl_->Stop(); }
 void Pilot::Post(std::function<void()> request) { impl_->Post(std::move(request)); }
-RouterCounters Pilot::Counters() const { return impl_->Counters(); }
-RouterMetrics Pilot::Metrics() const { return impl_->Metrics(); }
+RouterCounters Pilot::Counters() const { return ReadCounters(impl_->meters()); }
+RouterMetrics Pilot::Metrics() const { return ReadMetrics(impl_->meters()); }
 void Pilot::RestartLongestTurn() { impl_->RestartLongestTurn(); }
 void Pilot::Apply(const ListenerSpec& spec, Done done) { impl_->Apply(spec, std::move(done)); }
 void Pilot::Hold(const ListenerSpec& spec, const std::vector<std::string>& leaving, Done done) {

@@ -22,6 +22,7 @@ bool IsTemporary(int error) { return error == EAGAIN || error == EWOULDBLOCK || 
 Socket::Socket(NewConnection&& connection)
     : fd_(std::move(connection.fd)),
       plan_(std::move(connection.plan)),
+      stats_(std::move(connection.stats)),
       peer_(std::move(connection.peer)),
       id_(connection.id) {}
 

@@ -80,6 +80,7 @@ class Socket {
   uint64_t id() const { return id_; }
   const std::string& peer() const { return peer_; }
   const ConnectionPlan& plan() const { return *plan_; }
+  conn::LifeStats* stats() const { return stats_.get(); }
   conn::Driver& driver() { return *driver_; }
 
   // The worker's notes about this socket.
@@ -98,6 +99,7 @@ class Socket {
  private:
   Descriptor fd_;
   std::shared_ptr<const ConnectionPlan> plan_;
+  std::shared_ptr<conn::LifeStats> stats_;  // the driver's
   std::optional<conn::Driver> driver_;
   std::string peer_;
   uint64_t id_;

@@ -289,6 +289,7 @@ conn::DriverOptions Worker::OptionsFor(const Socket& socket, uint64_t tag) const
   options.sasl_user = plan.sasl_user;
   options.sasl_password = plan.sasl_password;
   options.authenticator = options_.authenticator;
+  options.stats = socket.stats();
   options.idle_timeout = spec.idle_timeout;
   options.handshake_timeout = spec.handshake_timeout;
   options.max_frame_size = spec.max_frame_size;

@@ -48,6 +48,9 @@ class Router:
             "workers": WORKERS,
             **config.get("router", {}),
         }
+        # Not where a router of this machine's may have it.
+        config["control"] = {"socket": os.path.join(self.directory, "control.sock"),
+                             **config.get("control", {})}
         self.config_file = os.path.join(self.directory, "trunkline.yaml")
         with open(self.config_file, "w", encoding="utf-8") as file:
             json.dump(config, file, indent=1)  # JSON is YAML
@@ -76,6 +79,11 @@ class Router:
         self._reader.start()
         for name in self._wanted:
             self._ports[name] = self._bound_port(name)
+
+    def forget_log(self):
+        """Before the next start, once the process has ended."""
+        self._reader.join()
+        self.lines.clear()
 
     def _read_log(self):
         for raw in self.process.stderr:
@@ -115,6 +123,17 @@ class Router:
 
     def url(self, name="plain", scheme="amqp", host="127.0.0.1"):
         return f"{scheme}://{host}:{self.port(name)}"
+
+    def _api(self, pattern):
+        return self.wait_for_line(lambda line: re.search(rf"\bAPI\b.*\b{pattern}", line),
+                                  "where its API is").group(1)
+
+    def socket(self):
+        """Where the API is on this machine."""
+        return self._api("socket=(\\S+)")
+
+    def api_port(self):
+        return int(self._api("tcp_port=([0-9]+)"))
 
     def log(self, last=200):
         return "\n".join(self.lines[-last:])

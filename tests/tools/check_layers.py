@@ -53,8 +53,9 @@ FACADE_HEADERS = {"router/router.h", "router/specs.h", "router/observe.h",
                   "router/metrics.h"}  # see base only
 
 # The server's files that know gRPC.
-GRPC = ["control/api/server.cc", "control/api/conversation.h", "control/api/conversation.cc",
-        "control/api/credentials.h", "control/api/credentials.cc"]
+GRPC = ["control/cli/channel.cc", "control/api/server.cc",
+        "control/api/conversation.h", "control/api/conversation.cc",
+        "control/api/credentials.h", "control/api/credentials.cc", "control/api/channelz.cc"]
 
 EVERYWHERE = ("absl/",)
 THIRD_PARTY = {

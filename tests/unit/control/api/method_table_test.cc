@@ -8,6 +8,7 @@
 #include <regex>
 #include <set>
 
+#include "control/api/channelz.h"
 #include "google/protobuf/any.pb.h"
 
 namespace trunkline::api {
@@ -77,6 +78,18 @@ TEST(MethodTable, KnowsEveryServiceThatIsDeclared) {
     }
   }
   EXPECT_EQ(declared, known.size());
+}
+
+TEST(MethodTable, GivesMethodsOfOthersARole) {
+  const MethodTable table(ServiceFiles(), ChannelzMethods());
+  const Method* method = table.Find("/grpc.channelz.v1.Channelz/GetServers");
+  ASSERT_THAT(method, NotNull());
+  EXPECT_EQ(method->role, v1::ACCESS_ROLE_OPERATOR);
+  EXPECT_FALSE(method->mutates);
+  const Handlers handlers = MakeChannelzHandlers();
+  for (const Method& each : table.methods()) {
+    EXPECT_EQ(handlers.contains(each.key()), each.service == "Channelz") << each.path;
+  }
 }
 
 TEST(MethodTableDeathTest, AMethodWithoutARoleIsAMistake) {

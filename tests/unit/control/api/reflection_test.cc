@@ -6,6 +6,7 @@
 #include <set>
 
 #include "google/protobuf/descriptor.pb.h"
+#include "proto/google/rpc/error_details.pb.h"
 #include "proto/trunkline/control/v1/router_service.pb.h"
 
 namespace trunkline::api {
@@ -92,6 +93,14 @@ TEST_F(ReflectionTest, TellsNothingOfTheRestOfTheProgram) {
   EXPECT_EQ(Error(BySymbol("no.such.Symbol")), 5);
   EXPECT_EQ(Error(BySymbol("")), 5);
   EXPECT_EQ(Error(ByFile("../../etc/passwd")), 5);
+}
+
+TEST_F(ReflectionTest, TellsWhatErrorsAreMadeOf) {
+  EXPECT_EQ(Error(BySymbol("google.rpc.ErrorInfo")), 5);
+  const Reflection more({kService}, {google::rpc::ErrorInfo::descriptor()->file()});
+  ServerReflectionRequest request;
+  request.set_file_containing_symbol("google.rpc.ErrorInfo");
+  EXPECT_TRUE(more.Answer(request).has_file_descriptor_response());
 }
 
 TEST_F(ReflectionTest, TellsExtensions) {

@@ -212,8 +212,8 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Golden{"lisners: []", "f.yaml:1:1: lisners: unknown key; did you mean \"listeners\"?\n"},
         Golden{"xyzzy: 1",
-               "f.yaml:1:1: xyzzy: unknown key; known are router, log, metrics, listeners, "
-               "connectors, tls_profiles, user_stores, addresses\n"},
+               "f.yaml:1:1: xyzzy: unknown key; known are router, log, control, metrics, "
+               "listeners, connectors, tls_profiles, user_stores, addresses\n"},
         Golden{"router: {<<: {id: a}}",
                "f.yaml:1:10: router.<<: merge keys are not supported; an alias stands for a whole "
                "value\n"},

@@ -20,14 +20,14 @@ TEST(SaslConf, ReadsWhereUsersAreAndWhatIsOffered) {
       "pwcheck_method: auxprop\r\n"
       "  Auxprop_Plugin :sasldb\n"
       "sasldb_path: /var/lib/qdrouterd/qdrouterd.sasldb\n"
-      "mech_list: scram-sha-1  DIGEST-MD5 PLAIN EXTERNAL\n"
+      "mech_list: scram-sha-1  DIGEST-MD5 GSSAPI PLAIN EXTERNAL PLAIN\n"
       "\n"
       "log_level: 7\n");
   ASSERT_TRUE(conf.ok()) << conf.status();
   EXPECT_EQ(conf->sasldb_file, "/var/lib/qdrouterd/qdrouterd.sasldb");
   ASSERT_TRUE(conf->mechanisms.has_value());
   EXPECT_THAT(*conf->mechanisms, ElementsAre("SCRAM-SHA-1", "DIGEST-MD5", "PLAIN", "EXTERNAL"));
-  EXPECT_THAT(conf->ignored, ElementsAre("log_level"));
+  EXPECT_THAT(conf->ignored, ElementsAre("mech_list: GSSAPI", "log_level"));
 }
 
 TEST(SaslConf, KnowsTheDefaultsOfCyrus) {

@@ -164,6 +164,15 @@ TEST(Sections, StopsInATextFullOfMistakes) {
   EXPECT_THAT(report.problems, SizeIs(200));
 }
 
+TEST(Sections, BoundsTheAttributesOfASection) {
+  for (const int count : {200, 201}) {
+    std::string text = "router {\n";
+    for (int i = 0; i < count; ++i) absl::StrAppend(&text, "a", i, ": 1\n");
+    const std::string problem = Problem(text + "}\n");
+    EXPECT_EQ(problem, count == 200 ? "" : "202:1 router: has more than 200 attributes");
+  }
+}
+
 TEST(Sections, SurvivesATextThatIsCutAnywhere) {
   const std::string text =
       "# c\nrouter {\n id: A\n}\nvhost {\n groups: {\n \"g\": {\"a\": 1}\n }\n}\naddress {\n"

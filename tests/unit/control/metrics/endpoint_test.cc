@@ -175,6 +175,37 @@ TEST_F(EndpointTest, HasTheSameSeriesWhateverIsCounted) {
   EXPECT_EQ(SeriesOf(endpoint_), before);
 }
 
+// All that one listener or connector can have.
+OwnerMetrics WholeOwner(const std::string& name, bool inbound) {
+  OwnerMetrics owner = Owner(name, inbound, 1);
+  owner.closed = {{"a"}, {"b"}, {"c"}, {"d"}, {"e"}, {"f"}};
+  owner.failed = {{"a"}, {"b"}, {"c"}, {"d"}};
+  if (!inbound) owner.failed.push_back({"e"});
+  if (inbound) owner.refused = {{"a"}, {"b"}, {"c"}, {"d"}};
+  owner.tls_handshakes = {{"a"}, {"b"}, {"c"}, {"d"}, {"e"}, {"f"}};
+  owner.sasl = {{"ANONYMOUS"}, {"PLAIN"}};
+  return owner;
+}
+
+// A budget, not a rule of any format: what a router adds to a Prometheus. Histograms are a dozen
+// samples or two each and count as one series here.
+TEST_F(EndpointTest, HasFewSeriesForEachThingThatIsConfigured) {
+  const size_t without = SeriesOf(endpoint_).size();
+  const auto more = [&](auto add) {
+    const RouterMetrics before = router_;
+    add();
+    const size_t series = SeriesOf(endpoint_).size() - without;
+    router_ = before;
+    return series;
+  };
+  EXPECT_LE(more([&] { router_.owners.push_back(WholeOwner("l", true)); }), 32u);
+  EXPECT_LE(more([&] { router_.owners.push_back(WholeOwner("c", false)); }), 32u);
+  EXPECT_LE(more([&] { router_.workers.push_back({}); }), 5u);
+  router_.owners.clear();
+  endpoint_.Tell({});
+  EXPECT_LE(SeriesOf(endpoint_).size(), 90u);
+}
+
 TEST_F(EndpointTest, AnswersInTheFormatThatIsAskedFor) {
   const http::Response text = Get("/metrics", "*/*");
   EXPECT_EQ(text.content_type, "text/plain; version=0.0.4; charset=utf-8");

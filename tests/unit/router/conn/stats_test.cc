@@ -57,6 +57,25 @@ TEST_F(StatsTest, CountsWhoCameAndHowTheyLeft) {
   EXPECT_EQ(All(stats().failed), 0u);
 }
 
+TEST_F(StatsTest, CountsForTheOwnerWhatItCountsForTheWorker) {
+  LifeStats owner;
+  DriverOptions options = World::Accepting();
+  options.stats = &owner;
+  Peer& leaves = world_.Connect({.sasl = true}, options);
+  world_.Connect({.sasl = true});  // of another owner
+  Peer& stranger = world_.Accept(options);
+  stranger.to_router = "GET / HTTP/1.1\r\n\r\n";
+  world_.Run();
+  leaves.client->engine().Close();
+  world_.Run();
+  EXPECT_EQ(Of(owner.opened, true), 1u);
+  EXPECT_EQ(All(owner.sasl_ok), 1u);
+  EXPECT_EQ(Of(owner.ended, EndReason::kPeer), 1u);
+  EXPECT_EQ(Of(owner.failed, Stage::kProtocol), 1u);
+  EXPECT_EQ(Of(stats().opened, true), 2u);
+  EXPECT_EQ(Of(stats().failed, Stage::kProtocol), 1u);
+}
+
 TEST_F(StatsTest, TellsSilenceFromOtherErrors) {
   DriverOptions options = World::Accepting();
   options.idle_timeout = Seconds(16);

@@ -1,0 +1,240 @@
+#include "control/api/doorway.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <map>
+#include <thread>
+#include <utility>
+
+#include "control/config/text.h"
+#include "router/base/status.h"
+#include "router/base/thread.h"
+
+namespace trunkline::api {
+namespace {
+
+using config::Concat;
+
+// While descriptors are short, nothing can be accepted.
+constexpr int kPauseMilliseconds = 100;
+constexpr int kBacklog = 128;
+
+int64_t NowMilliseconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+// A listening socket, or -1 with errno.
+int Listen(const addrinfo& address) {
+  const int fd = ::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  const int on = 1;
+  const int off = 0;
+  (void)::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  // An empty host means both versions by one socket.
+  if (address.ai_family == AF_INET6) {
+    (void)::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+  }
+  if (::bind(fd, address.ai_addr, address.ai_addrlen) == 0 && ::listen(fd, kBacklog) == 0) {
+    return fd;
+  }
+  const int error = errno;
+  ::close(fd);
+  errno = error;
+  return -1;
+}
+
+uint16_t PortOf(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return 0;
+  return ntohs(address.ss_family == AF_INET6
+                   ? reinterpret_cast<const sockaddr_in6*>(&address)->sin6_port
+                   : reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
+}
+
+struct FreeAddresses {
+  void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
+};
+
+// A listening socket at the first address of `host` that can be had.
+absl::StatusOr<int> ListenAt(const std::string& host, uint16_t port) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* list = nullptr;
+  const int failed = ::getaddrinfo(host.c_str(), Concat(port).c_str(), &hints, &list);
+  if (failed != 0) return absl::FailedPreconditionError(::gai_strerror(failed));
+  const std::unique_ptr<addrinfo, FreeAddresses> addresses(list);
+  int error = EADDRNOTAVAIL;
+  for (const addrinfo* address = list; address != nullptr; address = address->ai_next) {
+    if (const int fd = Listen(*address); fd >= 0) return fd;
+    error = errno;
+  }
+  return absl::FailedPreconditionError(::strerrordesc_np(error));
+}
+
+}  // namespace
+
+class Doorway::Impl {
+ public:
+  ~Impl();
+
+  int listener = -1;
+  int epoll = -1;
+  int wake = -1;  // eventfd: stop
+  Enter enter;
+  std::thread thread;
+
+  absl::Status Prepare();
+  void Run();
+
+ private:
+  void Accept();
+  void Arrived(int fd);
+  void CloseLate();
+  int WaitMilliseconds() const;
+  bool Watch(int fd, uint32_t events);
+
+  std::map<int, int64_t> waiting_;  // descriptors without a byte yet; until when they may
+  int64_t paused_until_ = 0;
+};
+
+Doorway::Impl::~Impl() {
+  for (const auto& [fd, deadline] : waiting_) ::close(fd);
+  for (const int fd : {listener, epoll, wake}) {
+    if (fd >= 0) ::close(fd);
+  }
+}
+
+bool Doorway::Impl::Watch(int fd, uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.fd = fd;
+  return ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+absl::Status Doorway::Impl::Prepare() {
+  epoll = ::epoll_create1(EPOLL_CLOEXEC);
+  wake = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (epoll < 0 || wake < 0 || !Watch(listener, EPOLLIN) || !Watch(wake, EPOLLIN)) {
+    return absl::ErrnoToStatus(errno, "doorway");
+  }
+  return absl::OkStatus();
+}
+
+void Doorway::Impl::Run() {
+  BeginThread("api-doorway", ThreadClass::kService);
+  std::array<epoll_event, 64> events;
+  while (true) {
+    const int count =
+        ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), WaitMilliseconds());
+    for (int i = 0; i < count; ++i) {
+      const int fd = events[static_cast<size_t>(i)].data.fd;
+      if (fd == wake) return;
+      if (fd == listener) {
+        Accept();
+      } else {
+        Arrived(fd);
+      }
+    }
+    CloseLate();
+  }
+}
+
+void Doorway::Impl::Accept() {
+  while (true) {
+    const int fd = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+      const bool is_short =
+          errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+      if (is_short) {
+        paused_until_ = NowMilliseconds() + kPauseMilliseconds;
+        ::epoll_ctl(epoll, EPOLL_CTL_DEL, listener, nullptr);
+      }
+      if (errno != EINTR && errno != ECONNABORTED) return;
+      continue;
+    }
+    const int on = 1;
+    (void)::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (waiting_.size() >= kWaitingMax || !Watch(fd, EPOLLIN | EPOLLRDHUP)) {
+      ::close(fd);
+      continue;
+    }
+    waiting_[fd] = NowMilliseconds() + kFirstByteMilliseconds;
+  }
+}
+
+void Doorway::Impl::Arrived(int fd) {
+  ::epoll_ctl(epoll, EPOLL_CTL_DEL, fd, nullptr);
+  waiting_.erase(fd);
+  char first;
+  if (::recv(fd, &first, 1, MSG_PEEK) == 1) {
+    enter(fd);
+  } else {
+    ::close(fd);
+  }
+}
+
+void Doorway::Impl::CloseLate() {
+  const int64_t now = NowMilliseconds();
+  std::erase_if(waiting_, [now](const auto& entry) {
+    if (entry.second > now) return false;
+    ::close(entry.first);
+    return true;
+  });
+  if (paused_until_ != 0 && now >= paused_until_) {
+    paused_until_ = Watch(listener, EPOLLIN) ? 0 : now + kPauseMilliseconds;
+  }
+}
+
+int Doorway::Impl::WaitMilliseconds() const {
+  if (paused_until_ != 0) return kPauseMilliseconds;
+  constexpr int kLookMilliseconds = 1000;
+  return waiting_.empty() ? -1 : kLookMilliseconds;
+}
+
+absl::StatusOr<std::unique_ptr<Doorway>> Doorway::Open(const std::string& host, uint16_t port) {
+  std::unique_ptr<Doorway> doorway(new Doorway());
+  doorway->impl_ = std::make_unique<Impl>();
+  auto listener = ListenAt(host.empty() ? "::" : host, port);
+  // A machine may have no IPv6.
+  if (host.empty() && !listener.ok()) listener = ListenAt("0.0.0.0", port);
+  if (!listener.ok()) {
+    const bool is_ipv6 = host.find(':') != std::string::npos;
+    return absl::FailedPreconditionError(Concat("cannot listen on ",
+                                                is_ipv6 ? Concat("[", host, "]") : host, ":", port,
+                                                ": ", listener.status().message()));
+  }
+  doorway->impl_->listener = *listener;
+  TL_RETURN_IF_ERROR(doorway->impl_->Prepare());
+  doorway->port_ = PortOf(doorway->impl_->listener);
+  return doorway;
+}
+
+void Doorway::Start(Enter enter) {
+  impl_->enter = std::move(enter);
+  impl_->thread = std::thread([impl = impl_.get()] { impl->Run(); });
+}
+
+void Doorway::Stop() {
+  if (!impl_->thread.joinable()) return;
+  const uint64_t one = 1;
+  (void)!::write(impl_->wake, &one, sizeof(one));
+  impl_->thread.join();
+}
+
+Doorway::~Doorway() { Stop(); }
+
+}  // namespace trunkline::api

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "google/protobuf/message.h"
+
+namespace trunkline::cli {
+
+// How trunkctl reaches a router.
+struct Endpoint {
+  // "unix:///run/trunkline/control.sock", or "HOST:PORT", always with TLS.
+  std::string address;
+  std::string tls_certificate;  // PEM files; of the caller
+  std::string tls_key;
+  std::string tls_ca;           // whom the router's certificate must come from
+  std::string tls_server_name;  // that it must be for; empty: the host of the address
+};
+
+// A connection to the API of a router; the only place of trunkctl that knows gRPC.
+//
+// Errors are statuses with the details that the router sent (config/error_details.h); Unavailable:
+// it cannot be reached. Thread: one.
+class Channel {
+ public:
+  // InvalidArgument, and what reading a file gives.
+  static absl::StatusOr<std::unique_ptr<Channel>> Open(const Endpoint& endpoint);
+  ~Channel();
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
+  // Of each call; 0: none.
+  void SetTimeout(int64_t milliseconds) { timeout_ms_ = milliseconds; }
+
+  // `method` is "ListenerService/GetListener".
+  absl::Status Call(const std::string& method, const google::protobuf::Message& request,
+                    google::protobuf::Message& reply);
+  // Calls `each` for every answer of a stream, until it returns false or the stream ends.
+  // `reply` is filled anew for each. Has no time-out but that of the connection.
+  absl::Status Stream(const std::string& method, const google::protobuf::Message& request,
+                      google::protobuf::Message& reply, const std::function<bool()>& each);
+
+ private:
+  Channel();
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+  std::string address_;
+  int64_t timeout_ms_ = 0;
+};
+
+}  // namespace trunkline::cli

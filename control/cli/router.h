@@ -1,0 +1,16 @@
+#pragma once
+
+#include "absl/status/status.h"
+#include "control/cli/session.h"
+
+namespace trunkline::cli {
+
+// Commands for the router as a whole.
+
+absl::Status Config(Session& session);  // config show, config check FILE
+absl::Status Status(Session& session);
+absl::Status DrainRouter(Session& session);
+absl::Status Shutdown(Session& session);
+absl::Status Version(Session& session);
+
+}  // namespace trunkline::cli

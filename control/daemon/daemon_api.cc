@@ -1,0 +1,110 @@
+#include <time.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_split.h"
+#include "control/config/text.h"
+#include "control/config/translate.h"
+#include "control/daemon/daemon.h"
+#include "google/protobuf/stubs/common.h"
+#include "router/base/log.h"
+#include "router/tls/context.h"
+
+// What the daemon does with its API, and what it does for it.
+namespace trunkline::daemon {
+namespace {
+
+constexpr LogModule kLogModule = LogModule::kDaemon;
+
+int64_t MillisecondsSince1970() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+// "OpenSSL 3.0.17 1 Jul 2025" → "3.0.17".
+std::string VersionIn(const std::string& text) {
+  const std::vector<std::string> words = absl::StrSplit(text, ' ');
+  return words.size() > 1 ? words[1] : text;
+}
+
+}  // namespace
+
+absl::Status Daemon::OpenApi() {
+  ControlLoop& loop = surroundings_.loop;
+  router_service_ = std::make_unique<api::RouterService>(
+      api::RouterService::Facts{
+          .version = surroundings_.version,
+          .router_id = router_spec_.id,
+          .start_time = MillisecondsSince1970(),
+          .libraries = {{"openssl", VersionIn(tls::LibraryVersion())},
+                        {"grpc", api::Server::GrpcVersion()},
+                        {"protobuf",
+                         google::protobuf::internal::VersionString(GOOGLE_PROTOBUF_VERSION)}}},
+      api::RouterService::Hooks{
+          .spec = [this] { return store_->file().router; },
+          .load =
+              [this] {
+                const RouterMetrics metrics = router_->Metrics();
+                return api::RouterService::Load{metrics.sums.connections_now, metrics.unsettled};
+              },
+          .now = [&loop] { return loop.Now(); },
+          .drain = [this](std::optional<Duration> limit) { Drain(limit); },
+          .shutdown = [this](std::optional<Duration> limit) { ShutDown(limit); }});
+  api::Handlers handlers = api::MakeChannelzHandlers();
+  handlers.merge(router_service_->MakeHandlers());
+  resource_api_ = std::make_unique<ResourceApi>(*store_, board_, methods_, random_,
+                                                [&loop] { return loop.Now(); });
+  handlers.merge(resource_api_->MakeHandlers());
+  resource_api_->Begin();
+  auto opened =
+      ControlApi::Open(store_->effective(), {.methods = methods_,
+                                             .handlers = std::move(handlers),
+                                             .wake = [&loop] { loop.Wake(); },
+                                             .runtime_directory = surroundings_.runtime_directory});
+  if (!opened.ok()) return opened.status();
+  api_ = *std::move(opened);
+  FollowApiCertificate();
+  return absl::OkStatus();
+}
+
+void Daemon::OnChanged(const std::vector<store::Difference>& differences) {
+  ExpectConnectors();
+  TakeEvents();
+  TellCertificates();
+  FollowApiCertificate();
+  if (resource_api_ != nullptr) resource_api_->OnChanged(differences);
+}
+
+void Daemon::ShutDown(std::optional<Duration> limit) {
+  if (shutdown_.draining()) return;
+  TL_LOG(info, "shutdown over the API");
+  drain_limit_ = limit.value_or(config::DrainTimeout(store_->file().router));
+  Act(shutdown_.OnSignal(surroundings_.loop.Now(), drain_limit_));
+}
+
+// Who balances calls is told before connections end.
+void Daemon::Drain(std::optional<Duration> limit) {
+  if (std::exchange(draining_, true)) return;
+  api_->SetServing(false);
+  router_service_->OnDraining();
+  router_->Drain(limit.value_or(config::DrainTimeout(store_->file().router)));
+  metrics_.OnDrain();
+  TellMetrics();
+}
+
+void Daemon::OnDrained(const Drained& drained) {
+  TL_LOG(info, "drained", {"complete", drained.complete}, {"unsettled", drained.unsettled});
+  drained_ = true;
+  router_service_->OnDrained(drained.complete, drained.unsettled);
+  Act(shutdown_.OnDrained());
+}
+
+void Daemon::FollowApiCertificate() {
+  if (api_ == nullptr || api_->tls_profile().empty()) return;
+  api_->FollowCertificate(store_->effective(), store_->TlsFingerprint(api_->tls_profile()));
+}
+
+}  // namespace trunkline::daemon

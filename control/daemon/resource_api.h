@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "control/api/config_service.h"
+#include "control/api/crud.h"
+#include "control/api/desk.h"
+#include "control/api/method_table.h"
+#include "control/api/resource_store.h"
+#include "control/daemon/status_board.h"
+#include "control/store/store.h"
+#include "router/base/random.h"
+#include "router/base/time.h"
+#include "router/observe.h"
+
+namespace trunkline::daemon {
+
+// The resources of the API: changes go to the store, and what is asked is answered from it and from
+// what the router has told.
+//
+// Owned by the Daemon; all that it is given outlives it. Thread: control.
+class ResourceApi {
+ public:
+  ResourceApi(store::Store& store, const StatusBoard& board, const api::MethodTable& methods,
+              Random& random, std::function<Time()> clock);
+  ResourceApi(const ResourceApi&) = delete;
+  ResourceApi& operator=(const ResourceApi&) = delete;
+
+  api::Handlers MakeHandlers();
+
+  // --- who watches is told of it
+  void Begin() { crud_.Begin(); }
+  void OnChanged(const std::vector<store::Difference>& differences) { crud_.Changed(differences); }
+  // The board knows of it already.
+  void OnEvent(const RouterEvent& event);
+  void OnTime(Time now) { crud_.Tick(now); }
+  Time due() const { return crud_.NextDeadline(); }
+
+ private:
+  void FillStatus(google::protobuf::Message& resource);
+  void Fill(const std::string& id, v1::Listener& listener) const;
+  void Fill(const std::string& id, v1::Connector& connector) const;
+  void Fill(const std::string& id, v1::TlsProfile& profile);
+  void Fill(const std::string& id, v1::UserStore& users) const;
+
+  store::Store& store_;
+  const StatusBoard& board_;
+  api::RealStore resources_;
+  api::Crud crud_;
+  api::ConfigService config_;
+  // Certificates as they have been seen, by profile.
+  struct Revision {
+    uint64_t fingerprint = 0;
+    uint32_t ordinal = 0;
+  };
+  std::map<std::string, Revision> revisions_;
+};
+
+}  // namespace trunkline::daemon

@@ -1,0 +1,329 @@
+"""Metrics and probes over HTTP: formats, counts, readiness, and a Prometheus that scrapes them."""
+
+import gzip
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.parse
+
+from prometheus_client.openmetrics import parser as openmetrics
+from prometheus_client import parser as text_format
+
+import harness
+from clients import ACCEPTED, REJECTED, World
+from harness import Certificates, Router
+
+OPEN_METRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+
+
+def metrics_port(router):
+    """Where the router says that it serves metrics."""
+    line = router.wait_for_line(
+        lambda line: line if "serving metrics" in line else None, "where it serves metrics"
+    )
+    return int(line.rsplit(":", 1)[1])
+
+
+class Scraper:
+    """Asks one port, on a connection that stays."""
+
+    def __init__(self, port):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=harness.PATIENCE)
+
+    def close(self):
+        self.connection.close()
+
+    def get(self, path, method="GET", **headers):
+        """Status, headers and body of one answer."""
+        self.connection.request(method, path, headers=headers)
+        answer = self.connection.getresponse()
+        return answer.status, answer.headers, answer.read()
+
+    def samples(self):
+        """All of /metrics by name and labels; a label that is empty is not there."""
+        status, _, body = self.get("/metrics")
+        if status != 200:
+            raise AssertionError(f"/metrics says {status}")
+        values = {}
+        for family in text_format.text_string_to_metric_families(body.decode()):
+            for sample in family.samples:
+                labels = frozenset(item for item in sample.labels.items() if item[1])
+                values[sample.name, labels] = sample.value
+        return values
+
+    def value(self, name, **labels):
+        """One sample; the sum, if these are not all of its labels."""
+        wanted = set(labels.items())
+        found = [value for (one, has), value in self.samples().items()
+                 if one == name and wanted <= has]
+        if not found:
+            raise AssertionError(f"there is no {name} {labels}")
+        return sum(found)
+
+
+class Metered(unittest.TestCase):
+    """Has a router that serves metrics, and somebody who reads them."""
+
+    def start(self, listeners=None, **config):
+        config.setdefault("metrics", {"port": 0})
+        self.router = Router(listeners, **config)
+        self.addCleanup(self.router.close)
+        self.world = World()
+        self.addCleanup(self.world.close)
+        self.scraper = Scraper(metrics_port(self.router))
+        self.addCleanup(self.scraper.close)
+
+    def exchange(self, count, outcome=ACCEPTED, address="work"):
+        """So many messages, each with this outcome."""
+        client = self.world.connect(self.router.url())
+        client.receiver(address, outcome=outcome)
+        sender = client.sender(address)
+        sender.send_all([f"message {i}" for i in range(count)])
+        self.world.wait(lambda: len(sender.outcomes) == count, "the outcomes")
+        return client
+
+
+class MetricsTest(Metered):
+    def test_counts_are_those_of_the_clients(self):
+        self.start()
+        self.exchange(100)
+        client = self.exchange(7, outcome=REJECTED, address="unwanted")
+        value = self.scraper.value
+        self.assertEqual(value("trunkline_deliveries_total", path="ingress"), 107)
+        self.assertEqual(value("trunkline_deliveries_total", path="egress"), 107)
+        self.assertEqual(value("trunkline_deliveries_settled_total", outcome="accepted"), 100)
+        self.assertEqual(value("trunkline_deliveries_settled_total", outcome="rejected"), 7)
+        self.assertEqual(value("trunkline_connections", listener="plain"), 2)
+        self.assertEqual(value("trunkline_connections_opened_total", listener="plain"), 2)
+        self.assertEqual(value("trunkline_links", direction="in"), 2)
+        client.close()
+        self.world.wait(lambda: value("trunkline_connections", listener="plain") == 1, "the end")
+        self.assertEqual(value("trunkline_connections_closed_total", reason="peer"), 1)
+        self.assertGreater(value("trunkline_message_size_bytes_count"), 0)
+
+    def test_logins_and_failures_are_counted_by_listener(self):
+        self.start({"plain": {}, "strict": {"require_sasl": True, "sasl_mechanisms": ["EXTERNAL"],
+                                            "tls_profile": "service",
+                                            "tls_client_auth": "require"}},
+                   tls_profiles=[self.profile()])
+        self.exchange(1)
+        stranger = socket.create_connection(("127.0.0.1", self.router.port("strict")))
+        stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        stranger.close()
+        value = self.scraper.value
+        self.assertEqual(value("trunkline_sasl_attempts_total", listener="plain", result="ok",
+                               mechanism="ANONYMOUS"), 1)
+        self.world.wait(lambda: value("trunkline_connection_errors_total", listener="strict",
+                                      stage="tls") == 1, "the failure")
+        self.assertEqual(value("trunkline_connection_errors_total", listener="plain"), 0)
+        self.assertEqual(value("trunkline_tls_handshakes_total", listener="strict"), 1)
+        self.assertEqual(value("trunkline_sasl_attempts_total", listener="strict"), 0)
+
+    def profile(self):
+        certificates = Certificates()
+        self.addCleanup(certificates.close)
+        certificate, key = certificates.issue("service", "/CN=localhost")
+        return {"name": "service", "certificate_file": certificate, "private_key_file": key,
+                "ca_file": certificates.path("ca.crt")}
+
+    def test_a_connector_says_how_it_is(self):
+        port = harness.free_port()
+        self.start(connectors=[{"name": "broker", "host": "127.0.0.1", "port": port,
+                                "backoff": {"failed": "50ms", "closed": "50ms"}}])
+        value = self.scraper.value
+        self.world.wait(lambda: value("trunkline_connection_errors_total", connector="broker",
+                                      stage="tcp") > 0, "an attempt")
+        self.world.listen(port)
+        self.world.wait(lambda: value("trunkline_connector_state", connector="broker",
+                                      state="open") == 1, "the state")
+        self.assertEqual(value("trunkline_connector_state", connector="broker"), 1)
+        self.assertEqual(value("trunkline_connections", connector="broker"), 1)
+
+    def test_certificates_say_when_they_expire(self):
+        self.start({"plain": {}, "tls": {"tls_profile": "service"}},
+                   tls_profiles=[self.profile()])
+        for kind in ("leaf", "ca"):
+            days = (self.scraper.value("trunkline_tls_certificate_not_after_timestamp_seconds",
+                                       profile="service", kind=kind) - time.time()) / 86400
+            self.assertTrue(1.9 < days <= 2, days)
+        self.assertEqual(self.scraper.value("trunkline_tls_certificate_revision"), 1)
+
+    def test_both_formats_are_what_they_say(self):
+        self.start()
+        self.exchange(20)
+        status, headers, text = self.scraper.get("/metrics")
+        self.assertEqual((status, headers["Content-Type"]),
+                         (200, "text/plain; version=0.0.4; charset=utf-8"))
+        _, headers, metrics = self.scraper.get("/metrics", Accept=OPEN_METRICS)
+        self.assertEqual(headers["Content-Type"],
+                         "application/openmetrics-text; version=1.0.0; charset=utf-8")
+        in_text = {f.name for f in text_format.text_string_to_metric_families(text.decode())}
+        families = list(openmetrics.text_string_to_metric_families(metrics.decode()))
+        self.assertEqual(in_text, {family.name for family in families})
+        for family in families:
+            self.assertNotEqual(family.type, "unknown", family.name)
+            self.assertTrue(family.samples, family.name)
+
+    def test_answers_are_packed_for_those_who_ask(self):
+        self.start()
+        _, headers, plain = self.scraper.get("/metrics")
+        self.assertIsNone(headers["Content-Encoding"])
+        _, headers, packed = self.scraper.get("/metrics", **{"Accept-Encoding": "gzip"})
+        self.assertEqual(headers["Content-Encoding"], "gzip")
+        self.assertLess(len(packed), len(plain) / 3)
+        self.assertIn(b"trunkline_build_info", gzip.decompress(packed))
+
+    @unittest.skipUnless(shutil.which("promtool"), "promtool is not installed")
+    def test_promtool_finds_nothing_in_either_format(self):
+        self.start()
+        self.exchange(20)
+        for accept in ("text/plain", OPEN_METRICS):
+            _, _, body = self.scraper.get("/metrics", Accept=accept)
+            if accept == OPEN_METRICS:
+                body = as_text_format(body.decode()).encode()
+            checked = subprocess.run(["promtool", "check", "metrics"], input=body,
+                                     capture_output=True, timeout=harness.PATIENCE)
+            self.assertEqual((checked.returncode, checked.stdout, checked.stderr), (0, b"", b""))
+
+    def test_probes_follow_the_life_of_the_router(self):
+        self.start(router={"drain_timeout": "60s"})
+        self.assertEqual(self.scraper.get("/livez")[0], 200)
+        status, _, body = self.scraper.get("/readyz")
+        self.assertEqual((status, body), (200, b"control: ready\ndata: ready\n"))
+        self.assertEqual(self.scraper.get("/healthz")[2], b"OK\n")
+        client = self.world.connect(self.router.url())
+        receiver = client.receiver("held", outcome=None)
+        sender = client.sender("held")
+        self.world.wait(lambda: sender.credit > 0, "credit")
+        sender.send("held")
+        self.world.wait(lambda: receiver.received, "the message")
+        self.router.terminate()
+        self.world.wait(lambda: self.scraper.get("/readyz")[0] == 503, "the drain")
+        self.assertEqual(self.scraper.get("/readyz")[2], b"control: ready\ndata: draining\n")
+        self.assertEqual(self.scraper.get("/livez")[0], 200)
+        receiver.received[0].settle(ACCEPTED)
+        self.world.wait(lambda: self.router.process.poll() is not None, "the end")
+        self.assertEqual(self.router.process.returncode, 0)
+
+    def test_a_reload_moves_it_and_counts(self):
+        self.start()
+        port = harness.free_port()
+        self.change(lambda config: config["metrics"].update(port=port))
+        self.router.wait_for_line(lambda line: f":{port}" in line, "the new place")
+        moved = Scraper(port)
+        self.addCleanup(moved.close)
+        self.world.wait(lambda: moved.value("trunkline_config_reloads_total", result="ok") == 1,
+                        "the reload")
+        self.assertEqual(moved.value("trunkline_config_generation"), 2)
+        self.change(lambda config: config["metrics"].update(port=70000))
+        self.world.wait(lambda: moved.value("trunkline_config_reloads_total",
+                                            result="failed") == 1, "the refused reload")
+        self.assertEqual(moved.value("trunkline_config_generation"), 2)
+        self.change(lambda config: config["metrics"].update(port=port, enabled=False))
+        self.router.wait_for_line(lambda line: "not served any more" in line, "the end")
+        with self.assertRaises(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=5)
+
+    def change(self, edit):
+        with open(self.router.config_file, encoding="utf-8") as file:
+            config = json.load(file)
+        edit(config)
+        with open(self.router.config_file, "w", encoding="utf-8") as file:
+            json.dump(config, file)
+        self.router.process.send_signal(signal.SIGHUP)
+
+    def test_a_taken_port_ends_the_start(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+                json.dump({"metrics": {"port": taken.getsockname()[1]}}, file)
+                file.flush()
+                ended = subprocess.run([harness.TRUNKD, "--config", file.name],
+                                       capture_output=True, timeout=harness.PATIENCE)
+        self.assertEqual(ended.returncode, 1)
+        self.assertIn(b"Address already in use", ended.stderr)
+
+
+def as_text_format(text):
+    """OpenMetrics in the words of the older format, which is all that promtool reads: counters
+    have their suffix in comments too, and there are no units."""
+    counters = {line.split()[2] for line in text.splitlines()
+                if line.startswith("# TYPE ") and line.endswith(" counter")}
+    lines = []
+    for line in text.splitlines():
+        words = line.split(" ", 3)
+        if line.startswith("# UNIT") or line == "# EOF":
+            continue
+        if line.startswith("# ") and words[2] in counters:
+            words[2] += "_total"
+        lines.append(" ".join(words))
+    return "\n".join(lines) + "\n"
+
+
+@unittest.skipUnless(shutil.which("prometheus"), "prometheus is not installed")
+class PrometheusTest(Metered):
+    """A real Prometheus that scrapes a router under load."""
+
+    def scrape_with_prometheus(self):
+        self.folder = tempfile.mkdtemp(prefix="trunkline-prometheus-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        config = os.path.join(self.folder, "prometheus.yml")
+        with open(config, "w", encoding="ascii") as file:
+            json.dump({"global": {"scrape_interval": "1s"},
+                       "scrape_configs": [{"job_name": "trunkline", "static_configs": [
+                           {"targets": [f"127.0.0.1:{metrics_port(self.router)}"]}]}]}, file)
+        self.port = harness.free_port()
+        process = subprocess.Popen(
+            ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={self.folder}/data",
+             f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+
+    def query(self, expression):
+        """The values of an expression, as Prometheus has them."""
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+            connection.request("GET", "/api/v1/query?" + urllib.parse.urlencode(
+                {"query": expression}))
+            answer = connection.getresponse()
+            body = answer.read()
+            connection.close()
+        except (OSError, http.client.HTTPException):
+            return []  # it starts
+        if answer.status == 503:
+            return []  # likewise
+        return [float(row["value"][1]) for row in json.loads(body)["data"]["result"]]
+
+    def test_prometheus_counts_what_the_clients_count(self):
+        self.start()
+        self.scrape_with_prometheus()
+        self.world.wait(lambda: self.query("up") == [1], "the first scrape")
+        ingress = 'trunkline_deliveries_total{path="ingress"}'
+        self.world.wait(lambda: self.query(ingress) == [0], "the zero")
+        client = self.world.connect(self.router.url())
+        receiver = client.receiver("load", credit=0)
+        sender = client.sender("load")
+        sent = 0
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            receiver.flow(200)
+            sender.send_all(["load"] * 200)
+            sent += 200
+            self.world.wait(lambda: len(sender.outcomes) == sent, "the outcomes")
+        accepted = 'trunkline_deliveries_settled_total{outcome="accepted"}'
+        self.world.wait(lambda: self.query(accepted) == [sent], "the last scrape")
+        self.assertEqual(self.query(ingress), [sent])
+        # From zero to the last one, with every step of each scrape in between.
+        steps = f"sum_over_time((({accepted}) - ({accepted} offset 1s))[2m:1s])"
+        self.world.wait(lambda: self.query(steps) == [sent], "the steps")
+        self.assertEqual(self.query("min_over_time(up[2m])"), [1])
+        self.assertEqual(self.query("count(ALERTS)"), [])

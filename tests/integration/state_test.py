@@ -1,0 +1,108 @@
+"""What is made over the API is there after a restart, however the process ended."""
+
+import json
+import os
+import random
+import threading
+import unittest
+
+import grpc
+
+import harness
+from api_client import Api, ApiError
+from harness import Router
+
+# By hand: TRUNKLINE_KILLS=200.
+KILLS = int(os.environ.get("TRUNKLINE_KILLS", "10"))
+CREATE = "AddressService/CreateAddress"
+SEED = 1
+
+
+class StateTest(unittest.TestCase):
+    def setUp(self):
+        self.router = Router({"plain": {}})
+        self.addCleanup(lambda: self.router.close())
+        self.state = os.path.join(self.router.directory, "state")
+        # The folder is another for each router, that of the state is not.
+        with open(self.router.config_file, encoding="utf-8") as file:
+            self.config = json.load(file)
+        self.config["control"]["state_directory"] = self.state
+        with open(self.router.config_file, "w", encoding="utf-8") as file:
+            json.dump(self.config, file)
+        self.restart()
+
+    def restart(self):
+        """Ends what there is by SIGKILL, and starts it anew."""
+        self.router.process.kill()
+        self.router.process.wait()
+        self.router.forget_log()
+        self.router.start([harness.TRUNKD, "--config", self.router.config_file])
+        self.router.wait_for_line(lambda line: '"API"' in line, "that its API is there")
+        self.api = Api(f"unix:{self.router.socket()}")
+        self.addCleanup(self.api.close)
+
+    def addresses(self):
+        reply = self.api.call("AddressService/ListAddresses", pageSize=1000)
+        return {address.name: address.spec.prefix for address in reply.addresses}
+
+    def create(self, number):
+        self.api.call(CREATE, addressId=f"a{number}",
+                      address={"spec": {"prefix": f"orders/{number}"}})
+
+    def test_resources_are_there_after_a_restart(self):
+        created = self.api.call("ListenerService/CreateListener", listenerId="extra",
+                                listener={"labels": {"team": "billing"},
+                                          "spec": {"host": "127.0.0.1", "port": 0}})
+        self.assertTrue(created.persisted)
+        self.restart()
+        again = self.api.call("ListenerService/GetListener", name="listeners/extra")
+        for field in ("uid", "etag", "generation", "create_time", "labels", "spec"):
+            self.assertEqual(getattr(again, field), getattr(created.listener, field), field)
+        self.assertEqual(len(again.status.bound_addresses), 1)
+        self.api.call("ListenerService/DeleteListener", name="listeners/extra")
+        self.restart()
+        with self.assertRaises(ApiError) as caught:
+            self.api.call("ListenerService/GetListener", name="listeners/extra")
+        self.assertEqual(caught.exception.reason, "LISTENER_NOT_FOUND")
+
+    def test_a_kill_at_any_moment_loses_nothing_that_was_acknowledged(self):
+        dice = random.Random(SEED)
+        acknowledged, asked = set(), set()
+        number = 0
+        for _ in range(KILLS):
+            enough = len(acknowledged) + dice.randrange(1, 5)
+            reached = threading.Event()
+
+            def write():
+                nonlocal number
+                try:
+                    while True:
+                        number += 1
+                        asked.add(f"addresses/a{number}")
+                        self.create(number)
+                        acknowledged.add(f"addresses/a{number}")
+                        if len(acknowledged) >= enough:
+                            reached.set()
+                except (ApiError, grpc.RpcError):
+                    reached.set()
+
+            writer = threading.Thread(target=write)
+            writer.start()
+            reached.wait(harness.PATIENCE)
+            # Somewhere in the calls that go on.
+            for _ in range(dice.randrange(200_000)):
+                pass
+            self.router.process.kill()
+            writer.join()
+            self.restart()
+            there = self.addresses()
+            self.assertEqual(acknowledged - set(there), set())
+            self.assertEqual(set(there) - asked, set())
+            for name, prefix in there.items():
+                self.assertEqual(prefix, name.replace("addresses/a", "orders/"))
+            # What came to be without an answer counts from here on.
+            acknowledged |= set(there)
+
+
+if __name__ == "__main__":
+    unittest.main()
