@@ -97,7 +97,7 @@ std::string ScramHash::Text(std::string_view salt, const ScramKeys& keys) const 
 }
 
 std::optional<size_t> ScramKeyTable::TakeTurn(std::optional<size_t> user) {
-  const absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   if (user.has_value() && !made_[*user]) return user;
   if (left_ == 0) return std::nullopt;
   while (made_[next_]) next_ = (next_ + 1) % made_.size();
@@ -107,7 +107,7 @@ std::optional<size_t> ScramKeyTable::TakeTurn(std::optional<size_t> user) {
 }
 
 void ScramKeyTable::Put(size_t user, const ScramKeys& keys) {
-  const absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   if (made_[user]) return;
   if (!room_.has_value()) room_.emplace(made_.size() * kPlaceBytes);
   char* const place = room_->data() + user * kPlaceBytes;
@@ -118,7 +118,7 @@ void ScramKeyTable::Put(size_t user, const ScramKeys& keys) {
 }
 
 bool ScramKeyTable::Get(size_t user, ScramKeys& keys) const {
-  const absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   if (!made_[user]) return false;
   const char* const place = room_->data() + user * kPlaceBytes;
   std::memcpy(keys.stored.data(), place, keys.stored.size());

@@ -3,13 +3,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "router/base/secret.h"
 
 namespace trunkline::sasl {
@@ -68,11 +67,11 @@ class ScramKeyTable {
   bool Get(size_t user, ScramKeys& keys) const;
 
  private:
-  mutable absl::Mutex mutex_;
-  std::vector<bool> made_ ABSL_GUARDED_BY(mutex_);
-  size_t left_ ABSL_GUARDED_BY(mutex_);                     // how many have none
-  size_t next_ ABSL_GUARDED_BY(mutex_) = 0;                 // who may be the next that has none
-  std::optional<SecretRoom> room_ ABSL_GUARDED_BY(mutex_);  // from the first Put on
+  mutable std::mutex mutex_;  // of all that follows; one that the thread sanitizer knows
+  std::vector<bool> made_;
+  size_t left_;                     // how many have none
+  size_t next_ = 0;                 // who may be the next that has none
+  std::optional<SecretRoom> room_;  // from the first Put on
 };
 
 }  // namespace trunkline::sasl
