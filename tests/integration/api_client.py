@@ -107,6 +107,11 @@ class Api:
         except grpc.RpcError as error:
             raise ApiError(error) from None
 
+    def begin(self, method, package=PACKAGE, /, **fields):
+        """A call whose answer is waited for by result()."""
+        return self._stub(method, package).future(self._request(method, package, fields),
+                                                  timeout=self.timeout())
+
     def stream(self, method, package=PACKAGE, /, **fields):
         """The answers of a stream, as they come; can be cancelled."""
         return self._stub(method, package)(self._request(method, package, fields),

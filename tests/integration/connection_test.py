@@ -11,6 +11,7 @@ from proton import Message
 
 import harness
 from amqp_bytes import HEADER, RawPeer, open_frame
+from api_client import Api
 from harness import Router, RouterTest, free_port
 
 
@@ -125,6 +126,18 @@ class FewDescriptors(unittest.TestCase):
         self.router = Limited({"plain": {"max_unopened_per_address": 1000}},
                               router={"core_dumps": True})
         self.addCleanup(lambda: self.assertEqual(self.router.close(), 0))
+        self.router.socket()  # the last of what it opens for itself
+
+    def use_up(self, but):
+        """From here on the process can open so many more."""
+        in_use = len(os.listdir(f"/proc/{self.router.process.pid}/fd"))
+        hard = resource.prlimit(self.router.process.pid, resource.RLIMIT_NOFILE)[1]
+        resource.prlimit(self.router.process.pid, resource.RLIMIT_NOFILE, (in_use + but, hard))
+
+    def api(self):
+        api = Api(f"unix:{self.router.socket()}")
+        self.addCleanup(api.close)
+        return api
 
     def knock(self):
         """A connection with both protocol headers exchanged; None if it was refused."""
@@ -171,14 +184,45 @@ class FewDescriptors(unittest.TestCase):
     def test_even_without_any_left_nobody_waits_for_an_answer(self):
         self.start()
         self.knock()  # what is opened for the first connection only, is open
-        in_use = len(os.listdir(f"/proc/{self.router.process.pid}/fd"))
-        hard = resource.prlimit(self.router.process.pid, resource.RLIMIT_NOFILE)[1]
-        resource.prlimit(self.router.process.pid, resource.RLIMIT_NOFILE, (in_use + 5, hard))
+        self.use_up(but=5)
         peers = self.knock_until_refused()
         self.assertEqual(len(peers), 5)
         self.refusal("the process is out of file descriptors")
         self.assertIsNone(self.knock())
         self.serves_again(peers[:3])
+
+    def test_even_without_any_left_the_api_answers(self):
+        self.start()
+        before = self.api()
+        before.call("RouterService/GetVersion")
+        self.knock()
+        self.use_up(but=2)
+        peers = self.knock_until_refused()
+        before.call("RouterService/GetVersion")
+        # Also who asks only now, one after the other, and some at a time.
+        for _ in range(20):
+            api = self.api()
+            api.call("RouterService/GetVersion")
+            api.close()
+        for _ in range(4):
+            self.api().call("RouterService/GetVersion")
+        self.serves_again(peers)
+
+    def test_the_api_is_there_again_once_some_have_left(self):
+        self.start()
+        self.knock()
+        self.use_up(but=2)
+        peers = self.knock_until_refused()
+        # More than there are places for: some wait, and none is sent away.
+        waiting = [self.api() for _ in range(30)]
+        calls = [api.begin("RouterService/GetVersion") for api in waiting]
+        self.assertEqual(calls[0].result().router_id, "tested")
+        for peer in peers:
+            peer.socket.close()
+        for api, call in zip(waiting, calls):
+            self.assertEqual(call.result().router_id, "tested")
+            api.close()
+        self.api().call("RouterService/GetVersion")
 
 
 class Idle(RouterTest):
