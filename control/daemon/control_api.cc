@@ -1,12 +1,12 @@
 #include "control/daemon/control_api.h"
 
-#include <sys/stat.h>
 #include <time.h>
 
 #include <utility>
 #include <vector>
 
 #include "control/certs/files.h"
+#include "control/config/file_watch.h"
 #include "control/config/read_file.h"
 #include "control/config/text.h"
 #include "router/base/log.h"
@@ -27,14 +27,6 @@ constexpr Duration kPolicyInterval = Seconds(2);
 
 // How long connections may take to end when the process does.
 constexpr Duration kStopLimit = Milliseconds(500);
-
-// Differs whenever the file does, without reading it.
-std::string StampOf(const std::string& file) {
-  struct stat found;
-  if (::stat(file.c_str(), &found) != 0) return "gone";
-  return Concat(found.st_ino, " ", found.st_size, " ", found.st_mtim.tv_sec, " ",
-                found.st_mtim.tv_nsec);
-}
 
 absl::StatusOr<api::Policy> LoadPolicy(const std::string& file) {
   TL_ASSIGN_OR_RETURN(const std::string text, config::ReadFile(file, api::kPolicyBytesMax));
@@ -120,7 +112,7 @@ absl::StatusOr<api::Server::Options> ControlApi::MakeOptions(const config::Docum
                        .certificate = *std::move(certificate)});
   policy_file_ = tcp.policy_file();
   if (policy_file_.empty()) return options;
-  policy_stamp_ = StampOf(policy_file_);
+  policy_stamp_ = config::StampOfFile(policy_file_);
   auto policy = LoadPolicy(policy_file_);
   if (!policy.ok()) return WithField(policy.status(), "tcp.policy_file");
   options.policy = *std::move(policy);
@@ -160,7 +152,7 @@ void ControlApi::OnTime(Time now) {
 
 void ControlApi::FollowPolicy() {
   if (policy_file_.empty()) return;
-  std::string stamp = StampOf(policy_file_);
+  const uint64_t stamp = config::StampOfFile(policy_file_);
   if (stamp == std::exchange(policy_stamp_, stamp)) return;
   auto policy = LoadPolicy(policy_file_);
   if (!policy.ok()) {

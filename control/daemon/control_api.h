@@ -69,9 +69,9 @@ class ControlApi {
                                                    const std::string& runtime_directory);
 
   std::string tls_profile_;
-  uint64_t fingerprint_ = 0;  // of the profile whose certificate is in use; 0: not known yet
-  std::string policy_file_;   // empty: none
-  std::string policy_stamp_;  // of the file that was read last
+  uint64_t fingerprint_ = 0;   // of the profile whose certificate is in use; 0: not known yet
+  std::string policy_file_;    // empty: none
+  uint64_t policy_stamp_ = 0;  // of the file that was read last
   Time due_ = kNever;
   std::unique_ptr<api::Server> server_;
 };

@@ -13,6 +13,7 @@
 #include "absl/hash/hash.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "control/config/file_watch.h"
 #include "control/config/read_file.h"
 #include "router/base/status.h"
 #include "router/sasl/library.h"
@@ -39,20 +40,12 @@ absl::StatusOr<std::vector<std::string>> NamesIn(const std::string& directory) {
   return names;
 }
 
-// What would differ if the file did; links are followed.
-uint64_t StampOfFile(const std::string& file) {
-  struct stat about {};
-  if (::stat(file.c_str(), &about) != 0) return 0;
-  return absl::HashOf(about.st_dev, about.st_ino, about.st_size, about.st_mtim.tv_sec,
-                      about.st_mtim.tv_nsec, about.st_ctim.tv_sec, about.st_ctim.tv_nsec);
-}
-
 uint64_t StampOfDirectory(const std::string& directory) {
   const absl::StatusOr<std::vector<std::string>> names = NamesIn(directory);
   if (!names.ok()) return 0;
   uint64_t stamp = absl::HashOf(names->size());
   for (const std::string& name : *names) {
-    stamp = absl::HashOf(stamp, name, StampOfFile(absl::StrCat(directory, "/", name)));
+    stamp = absl::HashOf(stamp, name, config::StampOfFile(absl::StrCat(directory, "/", name)));
   }
   return stamp == 0 ? 1 : stamp;
 }
