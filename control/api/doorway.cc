@@ -1,5 +1,6 @@
 #include "control/api/doorway.h"
 
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -7,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +17,7 @@
 #include <map>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "control/config/text.h"
 #include "router/base/status.h"
@@ -25,7 +28,7 @@ namespace {
 
 using config::Concat;
 
-// While descriptors are short, nothing can be accepted.
+// While descriptors are short and the reserve is used up, nothing can be accepted.
 constexpr int kPauseMilliseconds = 100;
 constexpr int kBacklog = 128;
 
@@ -36,6 +39,14 @@ int64_t NowMilliseconds() {
 }
 
 // A listening socket, or -1 with errno.
+int ListenAt(int fd, const sockaddr* address, socklen_t size) {
+  if (::bind(fd, address, size) == 0 && ::listen(fd, kBacklog) == 0) return fd;
+  const int error = errno;
+  ::close(fd);
+  errno = error;
+  return -1;
+}
+
 int Listen(const addrinfo& address) {
   const int fd = ::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
@@ -46,19 +57,14 @@ int Listen(const addrinfo& address) {
   if (address.ai_family == AF_INET6) {
     (void)::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
   }
-  if (::bind(fd, address.ai_addr, address.ai_addrlen) == 0 && ::listen(fd, kBacklog) == 0) {
-    return fd;
-  }
-  const int error = errno;
-  ::close(fd);
-  errno = error;
-  return -1;
+  return ListenAt(fd, address.ai_addr, address.ai_addrlen);
 }
 
 uint16_t PortOf(int fd) {
   sockaddr_storage address{};
   socklen_t size = sizeof(address);
   if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return 0;
+  if (address.ss_family == AF_UNIX) return 0;
   return ntohs(address.ss_family == AF_INET6
                    ? reinterpret_cast<const sockaddr_in6*>(&address)->sin6_port
                    : reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
@@ -69,7 +75,7 @@ struct FreeAddresses {
 };
 
 // A listening socket at the first address of `host` that can be had.
-absl::StatusOr<int> ListenAt(const std::string& host, uint16_t port) {
+absl::StatusOr<int> ListenOn(const std::string& host, uint16_t port) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
@@ -102,17 +108,21 @@ class Doorway::Impl {
 
  private:
   void Accept();
+  int AcceptOne();
+  void FillReserve();
   void Arrived(int fd);
   void CloseLate();
   int WaitMilliseconds() const;
   bool Watch(int fd, uint32_t events);
 
+  std::vector<int> reserve_;
   std::map<int, int64_t> waiting_;  // descriptors without a byte yet; until when they may
   int64_t paused_until_ = 0;
 };
 
 Doorway::Impl::~Impl() {
   for (const auto& [fd, deadline] : waiting_) ::close(fd);
+  for (const int fd : reserve_) ::close(fd);
   for (const int fd : {listener, epoll, wake}) {
     if (fd >= 0) ::close(fd);
   }
@@ -131,6 +141,7 @@ absl::Status Doorway::Impl::Prepare() {
   if (epoll < 0 || wake < 0 || !Watch(listener, EPOLLIN) || !Watch(wake, EPOLLIN)) {
     return absl::ErrnoToStatus(errno, "doorway");
   }
+  FillReserve();
   return absl::OkStatus();
 }
 
@@ -150,12 +161,33 @@ void Doorway::Impl::Run() {
       }
     }
     CloseLate();
+    FillReserve();
+  }
+}
+
+// As many as can be had.
+void Doorway::Impl::FillReserve() {
+  while (reserve_.size() < kReserve) {
+    const int fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    reserve_.push_back(fd);
+  }
+}
+
+// A connection, if need be instead of one in reserve; or -1 with errno. Other threads may be faster
+// to take what is given up, so there may be several tries.
+int Doorway::Impl::AcceptOne() {
+  while (true) {
+    const int fd = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0 || (errno != EMFILE && errno != ENFILE) || reserve_.empty()) return fd;
+    ::close(reserve_.back());
+    reserve_.pop_back();
   }
 }
 
 void Doorway::Impl::Accept() {
   while (true) {
-    const int fd = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int fd = AcceptOne();
     if (fd < 0) {
       const bool is_short =
           errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
@@ -167,7 +199,7 @@ void Doorway::Impl::Accept() {
       continue;
     }
     const int on = 1;
-    (void)::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));  // fails for unix sockets
     if (waiting_.size() >= kWaitingMax || !Watch(fd, EPOLLIN | EPOLLRDHUP)) {
       ::close(fd);
       continue;
@@ -202,25 +234,45 @@ void Doorway::Impl::CloseLate() {
 int Doorway::Impl::WaitMilliseconds() const {
   if (paused_until_ != 0) return kPauseMilliseconds;
   constexpr int kLookMilliseconds = 1000;
-  return waiting_.empty() ? -1 : kLookMilliseconds;
+  return waiting_.empty() && reserve_.size() == kReserve ? -1 : kLookMilliseconds;
+}
+
+absl::StatusOr<std::unique_ptr<Doorway>> Doorway::At(int listener) {
+  std::unique_ptr<Doorway> doorway(new Doorway());
+  doorway->impl_ = std::make_unique<Impl>();
+  doorway->impl_->listener = listener;
+  TL_RETURN_IF_ERROR(doorway->impl_->Prepare());
+  doorway->port_ = PortOf(listener);
+  return doorway;
 }
 
 absl::StatusOr<std::unique_ptr<Doorway>> Doorway::Open(const std::string& host, uint16_t port) {
-  std::unique_ptr<Doorway> doorway(new Doorway());
-  doorway->impl_ = std::make_unique<Impl>();
-  auto listener = ListenAt(host.empty() ? "::" : host, port);
+  auto listener = ListenOn(host.empty() ? "::" : host, port);
   // A machine may have no IPv6.
-  if (host.empty() && !listener.ok()) listener = ListenAt("0.0.0.0", port);
+  if (host.empty() && !listener.ok()) listener = ListenOn("0.0.0.0", port);
   if (!listener.ok()) {
     const bool is_ipv6 = host.find(':') != std::string::npos;
     return absl::FailedPreconditionError(Concat("cannot listen on ",
                                                 is_ipv6 ? Concat("[", host, "]") : host, ":", port,
                                                 ": ", listener.status().message()));
   }
-  doorway->impl_->listener = *listener;
-  TL_RETURN_IF_ERROR(doorway->impl_->Prepare());
-  doorway->port_ = PortOf(doorway->impl_->listener);
-  return doorway;
+  return At(*listener);
+}
+
+absl::StatusOr<std::unique_ptr<Doorway>> Doorway::OpenSocket(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  int listener = -1;
+  errno = ENAMETOOLONG;
+  if (path.size() < sizeof(address.sun_path)) {
+    path.copy(address.sun_path, path.size());
+    listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  }
+  if (listener >= 0) {
+    listener = ListenAt(listener, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  }
+  if (listener >= 0) return At(listener);
+  return absl::FailedPreconditionError(Concat("cannot listen there: ", ::strerrordesc_np(errno)));
 }
 
 void Doorway::Start(Enter enter) {

@@ -10,16 +10,20 @@
 
 namespace trunkline::api {
 
-// Listens on TCP for gRPC, and hands connections over when their first byte is there: gRPC chooses
-// the certificate of a connection when it gets it, and so nobody who begins a handshake after a
+// Listens for gRPC, and hands connections over when their first byte is there: gRPC chooses the
+// certificate of a connection when it gets it, and so nobody who begins a handshake after a
 // rotation meets the old one. A connection that says nothing ends after kFirstByteMilliseconds; so
 // many may wait, later ones are closed at once.
+//
+// It keeps descriptors in reserve, so that the API answers when the process has none left; beyond
+// them callers wait. gRPC's own listener would take nobody in any more once an accept had failed.
 //
 // Owned by the Server. Has a thread of its own, which only waits and hands over.
 class Doorway {
  public:
   static constexpr int kFirstByteMilliseconds = 10'000;
   static constexpr size_t kWaitingMax = 256;
+  static constexpr size_t kReserve = 4;
 
   // Takes over the descriptor of a connection. Called on the doorway's thread.
   using Enter = std::function<void(int fd)>;
@@ -27,6 +31,8 @@ class Doorway {
   // `host` is an address or a name; empty: all addresses, of IPv6 and IPv4. FailedPrecondition: why
   // it cannot listen there.
   static absl::StatusOr<std::unique_ptr<Doorway>> Open(const std::string& host, uint16_t port);
+  // A unix socket at `path`, where nothing is.
+  static absl::StatusOr<std::unique_ptr<Doorway>> OpenSocket(const std::string& path);
   ~Doorway();  // closes what waits
   Doorway(const Doorway&) = delete;
   Doorway& operator=(const Doorway&) = delete;
@@ -36,10 +42,11 @@ class Doorway {
   // None are taken any more; `enter` has been called for the last time.
   void Stop();
 
-  uint16_t port() const { return port_; }
+  uint16_t port() const { return port_; }  // 0: a unix socket
 
  private:
   Doorway() = default;
+  static absl::StatusOr<std::unique_ptr<Doorway>> At(int listener);
   class Impl;
   std::unique_ptr<Impl> impl_;
   uint16_t port_ = 0;

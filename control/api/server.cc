@@ -68,11 +68,9 @@ class Port final : public grpc::CallbackGenericService {
   enum class Kind { kSocket, kTcp };
   Port(Kind kind, Front& front) : kind_(kind), front_(front) {}
 
-  // False: gRPC cannot listen there.
-  bool StartSocket(const std::string& path);
   // False: gRPC does not start.
-  bool StartTcp(std::unique_ptr<Doorway> doorway,
-                std::shared_ptr<grpc::ServerCredentials> credentials);
+  bool Start(std::unique_ptr<Doorway> doorway,
+             std::shared_ptr<grpc::ServerCredentials> credentials);
   void Stop(gpr_timespec deadline);
   uint16_t port() const { return doorway_ == nullptr ? 0 : doorway_->port(); }
   grpc::Server* server() const { return server_.get(); }
@@ -111,16 +109,8 @@ void Port::Configure(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, kConnectionGraceMilliseconds);
 }
 
-bool Port::StartSocket(const std::string& path) {
-  grpc::ServerBuilder builder;
-  Configure(builder);
-  builder.AddListeningPort("unix:" + path, grpc::experimental::LocalServerCredentials(UDS));
-  server_ = builder.BuildAndStart();
-  return server_ != nullptr;
-}
-
-bool Port::StartTcp(std::unique_ptr<Doorway> doorway,
-                    std::shared_ptr<grpc::ServerCredentials> credentials) {
+bool Port::Start(std::unique_ptr<Doorway> doorway,
+                 std::shared_ptr<grpc::ServerCredentials> credentials) {
   using Type = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
   grpc::ServerBuilder builder;
   Configure(builder);
@@ -214,9 +204,13 @@ absl::Status Server::Impl::OpenSocket() {
 }
 
 absl::Status Server::Impl::Listen(const std::string& path) {
+  auto doorway = Doorway::OpenSocket(socket_file_->bind_path());
+  if (!doorway.ok()) {
+    return absl::FailedPreconditionError(Concat(path, ": ", doorway.status().message()));
+  }
   socket_ = std::make_unique<Port>(Port::Kind::kSocket, front_);
-  if (!socket_->StartSocket(socket_file_->bind_path())) {
-    return absl::FailedPreconditionError(Concat(path, ": cannot listen there"));
+  if (!socket_->Start(*std::move(doorway), grpc::experimental::LocalServerCredentials(UDS))) {
+    return absl::InternalError("gRPC does not start for the socket");
   }
   socket_path_ = path;
   return socket_file_->Publish();
@@ -229,7 +223,7 @@ absl::Status Server::Impl::OpenTcp() {
   if (!doorway.ok()) return doorway.status();
   certificate_ = std::make_shared<Published<ServerCertificate>>(std::move(tcp.certificate));
   tcp_ = std::make_unique<Port>(Port::Kind::kTcp, front_);
-  if (tcp_->StartTcp(*std::move(doorway), std::make_shared<TlsCredentials>(certificate_))) {
+  if (tcp_->Start(*std::move(doorway), std::make_shared<TlsCredentials>(certificate_))) {
     return absl::OkStatus();
   }
   return absl::InternalError("gRPC does not start for TCP");
