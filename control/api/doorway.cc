@@ -12,7 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <map>
 #include <thread>
@@ -147,7 +146,7 @@ absl::Status Doorway::Impl::Prepare() {
 
 void Doorway::Impl::Run() {
   BeginThread("api-doorway", ThreadClass::kService);
-  std::array<epoll_event, 64> events;
+  std::vector<epoll_event> events(64);
   while (true) {
     const int count =
         ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), WaitMilliseconds());
