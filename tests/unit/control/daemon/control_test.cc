@@ -185,6 +185,19 @@ TEST(StatusBoard, FollowsAConnector) {
   EXPECT_EQ(status.last_error().message(), "reset");
 }
 
+TEST(StatusBoard, AConnectionThatEndsLateIsNotTheNextOne) {
+  StatusBoard board;
+  board.Expect("c");
+  board.Apply(ConnectionUp{.id = 7, .owner = "c", .inbound = false}, 0);
+  // Taken away, and made anew.
+  board.Forget("c");
+  board.Expect("c");
+  board.Apply(ConnectionUp{.id = 8, .owner = "c", .inbound = false}, 0);
+  board.Apply(ConnectionDown{.id = 7, .owner = "c", .inbound = false, .was_open = true}, 0);
+  EXPECT_EQ(board.connectors().at("c").state(), v1::ConnectorStatus::STATE_OPEN);
+  EXPECT_EQ(board.connectors().at("c").connection(), "connections/8");
+}
+
 TEST(StatusBoard, IgnoresWhatItDoesNotExpect) {
   StatusBoard board;
   board.Apply(ConnectorFailed{"c", "h:1", "refused", 5000}, 0);
