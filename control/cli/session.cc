@@ -108,7 +108,7 @@ int ExitStatusOf(const absl::Status& status) {
     case absl::StatusCode::kOk:
       return 0;
     case absl::StatusCode::kNotFound:
-      return 3;
+      return IsFromRouter(status) ? 3 : 1;  // a file of ours is another matter
     case absl::StatusCode::kAborted:
     case absl::StatusCode::kAlreadyExists:
       return 4;
