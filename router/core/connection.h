@@ -13,6 +13,7 @@ namespace trunkline::core {
 
 // What a shard has to know about a connection.
 struct ConnectionInfo {
+  uint64_t id = 0;  // how the router knows it
   ConnectionRole role = ConnectionRole::kNormal;
   uint32_t link_capacity = 250;  // credit per incoming link, queue mark per outgoing link
   bool strip_inbound_annotations = true;
@@ -31,6 +32,8 @@ struct Connection {
   ConnectionInfo info;
   List<InLink, &InLink::of_connection> in_links;
   List<OutLink, &OutLink::of_connection> out_links;
+  uint32_t in_link_count = 0;
+  uint32_t out_link_count = 0;
   List<OutLink, &OutLink::of_run> blocked;
   uint64_t unreleased = 0;  // bytes received that its session windows did not get back
   uint64_t assembling = 0;  // of these, in deliveries that are not forwarded yet

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -18,6 +20,21 @@
 namespace trunkline::core {
 
 struct InLink;
+
+// Bytes of a link's name that are kept: peers choose names, which may be as long as a frame.
+inline constexpr size_t kLinkNameKept = 256;
+
+// What has happened on one link since it attached, for whoever looks.
+struct LinkCounts {
+  uint64_t deliveries = 0;  // begun
+  uint64_t presettled = 0;  // of those
+  uint64_t dropped = 0;     // pre-settled ones that did not get further
+  // Of the others, by how they ended: terminal outcomes that the producer was told, or the consumer
+  // gave.
+  std::array<uint64_t, static_cast<size_t>(amqp::OutcomeKind::kUnknown) + 1> outcomes{};
+
+  void Note(amqp::OutcomeKind kind) { ++outcomes[static_cast<size_t>(kind)]; }
+};
 
 // The place of an incoming link among those that send to one address key.
 struct KeyHook {
@@ -77,6 +94,7 @@ struct InLink {
   uint32_t credit = 0;  // that the producer has
   uint32_t owed = 0;    // to be granted as soon as it may be
   uint64_t held = 0;    // bytes received and not passed on
+  LinkCounts counts;
 
   bool blocked = false;      // in ShardStats::links_blocked
   Time dry_since;            // has had no credit, if it has none
@@ -89,6 +107,8 @@ struct InLink {
   uint64_t mailed = 0;    // shards, as bits, that it may have unicasts in the mail to
   std::unique_ptr<Hold> hold;
 
+  uint64_t number = 0;  // no other link of the router has or had it
+  std::string name;     // by the peer, up to kLinkNameKept
   std::string address;  // as attached, or as made for a dynamic target
   AddressKey key;
   AddressKey fallback_key;  // empty: none
@@ -96,6 +116,9 @@ struct InLink {
   KeyHook by_fallback_key;
   Destination destination;            // of the adopted tables
   std::unique_ptr<LastAddress> last;  // anonymous links only
+
+  // Deliveries whose credit was not returned: by the invariant above.
+  uint32_t Unfinished() const { return capacity - credit - owed; }
 };
 
 // What an outgoing link waits for.
@@ -134,7 +157,10 @@ struct OutLink {
   bool missed = false;    // some that `noted` has passed were taken off, as `starved` was not so
   bool blocked = false;   // in ShardStats::links_blocked
   Time credit_since;      // has had credit, or has had none
+  LinkCounts counts;
 
+  uint64_t number = 0;  // as of InLink
+  std::string name;     //
   AddressKey key;
   std::string made_address;  // of a dynamic source
   std::shared_ptr<LinkLoad> load;

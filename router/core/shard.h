@@ -82,6 +82,18 @@ class Shard {
   // modified(failed). DetachIn gives back the bytes its deliveries hold, by Sink::Release.
   void DetachIn(Handle<InLink> link);
   void DetachOut(Handle<OutLink> link);
+  // We end the link of this number, if it is there, with `error`; what becomes of its deliveries is
+  // as above. Looks at all links.
+  void DetachLink(uint64_t number, const amqp::Condition& error);
+  // A part of all links, for whoever looks at them: as SlotMap::Walk.
+  uint32_t WalkInLinks(uint32_t from, uint32_t slots, absl::FunctionRef<void(const InLink&)> visit);
+  uint32_t WalkOutLinks(uint32_t from, uint32_t slots,
+                        absl::FunctionRef<void(const OutLink&)> visit);
+  // Null: it is gone.
+  const Connection* Find(Handle<Connection> connection) {
+    thread_.Assert();
+    return connections_.Find(connection);
+  }
 
   // --- deliveries. Stale handles are ignored.
   uint64_t OnTransfer(Handle<InLink> link, IncomingTransfer transfer);
@@ -177,6 +189,7 @@ class Shard {
   void PayStinted();
 
   // shard_attach.cc: links
+  uint64_t NextLinkNumber() { return ++links_made_ * kShardsMax + options_.id; }
   void Register(InLink& link, KeyHook& hook, const AddressKey& key);
   void Unregister(KeyHook& hook, const AddressKey& key);
   void Remove(InLink& link);
@@ -354,6 +367,7 @@ class Shard {
   Watchdog watchdog_;
   uint64_t leaving_at_once_ = 0;  // copies whose first frames came and left in this turn
 
+  uint64_t links_made_ = 0;
   SlotMap<Connection> connections_;
   SlotMap<InLink> in_links_;
   SlotMap<OutLink> out_links_;

@@ -18,6 +18,8 @@ Handle<InLink> Shard::AttachIn(Handle<Connection> handle, const AttachRequest& r
   InLink& link = in_links_.Emplace();
   link.connection = connection;
   link.token = request.token;
+  link.number = NextLinkNumber();
+  link.name = request.name.substr(0, kLinkNameKept);
   link.anonymous = binding.key.empty();
   link.control = binding.control;
   link.plain = !link.anonymous && !link.control && connection->info.allow_user_id_proxy;
@@ -32,6 +34,7 @@ Handle<InLink> Shard::AttachIn(Handle<Connection> handle, const AttachRequest& r
   Register(link, link.by_key, link.key);
   Register(link, link.by_fallback_key, link.fallback_key);
   connection->in_links.PushBack(link);
+  ++connection->in_link_count;
   stats_.links_in.Add(1);
   connection->sink->Attached(link.token, {.refused = {}, .address = binding.made});
   IssueCredit(link);
@@ -52,12 +55,15 @@ Handle<OutLink> Shard::AttachOut(Handle<Connection> handle, const AttachRequest&
   const Handle<OutLink> self = out_links_.HandleOf(link);
   link.connection = connection;
   link.token = request.token;
+  link.number = NextLinkNumber();
+  link.name = request.name.substr(0, kLinkNameKept);
   link.capacity = connection->info.link_capacity;
   link.key = std::move(binding.key);
   link.made_address = std::move(binding.made).value_or(std::string());
   link.load = std::make_shared<LinkLoad>();
   link.credit_since = now_;
   connection->out_links.PushBack(link);
+  ++connection->out_link_count;
   stats_.links_out.Add(1);
   outbox_.to_pilot.push_back(
       ConsumerUp{.link = {.shard = options_.id, .link = self},
@@ -77,6 +83,31 @@ void Shard::DetachIn(Handle<InLink> handle) {
 void Shard::DetachOut(Handle<OutLink> handle) {
   thread_.Assert();
   if (OutLink* link = out_links_.Find(handle)) Remove(*link);
+}
+
+// Between two calls a connection that has links has a sink.
+void Shard::DetachLink(uint64_t number, const amqp::Condition& error) {
+  thread_.Assert();
+  in_links_.ForEach([&](Handle<InLink>, InLink& link) {
+    if (link.number != number) return;
+    link.connection->sink->Detach(link.token, error);
+    Remove(link);
+  });
+  out_links_.ForEach([&](Handle<OutLink> handle, OutLink& link) {
+    if (link.number == number) On(kFromPilot, LinkRefused{.link = handle, .error = error});
+  });
+}
+
+uint32_t Shard::WalkInLinks(uint32_t from, uint32_t slots,
+                            absl::FunctionRef<void(const InLink&)> visit) {
+  thread_.Assert();
+  return in_links_.Walk(from, slots, visit);
+}
+
+uint32_t Shard::WalkOutLinks(uint32_t from, uint32_t slots,
+                             absl::FunctionRef<void(const OutLink&)> visit) {
+  thread_.Assert();
+  return out_links_.Walk(from, slots, visit);
 }
 
 void Shard::Register(InLink& link, KeyHook& hook, const AddressKey& key) {
@@ -116,6 +147,7 @@ void Shard::Remove(InLink& link) {
   Unregister(link.by_key, link.key);
   Unregister(link.by_fallback_key, link.fallback_key);
   connection.in_links.Remove(link);
+  --connection.in_link_count;
   Unblock(link);
   stats_.links_in.Add(-1);
   in_links_.Erase(link);
@@ -132,6 +164,7 @@ void Shard::Remove(OutLink& link) {
   outbox_.to_pilot.push_back(ConsumerDown{
       .link = {.shard = options_.id, .link = out_links_.HandleOf(link)}, .key = link.key});
   link.connection->out_links.Remove(link);
+  --link.connection->out_link_count;
   stats_.links_out.Add(-1);
   out_links_.Erase(link);
 }

@@ -143,6 +143,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline SendOutcome Shard::Send(OutDelivery& out,
     NoteStarted(out, link);
     if (link.credit > 0 && --link.credit == 0) link.credit_since = now_;
     stats_.deliveries_out.Add();
+    ++link.counts.deliveries;
   }
   const uint64_t sent = before - out.payload.bytes();
   bytes_left -= std::min(bytes_left, sent);
@@ -162,8 +163,11 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline SendOutcome Shard::Send(OutDelivery& out,
 
 // All of a copy is on the wire.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::Sent(OutDelivery& out, InDelivery* in) {
-  if (out.aborted || out.presettled || out.consumer_settled) return EndCopy(out, in);
   OutLink& link = *out.link;
+  if (out.aborted || out.presettled || out.consumer_settled) {
+    if (out.presettled) ++link.counts.presettled;
+    return EndCopy(out, in);
+  }
   if (out.producer_settled) {
     link.connection->sink->SettleOut(link.token, out.delivery, {}, true);
     return EndCopy(out, in);

@@ -109,6 +109,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Shard::Tell(InDelivery& in, const amqp:
   if (!in.told && amqp::IsTerminal(outcome.kind)) {
     in.told = true;
     Count(outcome.kind, stats_);
+    if (in.link != nullptr) in.link->counts.Note(outcome.kind);
   }
   in.settled = settled;
   if (in.link == nullptr) return;

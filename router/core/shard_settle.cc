@@ -15,6 +15,7 @@ void Shard::OnConsumerDisposition(uint64_t out_user, const Outcome& outcome, boo
   if (out == nullptr || !out->started || out->presettled || out->consumer_settled) return;
   InDelivery* in = out->in;
   NoteSettled(*out, outcome.kind);
+  if (!out->decided && amqp::IsTerminal(outcome.kind)) out->link->counts.Note(outcome.kind);
   if (in != nullptr) Report(*in, *out, outcome, settled);
   if (!settled) return;
   if (out->queued) {
@@ -79,6 +80,7 @@ void Shard::SettleByProducer(InDelivery& in, const Outcome& outcome) {
   if (!in.forwarded) {
     in.presettled = true;
     stats_.presettled.Add();
+    if (in.link != nullptr) ++in.link->counts.presettled;
     return;
   }
   ReturnCredit(in);
@@ -105,7 +107,10 @@ void Shard::SettleCopy(InDelivery& in, OutDelivery& out, const Outcome& outcome)
 // A copy that does not reach its consumer, or whose consumer is gone. `outcome` counts unless the
 // consumer gave one before.
 void Shard::Lose(OutDelivery& out, const Outcome& outcome, DropReason reason) {
-  if (out.presettled) stats_.Drop(reason);
+  if (out.presettled) {
+    stats_.Drop(reason);
+    ++out.link->counts.dropped;
+  }
   InDelivery* in = out.in;
   if (in != nullptr && !out.consumer_settled) {
     Report(*in, out, out.decided ? Outcome{} : outcome, true);

@@ -42,7 +42,11 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline InDelivery& Shard::Begin(InLink& link,
   link.deliveries.PushBack(in);
   if (link.credit > 0 && --link.credit == 0) NoteDry(link);
   stats_.deliveries_in.Add();
-  if (in.presettled) stats_.presettled.Add();
+  ++link.counts.deliveries;
+  if (in.presettled) {
+    stats_.presettled.Add();
+    ++link.counts.presettled;
+  }
   return in;
 }
 
@@ -145,7 +149,10 @@ void Shard::AbortCopy(OutDelivery& out) {
 // Copies on their way are aborted, the rest is read and thrown away; once all has come, the
 // producer is told, and its connection goes (spec routing section 3).
 void Shard::RefuseOversize(InDelivery& in) {
-  if (in.presettled) stats_.Drop(DropReason::kMaxSize);
+  if (in.presettled) {
+    stats_.Drop(DropReason::kMaxSize);
+    ++in.link->counts.dropped;
+  }
   AbortCopies(in);
   LeaveAssembly(in);
   in.held.Clear();
@@ -176,6 +183,7 @@ void Shard::Discard(InDelivery& in, const amqp::Outcome& outcome) {
   if (in.presettled) {
     const bool nobody = outcome.kind == amqp::OutcomeKind::kReleased;
     stats_.Drop(nobody ? DropReason::kNoConsumer : DropReason::kOther);
+    if (in.link != nullptr) ++in.link->counts.dropped;
     ReturnCredit(in);
   } else {
     Tell(in, outcome, true);
