@@ -27,8 +27,10 @@ struct ConnectionUp {
   bool inbound = true;
   std::string peer;  // "127.0.0.1:40312"
   std::string container_id;
-  std::string user;  // empty: anonymous
-  std::string tls;   // "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: plaintext
+  std::string user;           // empty: anonymous
+  std::string tls;            // "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: plaintext
+  std::string tls_profile;    // empty: plaintext
+  uint64_t tls_revision = 0;  // of it: see Router::SetTls
 };
 struct ConnectionDown {
   uint64_t id = 0;
@@ -51,6 +53,13 @@ struct Drained {  // after Drain: nothing is left, or the time is up
 };
 using RouterEvent = std::variant<ListenerUp, ListenerFailed, ListenerDown, ConnectionUp,
                                  ConnectionDown, ConnectorFailed, Drained>;
+
+// Open connections that were made with one revision of a TLS profile.
+struct TlsConnections {
+  std::string profile;
+  uint64_t revision = 0;
+  uint64_t connections = 0;
+};
 
 // Sums over all workers since start, read without stopping them.
 struct RouterCounters {

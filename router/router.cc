@@ -73,6 +73,7 @@ class Router::Impl {
   std::vector<RouterEvent> TakeEvents() { return events_.Take(); }
   RouterCounters Counters() const { return pilot_.Counters(); }
   RouterMetrics Metrics() const { return pilot_.Metrics(); }
+  std::vector<TlsConnections> ConnectionsByTls() const { return pilot_.ConnectionsByTls(); }
   void RestartLongestTurn() { pilot_.RestartLongestTurn(); }
   void Drain(Duration limit) {
     if (!stopped_) pilot_.Post([this, limit] { pilot_.Drain(limit); });
@@ -178,10 +179,21 @@ absl::Status Router::RemoveConnector(const std::string& name) {
   return impl_->Ask([&](net::Pilot& pilot, auto done) { pilot.RemoveConnector(name, done); });
 }
 
-absl::Status Router::SetTls(const std::string& profile,
-                            std::shared_ptr<const tls::Context> context) {
+absl::Status Router::SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context,
+                            uint64_t revision) {
   if (context == nullptr) return absl::InvalidArgumentError("tls: must not be null");
-  return impl_->Ask([&](net::Pilot& pilot, auto done) { pilot.SetTls(profile, context, done); });
+  return impl_->Ask([&](net::Pilot& pilot, auto done) {
+    pilot.SetTls(profile, {.context = context, .revision = revision}, done);
+  });
+}
+
+absl::StatusOr<size_t> Router::RetireTls(const TlsRetirement& retirement) {
+  absl::StatusOr<size_t> count;
+  TL_RETURN_IF_ERROR(impl_->Ask([&](net::Pilot& pilot, auto done) {
+    count = pilot.RetireTls(retirement);
+    done(count.status());
+  }));
+  return count;
 }
 
 absl::Status Router::RemoveTls(const std::string& profile) {
@@ -200,6 +212,7 @@ absl::Status Router::RemoveUsers(const std::string& store) {
 std::vector<RouterEvent> Router::TakeEvents() { return impl_->TakeEvents(); }
 RouterCounters Router::Counters() const { return impl_->Counters(); }
 RouterMetrics Router::Metrics() const { return impl_->Metrics(); }
+std::vector<TlsConnections> Router::ConnectionsByTls() const { return impl_->ConnectionsByTls(); }
 void Router::RestartLongestTurn() { impl_->RestartLongestTurn(); }
 void Router::Drain(Duration limit) { impl_->Drain(limit); }
 

@@ -22,8 +22,8 @@ namespace trunkline {
 
 // The data plane, seen by control: takes specs, gives events. Owns the pilot and the workers.
 //
-// Thread: one, the control thread's, for every method but Counters and Metrics, which are for any.
-// Destruction stops and joins all threads.
+// Thread: one, the control thread's, for every method but Counters, Metrics and ConnectionsByTls,
+// which are for any. Destruction stops and joins all threads.
 class Router {
  public:
   // Called on the pilot's thread after events were queued; must only wake the control thread.
@@ -58,9 +58,16 @@ class Router {
   absl::Status Apply(const std::vector<AddressSpec>& addresses);  // replaces all
   absl::Status RemoveListener(const std::string& name);
   absl::Status RemoveConnector(const std::string& name);
-  // Connections that are accepted or dialled after the return of this call use `context`; those
-  // that are there keep theirs.
-  absl::Status SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context);
+  // Handshakes whose first byte comes or goes after the return of this call use `context`, also of
+  // connections that were accepted before; connections that are there keep theirs. `revision` is a
+  // number of the caller's by which it is known in ConnectionUp and TlsConnections; larger than
+  // those before, of all profiles.
+  absl::Status SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context,
+                      uint64_t revision);
+  // Ends the connections that were made with older revisions of a profile: in order, with
+  // amqp:connection:forced, so that clients come again. Returns how many there are. NotFound: there
+  // is no such profile.
+  absl::StatusOr<size_t> RetireTls(const TlsRetirement& retirement);
   // Refused while a listener or connector names it. Live connections go on; one that was accepted
   // just before its listener turned to another profile may be closed.
   absl::Status RemoveTls(const std::string& profile);
@@ -74,6 +81,8 @@ class Router {
   // Read atomics, and wait for nobody.
   RouterCounters Counters() const;
   RouterMetrics Metrics() const;
+  // Those in force are in it, and others while they have connections. In order. Any thread.
+  std::vector<TlsConnections> ConnectionsByTls() const;
   // RouterCounters::longest_turn is that of turns from here on.
   void RestartLongestTurn();
 

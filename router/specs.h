@@ -88,6 +88,14 @@ struct AddressSpec {
   bool operator==(const AddressSpec&) const = default;
 };
 
+// An order to end the connections that were made with older revisions of a TLS profile.
+struct TlsRetirement {
+  std::string profile;
+  uint64_t before = 0;  // the first revision that may stay
+  Duration after;       // so long they all stay
+  Duration interval;    // between two of them; zero: all at once
+};
+
 struct RouterSpec {
   std::string id;   // container-id; at most 127 characters, no control or space characters
   int workers = 0;  // 0..16; 0: as many as the processors and their quota allow

@@ -78,10 +78,7 @@ std::vector<Failure> Reconciler::Reconcile(const Named& named, const Resources& 
     }
   }
   for (const auto& [name, profile] : named.profiles) {
-    if (TlsFingerprint(name) == profile.fingerprint) continue;
-    if (absl::Status status = router_.SetTls(name, profile.context); status.ok()) {
-      tls_[name] = profile.fingerprint;
-    } else {
+    if (absl::Status status = SetTls(name, profile); !status.ok()) {
       failures.push_back({PathOfTls(name), std::move(status)});
     }
   }
@@ -98,6 +95,17 @@ std::vector<Failure> Reconciler::Reconcile(const Named& named, const Resources& 
   RemoveUsers(named.stores, failures);
   router_.DropHeld();
   return failures;
+}
+
+// What the router has not taken up in time is in force all the same, soon: given again it is the
+// same revision.
+absl::Status Reconciler::SetTls(const std::string& name, const certs::Profile& profile) {
+  if (TlsFingerprint(name) == profile.fingerprint) return absl::OkStatus();
+  Tls& tls = tls_[name];
+  if (tls.fingerprint != profile.fingerprint) tls = {profile.fingerprint, ++last_revision_};
+  TL_RETURN_IF_ERROR(router_.SetTls(name, profile.context, tls.revision));
+  tls.in_force = true;
+  return absl::OkStatus();
 }
 
 absl::Status Reconciler::SetUsers(const std::string& name, const users::Store& store) {
@@ -130,7 +138,7 @@ uint64_t Reconciler::UsersStamp(const std::string& store) const {
 void Reconciler::RemoveTls(const std::map<std::string, certs::Profile>& wanted,
                            std::vector<Failure>& failures) {
   std::vector<std::string> unwanted;
-  for (const auto& [name, fingerprint] : tls_) {
+  for (const auto& [name, tls] : tls_) {
     if (!wanted.contains(name)) unwanted.push_back(name);
   }
   for (const std::string& name : unwanted) {
@@ -144,7 +152,12 @@ void Reconciler::RemoveTls(const std::map<std::string, certs::Profile>& wanted,
 
 uint64_t Reconciler::TlsFingerprint(const std::string& profile) const {
   const auto found = tls_.find(profile);
-  return found == tls_.end() ? 0 : found->second;
+  return found == tls_.end() || !found->second.in_force ? 0 : found->second.fingerprint;
+}
+
+uint64_t Reconciler::TlsRevision(const std::string& profile) const {
+  const auto found = tls_.find(profile);
+  return found == tls_.end() ? 0 : found->second.revision;
 }
 
 absl::Status Reconciler::Do(const RemoveConnector& action) {

@@ -42,11 +42,16 @@ class Reconciler {
   // Hands over the profiles and user stores that differ from those in force, then the resources
   // that do; last go the profiles and stores that nothing names any more.
   std::vector<Failure> Reconcile(const Named& named, const Resources& want);
-  // One user store, if it differs from what is in force.
+  // One profile, if it differs from what is in force.
+  absl::Status SetTls(const std::string& name, const certs::Profile& profile);
+  // One user store, likewise.
   absl::Status SetUsers(const std::string& name, const users::Store& store);
 
   // 0: no profile of this name is in force.
   uint64_t TlsFingerprint(const std::string& profile) const;
+  // By which the router knows the certificates of a profile that are in force (Router::SetTls); 0:
+  // there is none of this name.
+  uint64_t TlsRevision(const std::string& profile) const;
   // Likewise of user stores.
   uint64_t UsersStamp(const std::string& store) const;
 
@@ -64,7 +69,13 @@ class Reconciler {
 
   Router& router_;
   Resources have_;
-  std::map<std::string, uint64_t> tls_;    // fingerprints in force
+  struct Tls {
+    uint64_t fingerprint = 0;  // of what the router was given
+    uint64_t revision = 0;     // of it
+    bool in_force = false;     // it said so
+  };
+  std::map<std::string, Tls> tls_;
+  uint64_t last_revision_ = 0;             // of all profiles
   std::map<std::string, uint64_t> users_;  // stamps in force
 };
 

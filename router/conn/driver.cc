@@ -39,6 +39,13 @@ Driver::Impl::Impl(const DriverOptions& options, core::Shard& shard, Workspace& 
   }
 }
 
+bool Driver::Impl::UseTls(std::shared_ptr<const tls::Context> context) {
+  if (!inbound_ || heard_ || tls_ == nullptr || phase_ != Phase::kHandshake) return false;
+  early_->options.tls = std::move(context);
+  tls_ = std::make_unique<TlsPipe>(MakeStage(early_->options), workspace_);
+  return true;
+}
+
 // --- output
 
 void Driver::Impl::Flush(Time now) {
@@ -244,6 +251,9 @@ void Driver::Flush(Time now) { impl_->Flush(now); }
 int Driver::Gather(struct iovec* out, int max) { return impl_->Gather(out, max); }
 bool Driver::Wrote(size_t n) { return impl_->Wrote(n); }
 bool Driver::HasOutput() const { return impl_->HasOutput(); }
+bool Driver::UseTls(std::shared_ptr<const tls::Context> context) {
+  return impl_->UseTls(std::move(context));
+}
 void Driver::Answer(AuthAnswer answer, Time now) { impl_->Answer(std::move(answer), now); }
 Time Driver::Tick(Time now) { return impl_->Tick(now); }
 void Driver::Close(const amqp::Condition& error, EndReason reason) { impl_->Close(error, reason); }

@@ -93,6 +93,9 @@ class Driver {
   bool Wrote(size_t n);
   bool HasOutput() const;
 
+  // Has the handshake of an accepted connection use this context. False: its first byte has come.
+  bool UseTls(std::shared_ptr<const tls::Context> context);
+
   // The answer to a step that was posted to the authenticator.
   void Answer(AuthAnswer answer, Time now);
 

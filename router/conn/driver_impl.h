@@ -35,6 +35,8 @@ class Driver::Impl {
   void Parse(Time now);
   bool WantsInput() const;
 
+  bool UseTls(std::shared_ptr<const tls::Context> context);
+
   // --- output
   void Flush(Time now);
   int Gather(struct iovec* out, int max);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <boost/asio.hpp>
-#include <chrono>
 #include <thread>
 #include <utility>
 
@@ -12,13 +11,14 @@
 #include "router/base/thread.h"
 #include "router/net/admission.h"
 #include "router/net/auth_pool.h"
+#include "router/net/barriers.h"
 #include "router/net/dialer.h"
 #include "router/net/drain.h"
 #include "router/net/listeners.h"
 #include "router/net/metering.h"
 #include "router/net/placement.h"
-#include "router/net/publisher.h"
 #include "router/net/report_box.h"
+#include "router/net/tls_use.h"
 #include "router/net/worker.h"
 
 namespace trunkline::net {
@@ -27,8 +27,6 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr LogModule kLogModule = LogModule::kNet;
-// Time that workers have to adopt a View that control waits for.
-constexpr std::chrono::seconds kAdoptionTime{2};
 // Connections that the table of them may always have room for.
 constexpr size_t kTableKept = 1024;
 // Log lines per second: about connections that open and close, and about those that fail.
@@ -59,7 +57,9 @@ class Pilot::Impl {
   void Apply(std::shared_ptr<const core::AddressSettings> settings, Done done);
   void RemoveListener(const std::string& name, Done done);
   void RemoveConnector(const std::string& name, Done done);
-  void SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context, Done done);
+  void SetTls(const std::string& profile, TlsInForce tls, Done done);
+  absl::StatusOr<size_t> RetireTls(const TlsRetirement& retirement);
+  std::vector<TlsConnections> ConnectionsByTls() const { return tls_use_.Read(); }
   void RemoveTls(const std::string& profile, Done done);
   void SetUsers(const std::string& store, std::shared_ptr<const sasl::Users> users, Done done);
   void RemoveUsers(const std::string& store, Done done);
@@ -72,13 +72,6 @@ class Pilot::Impl {
     std::string owner;
     bool inbound = true;
     PeerHost host;  // of inbound ones
-  };
-  // A request that is done when every worker has adopted a View.
-  struct Barrier {
-    uint64_t version;
-    Done done;
-    std::unique_ptr<asio::steady_timer> timer;
-    bool late = false;
   };
 
   absl::Status CheckProfile(const ConnectionSpec& spec) const;
@@ -99,8 +92,6 @@ class Pilot::Impl {
   void Log(const ConnectionDown& event);
 
   void PublishSoon();
-  void Await(uint64_t version, Done done);
-  void CheckBarriers();
 
   void StopIntake();
   void TellAll(const std::function<Mail()>& mail);
@@ -117,6 +108,7 @@ class Pilot::Impl {
 
   Admission admission_;
   Owners owners_;
+  TlsUse tls_use_{io_, [this](uint64_t id) { Close(id, "its certificate was replaced"); }};
   LogQuota life_log_{io_, kLifeLines, [](uint64_t kept_back) {
                        TL_LOG(info, "more connections came or went", {"events", kept_back});
                      }};
@@ -128,7 +120,7 @@ class Pilot::Impl {
   absl::flat_hash_map<uint64_t, Connection> connections_;
   uint64_t last_connection_ = 0;
 
-  std::vector<Barrier> barriers_;
+  Barriers barriers_{io_, publisher_};
   bool publish_soon_ = false;
   std::unique_ptr<class Drain> drain_;
   std::thread thread_;
@@ -257,7 +249,7 @@ void Pilot::Impl::Apply(const ConnectorSpec& spec, Done done) {
 
 void Pilot::Impl::Apply(std::shared_ptr<const core::AddressSettings> settings, Done done) {
   publisher_.SetSettings(std::move(settings));
-  Await(publisher_.Publish(), std::move(done));
+  barriers_.Await(publisher_.Publish(), std::move(done));
 }
 
 void Pilot::Impl::RemoveListener(const std::string& name, Done done) {
@@ -281,10 +273,16 @@ void Pilot::Impl::RemoveConnector(const std::string& name, Done done) {
   done(absl::OkStatus());
 }
 
-void Pilot::Impl::SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context,
-                         Done done) {
-  publisher_.SetTls(profile, std::move(context));
-  Await(publisher_.Publish(), std::move(done));
+void Pilot::Impl::SetTls(const std::string& profile, TlsInForce tls, Done done) {
+  tls_use_.Put(profile, tls.revision);
+  publisher_.SetTls(profile, std::move(tls));
+  barriers_.Await(publisher_.Publish(), std::move(done));
+}
+
+absl::StatusOr<size_t> Pilot::Impl::RetireTls(const TlsRetirement& retirement) {
+  if (publisher_.HasTls(retirement.profile)) return tls_use_.Retire(retirement);
+  return absl::NotFoundError(
+      absl::StrCat("TLS profile \"", retirement.profile, "\" does not exist"));
 }
 
 void Pilot::Impl::RemoveTls(const std::string& profile, Done done) {
@@ -301,14 +299,15 @@ void Pilot::Impl::RemoveTls(const std::string& profile, Done done) {
   for (const auto& [name, dialer] : dialers_) {
     if (dialer->spec().connection.tls_profile == profile) return refuse("connector", name);
   }
+  tls_use_.Remove(profile);
   publisher_.RemoveTls(profile);
-  Await(publisher_.Publish(), std::move(done));
+  barriers_.Await(publisher_.Publish(), std::move(done));
 }
 
 void Pilot::Impl::SetUsers(const std::string& store, std::shared_ptr<const sasl::Users> users,
                            Done done) {
   publisher_.SetUsers(store, std::move(users));
-  Await(publisher_.Publish(), std::move(done));
+  barriers_.Await(publisher_.Publish(), std::move(done));
 }
 
 void Pilot::Impl::RemoveUsers(const std::string& store, Done done) {
@@ -322,7 +321,7 @@ void Pilot::Impl::RemoveUsers(const std::string& store, Done done) {
         absl::StrCat("user store \"", store, "\" is used by listener \"", user, "\"")));
   }
   publisher_.RemoveUsers(store);
-  Await(publisher_.Publish(), std::move(done));
+  barriers_.Await(publisher_.Publish(), std::move(done));
 }
 
 void Pilot::Impl::Drain(Duration limit) {
@@ -350,6 +349,7 @@ void Pilot::Impl::Drain(Duration limit) {
 void Pilot::Impl::StopIntake() {
   for (std::string& name : listeners_.Clear()) options_.event(ListenerDown{std::move(name)});
   dialers_.clear();
+  tls_use_.Stop();
 }
 
 void Pilot::Impl::TellAll(const std::function<Mail()>& mail) {
@@ -452,6 +452,7 @@ void Pilot::Impl::Take(const ConnectionOpened& opened) {
   if (event.inbound && found != connections_.end()) {
     admission_.Open(event.owner, found->second.host);
   }
+  tls_use_.Opened(event);
   if (life_log_.Take()) {
     TL_LOG(info, "connection opened", {"id", event.id}, {"owner", event.owner},
            {"peer", event.peer}, {"container", event.container_id}, {"user", event.user},
@@ -467,6 +468,7 @@ void Pilot::Impl::Take(const ConnectionGone& gone) {
   if (found == connections_.end()) return;
   if (event.inbound) admission_.Leave(event.owner, found->second.host, event.was_open);
   connections_.erase(found);
+  tls_use_.Gone(event.id);
   // After a crowd has left, its table goes too.
   if (connections_.capacity() > kTableKept && connections_.size() < connections_.capacity() / 8) {
     connections_.rehash(0);
@@ -498,7 +500,7 @@ void Pilot::Impl::Log(const ConnectionDown& event) {
 
 void Pilot::Impl::Take(const ViewLeft& left) {
   publisher_.Take(left);
-  CheckBarriers();
+  barriers_.Check();
 }
 
 // --- views
@@ -510,31 +512,6 @@ void Pilot::Impl::PublishSoon() {
     publish_soon_ = false;
     publisher_.Publish();
   });
-}
-
-void Pilot::Impl::Await(uint64_t version, Done done) {
-  auto timer = std::make_unique<asio::steady_timer>(io_, kAdoptionTime);
-  timer->async_wait([this, version](const boost::system::error_code& error) {
-    if (error) return;
-    for (Barrier& barrier : barriers_) barrier.late |= barrier.version <= version;
-    CheckBarriers();
-  });
-  barriers_.push_back({version, std::move(done), std::move(timer)});
-  CheckBarriers();
-}
-
-void Pilot::Impl::CheckBarriers() {
-  std::vector<Barrier> waiting = std::exchange(barriers_, {});
-  for (Barrier& barrier : waiting) {
-    if (publisher_.InForce(barrier.version)) {
-      barrier.done(absl::OkStatus());
-    } else if (barrier.late) {
-      barrier.done(absl::DeadlineExceededError(absl::StrCat(
-          "worker ", publisher_.Laggard(barrier.version), " does not take up what is published")));
-    } else {
-      barriers_.push_back(std::move(barrier));
-    }
-  }
 }
 
 // --- Pilot
@@ -562,10 +539,13 @@ void Pilot::RemoveListener(const std::string& name, Done done) {
 void Pilot::RemoveConnector(const std::string& name, Done done) {
   impl_->RemoveConnector(name, std::move(done));
 }
-void Pilot::SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context,
-                   Done done) {
-  impl_->SetTls(profile, std::move(context), std::move(done));
+void Pilot::SetTls(const std::string& profile, TlsInForce tls, Done done) {
+  impl_->SetTls(profile, std::move(tls), std::move(done));
 }
+absl::StatusOr<size_t> Pilot::RetireTls(const TlsRetirement& retirement) {
+  return impl_->RetireTls(retirement);
+}
+std::vector<TlsConnections> Pilot::ConnectionsByTls() const { return impl_->ConnectionsByTls(); }
 void Pilot::RemoveTls(const std::string& profile, Done done) {
   impl_->RemoveTls(profile, std::move(done));
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "router/core/address.h"
 #include "router/metrics.h"
 #include "router/net/mail.h"
@@ -53,6 +54,7 @@ class Pilot {
   void Post(std::function<void()> request);
   RouterCounters Counters() const;
   RouterMetrics Metrics() const;
+  std::vector<TlsConnections> ConnectionsByTls() const;
   void RestartLongestTurn();
 
   // --- requests; see Router for what they promise
@@ -63,7 +65,9 @@ class Pilot {
   void Apply(std::shared_ptr<const core::AddressSettings> settings, Done done);
   void RemoveListener(const std::string& name, Done done);
   void RemoveConnector(const std::string& name, Done done);
-  void SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context, Done done);
+  void SetTls(const std::string& profile, TlsInForce tls, Done done);
+  // How many connections there are to be ended.
+  absl::StatusOr<size_t> RetireTls(const TlsRetirement& retirement);
   void RemoveTls(const std::string& profile, Done done);
   void SetUsers(const std::string& store, std::shared_ptr<const sasl::Users> users, Done done);
   void RemoveUsers(const std::string& store, Done done);

@@ -43,8 +43,8 @@ void Publisher::Refuse(core::OutLinkRef link) {
                                         .info = {}}}));
 }
 
-void Publisher::SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context) {
-  tls_[profile] = std::move(context);
+void Publisher::SetTls(const std::string& profile, TlsInForce tls) {
+  tls_[profile] = std::move(tls);
   changed_ = true;
 }
 

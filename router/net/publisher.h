@@ -36,7 +36,7 @@ class Publisher {
   // --- changes; they take effect with the next Publish
   void Take(ShardNotices&& notices);
   void SetSettings(std::shared_ptr<const core::AddressSettings> settings);
-  void SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context);
+  void SetTls(const std::string& profile, TlsInForce tls);
   void RemoveTls(const std::string& profile);
   bool HasTls(const std::string& profile) const { return tls_.contains(profile); }
   void SetUsers(const std::string& store, std::shared_ptr<const sasl::Users> users);

@@ -88,6 +88,7 @@ class Socket {
     TimerWheel::Id timer = 0;
     Time deadline = kNever;
     conn::Phase phase = conn::Phase::kHandshake;
+    uint64_t tls_revision = 0;  // that its handshake used
     bool was_open = false;
     bool in_read = false;  // in the list of this turn
     bool bulk = false;     // the last read brought much

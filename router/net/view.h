@@ -12,8 +12,13 @@
 
 namespace trunkline::net {
 
-// TLS contexts by profile name.
-using TlsProfiles = absl::flat_hash_map<std::string, std::shared_ptr<const tls::Context>>;
+// What a TLS profile is: see Router::SetTls.
+struct TlsInForce {
+  std::shared_ptr<const tls::Context> context;
+  uint64_t revision = 0;
+};
+// By profile name.
+using TlsProfiles = absl::flat_hash_map<std::string, TlsInForce>;
 // Users by store name.
 using UserStores = absl::flat_hash_map<std::string, std::shared_ptr<const sasl::Users>>;
 

@@ -8,11 +8,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "router/amqp/codec.h"
 #include "router/base/log.h"
 #include "router/base/memory_budget.h"
 #include "router/base/thread.h"
-#include "router/net/login_limit.h"
 
 namespace trunkline::net {
 namespace {
@@ -28,28 +26,6 @@ Time Now() {
 
 // Cookie of the upkeep timer; those of sockets are packed handles, which are never zero.
 constexpr uint64_t kUpkeepCookie = 0;
-
-// What every open says about this router; also tells the peer our name for the connection.
-std::string OpenProperties(const std::string& version, uint64_t connection_id) {
-  amqp::MapWriter map;
-  map.Add("product", "trunkline");
-  map.Add("version", version);
-  map.Add("qd.conn-id", static_cast<int32_t>(connection_id & INT32_MAX));
-  return map.Take();
-}
-
-core::ConnectionInfo InfoOf(const ConnectionSpec& spec) {
-  core::ConnectionInfo info;
-  info.role = spec.role == Role::kRouteContainer ? core::ConnectionRole::kRouteContainer
-                                                 : core::ConnectionRole::kNormal;
-  info.link_capacity = spec.link_capacity;
-  info.strip_inbound_annotations = spec.strip_annotations == StripAnnotations::kBoth ||
-                                   spec.strip_annotations == StripAnnotations::kIn;
-  info.strip_outbound_annotations = spec.strip_annotations == StripAnnotations::kBoth ||
-                                    spec.strip_annotations == StripAnnotations::kOut;
-  info.max_message_size = spec.max_message_size;
-  return info;
-}
 
 }  // namespace
 
@@ -242,63 +218,6 @@ void Worker::ForwardMail(const Mailbox::Drained& drained) {
   }
 }
 
-void Worker::SetUp(NewConnection&& connection, Time now) {
-  counters_.connections.Add();
-  const Handle<Socket> handle = sockets_.Insert(std::move(connection));
-  Socket& socket = sockets_.Get(handle);
-  const conn::DriverOptions options = OptionsFor(socket, handle.Pack());
-  const std::string& profile = socket.plan().connection.tls_profile;
-  if (!profile.empty() && options.tls == nullptr) {
-    ReportGone(socket, absl::StrCat("TLS profile \"", profile, "\" does not exist"));
-    return Erase(handle, socket);
-  }
-  if (!poller_.Add(socket.fd(), Socket::kEvents, handle.Pack())) {
-    ReportGone(socket, "the system has no watch for the socket");
-    return Erase(handle, socket);
-  }
-  socket.Start(options, *shard_, workspace_);
-  if (quiesced_) socket.driver().Quiesce();
-  Arm(handle, socket, socket.driver().Tick(now));
-  if (closing_) return CloseSocket(handle, socket, closing_, now);
-  Enlist(handle, socket);
-}
-
-conn::DriverOptions Worker::OptionsFor(const Socket& socket, uint64_t tag) const {
-  const ConnectionPlan& plan = socket.plan();
-  const ConnectionSpec& spec = plan.connection;
-  conn::DriverOptions options;
-  options.inbound = plan.inbound;
-  options.tag = tag;
-  options.router_id = options_.identity.router_id;
-  options.hostname = plan.hostname;
-  options.connection_id = socket.id();
-  options.properties = OpenProperties(options_.version, socket.id());
-  options.info = InfoOf(spec);
-  if (const auto found = view_->tls.find(spec.tls_profile); found != view_->tls.end()) {
-    options.tls = found->second;
-  }
-  options.tls_server = plan.tls_server;
-  options.tls_client = plan.tls_client;
-  options.sasl_mechanisms = spec.sasl_mechanisms;
-  options.require_sasl = plan.require_sasl;
-  options.allow_insecure_plain = spec.allow_insecure_plain;
-  if (const auto found = view_->users.find(plan.user_store); found != view_->users.end()) {
-    options.users = found->second;
-  }
-  options.peer_address = HostOf(socket.peer());
-  options.sasl_user = plan.sasl_user;
-  options.sasl_password = plan.sasl_password;
-  options.authenticator = options_.authenticator;
-  options.stats = socket.stats();
-  options.idle_timeout = spec.idle_timeout;
-  options.handshake_timeout = spec.handshake_timeout;
-  options.max_frame_size = spec.max_frame_size;
-  options.channel_max = static_cast<uint16_t>(spec.max_sessions - 1);
-  options.session_window_bytes = spec.session_window_bytes;
-  options.max_links = spec.max_links;
-  return options;
-}
-
 void Worker::Take(const CloseConnection& close, Time now) {
   for (auto it = arrivals_.begin(); it != arrivals_.end(); ++it) {
     if (it->id != close.id) continue;
@@ -459,13 +378,16 @@ void Worker::NotePhase(Handle<Socket> handle, Socket& socket, Time now) {
   // A quick peer opens and closes in one turn.
   if (!socket.notes.was_open && driver.WasOpen()) {
     socket.notes.was_open = true;
-    reports_.push_back(ConnectionOpened{ConnectionUp{.id = socket.id(),
-                                                     .owner = socket.plan().owner,
-                                                     .inbound = socket.plan().inbound,
-                                                     .peer = socket.peer(),
-                                                     .container_id = driver.container_id(),
-                                                     .user = driver.user(),
-                                                     .tls = driver.tls_description()}});
+    reports_.push_back(
+        ConnectionOpened{ConnectionUp{.id = socket.id(),
+                                      .owner = socket.plan().owner,
+                                      .inbound = socket.plan().inbound,
+                                      .peer = socket.peer(),
+                                      .container_id = driver.container_id(),
+                                      .user = driver.user(),
+                                      .tls = driver.tls_description(),
+                                      .tls_profile = socket.plan().connection.tls_profile,
+                                      .tls_revision = socket.notes.tls_revision}});
   }
   Arm(handle, socket, socket.driver().Tick(now));
 }
@@ -533,6 +455,7 @@ void Worker::Serve(Handle<Socket> handle, Time now) {
     if (socket->readable()) AddChore(handle, *socket);
     return;
   }
+  UseNewestTls(*socket);
   if (ReadSocket(*socket, kReadQuantumMin)) socket->driver().Parse(now);
   FlushSocket(handle, *socket, now);
 }

@@ -147,6 +147,8 @@ class Worker {
   void Take(Authenticated&& mail, Time now);
 
   void SetUp(NewConnection&& connection, Time now);
+  const TlsInForce* TlsOf(const Socket& socket) const;
+  void UseNewestTls(Socket& socket) const;
   conn::DriverOptions OptionsFor(const Socket& socket, uint64_t tag) const;
   void AddRead(std::deque<Handle<Socket>>& list, Handle<Socket> handle, Socket& socket);
   void ReadNext(std::deque<Handle<Socket>>& list, size_t quantum);

@@ -43,7 +43,7 @@ ListenerSpec TlsListener() {
 TEST(Tls, IsSpokenWhereAProfileIsNamed) {
   Side side;
   TestRouter router;
-  ASSERT_TRUE(router->SetTls("server", side.Server()).ok());
+  ASSERT_TRUE(router->SetTls("server", side.Server(), 1).ok());
   const std::string address = router.Listen(TlsListener());
   SocketClient client(address, side.Client());
   ASSERT_TRUE(RunUntil({&client}, [&] { return client->opened(); })) << client->tls_error();
@@ -58,14 +58,14 @@ TEST(Tls, ANewCertificateIsUsedByTheNextHandshakeAndOldConnectionsStay) {
   Side before;
   Side after;
   TestRouter router;
-  ASSERT_TRUE(router->SetTls("server", before.Server()).ok());
+  ASSERT_TRUE(router->SetTls("server", before.Server(), 1).ok());
   const std::string address = router.Listen(TlsListener());
   SocketClient old(address, before.Client());
   ASSERT_TRUE(RunUntil({&old}, [&] { return old->opened(); })) << old->tls_error();
   for (int round = 0; round < 20; ++round) {
     Side& side = round % 2 == 0 ? after : before;
     Side& other = round % 2 == 0 ? before : after;
-    ASSERT_TRUE(router->SetTls("server", side.Server()).ok());
+    ASSERT_TRUE(router->SetTls("server", side.Server(), static_cast<uint64_t>(round + 2)).ok());
     SocketClient next(address, side.Client());
     ASSERT_TRUE(RunUntil({&next}, [&] { return next->opened(); })) << next->tls_error();
     SocketClient distrustful(address, other.Client());
@@ -78,7 +78,7 @@ TEST(Tls, ANewCertificateIsUsedByTheNextHandshakeAndOldConnectionsStay) {
 TEST(Tls, AFailedHandshakeIsToldWithItsReason) {
   Side side;
   TestRouter router;
-  ASSERT_TRUE(router->SetTls("server", side.Server()).ok());
+  ASSERT_TRUE(router->SetTls("server", side.Server(), 1).ok());
   SocketClient distrustful(router.Listen(TlsListener()), Side().Client());
   ASSERT_TRUE(RunUntil({&distrustful}, [&] { return router.Last<ConnectionDown>().has_value(); }));
   EXPECT_FALSE(router.Last<ConnectionDown>()->was_open);
@@ -90,7 +90,7 @@ TEST(Tls, AProfileGoesWhenNobodyNamesIt) {
   TestRouter router;
   EXPECT_EQ(router->RemoveTls("server"),
             absl::NotFoundError("TLS profile \"server\" does not exist"));
-  ASSERT_TRUE(router->SetTls("server", side.Server()).ok());
+  ASSERT_TRUE(router->SetTls("server", side.Server(), 1).ok());
   const std::string address = router.Listen(TlsListener());
   SocketClient client(address, side.Client());
   ASSERT_TRUE(RunUntil({&client}, [&] { return client->opened(); })) << client->tls_error();
@@ -116,11 +116,11 @@ TEST(Tls, AProfileGoesWhenNobodyNamesIt) {
 TEST(Tls, AConnectorVerifiesWhomItDials) {
   Side side;
   TestRouter server;
-  ASSERT_TRUE(server->SetTls("server", side.Server()).ok());
+  ASSERT_TRUE(server->SetTls("server", side.Server(), 1).ok());
   const std::string address = server.Listen(TlsListener());
   TestRouter client;
-  ASSERT_TRUE(client->SetTls("trusting", ContextOf({.ca_pem = side.authority.Pem()})).ok());
-  ASSERT_TRUE(client->SetTls("distrustful", ContextOf({.ca_pem = Side().authority.Pem()})).ok());
+  ASSERT_TRUE(client->SetTls("trusting", ContextOf({.ca_pem = side.authority.Pem()}), 1).ok());
+  ASSERT_TRUE(client->SetTls("distrustful", ContextOf({.ca_pem = Side().authority.Pem()}), 2).ok());
   ConnectorSpec spec;
   spec.name = "good";
   spec.host = {"127.0.0.1", static_cast<uint16_t>(std::stoi(address.substr(10)))};
