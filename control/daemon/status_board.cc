@@ -17,6 +17,8 @@ google::rpc::Status Unavailable(const std::string& message) {
   return status;
 }
 
+std::string NameOf(uint64_t connection) { return absl::StrCat("connections/", connection); }
+
 std::string Count(size_t count, const char* noun) {
   return absl::StrCat(count, " ", noun, count == 1 ? "" : "s");
 }
@@ -92,14 +94,15 @@ void StatusBoard::On(const ConnectionUp& event, int64_t) {
   status.Clear();
   status.set_state(v1::ConnectorStatus::STATE_OPEN);
   status.set_remote_container(event.container_id);
-  status.set_connection(absl::StrCat("connections/", event.id));
+  status.set_connection(NameOf(event.id));
 }
 
 void StatusBoard::On(const ConnectionDown& event, int64_t) {
   if (!event.was_open) return;
   if (!event.inbound) {
     const auto found = connectors_.find(event.owner);
-    if (found == connectors_.end()) return;
+    // One that is gone may end after the next one, of the same name, has begun.
+    if (found == connectors_.end() || found->second.connection() != NameOf(event.id)) return;
     found->second.Clear();
     found->second.set_state(v1::ConnectorStatus::STATE_CONNECTING);
     if (!event.error.empty()) *found->second.mutable_last_error() = Unavailable(event.error);
