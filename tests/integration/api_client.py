@@ -48,6 +48,7 @@ class ApiError(Exception):
         self.code = error.code().name
         self.text = error.details()
         self.reason, self.metadata, self.violations = None, {}, []
+        self.preconditions, self.retry_seconds = [], None
         for key, value in error.trailing_metadata() or ():
             if key == "grpc-status-details-bin":
                 self._read(message_class("google.rpc.Status").FromString(value))
@@ -62,6 +63,10 @@ class ApiError(Exception):
                 self.reason, self.metadata = read.reason, dict(read.metadata)
             elif name == "google.rpc.BadRequest":
                 self.violations = [(v.field, v.description) for v in read.field_violations]
+            elif name == "google.rpc.PreconditionFailure":
+                self.preconditions = [(v.type, v.subject, v.description) for v in read.violations]
+            elif name == "google.rpc.RetryInfo":
+                self.retry_seconds = read.retry_delay.seconds + read.retry_delay.nanos / 1e9
 
 
 class Api:
