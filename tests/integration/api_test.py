@@ -437,6 +437,39 @@ class Tcp(ApiTest):
                                  "INVALID_FIELD" if allowed >= role else "ROLE_REQUIRED",
                                  (who, method))
 
+    def methods(self):
+        """Path and role of every method that is served, by what it tells of itself."""
+        ask = message("grpc.reflection.v1.ServerReflectionRequest", listServices="*")
+        answer = next(self.tcp("admin").ask(*REFLECTION, [ask]))
+        pool = api_client.pool()
+        rules = pool.FindExtensionByName(f"{api_client.PACKAGE}.method")
+        options = api_client.message_class("google.protobuf.MethodOptions")
+        found = {}
+        for service in answer.list_services_response.service:
+            if not service.name.startswith(api_client.PACKAGE):
+                continue
+            for method in pool.FindServiceByName(service.name).methods:
+                told = options.FromString(method.GetOptions().SerializeToString())
+                found[f"/{service.name}/{method.name}"] = told.Extensions[rules].role
+        return found
+
+    def test_every_method_is_for_the_role_that_it_says(self):
+        methods = self.methods()
+        self.assertGreater(len(methods), 30)
+        self.assertEqual(set(methods.values()), {1, 2, 3})
+        for who, held in (("nobody", 0), ("viewer", 1), ("operator", 2), ("admin", 3)):
+            api = self.tcp(who)
+            for path, role in methods.items():
+                # Refused either way, but who may call it comes as far as its request.
+                with self.assertRaises(ApiError) as caught:
+                    api.raw(path, b"\xff")
+                error = caught.exception
+                if held >= role:
+                    self.assertEqual(error.reason, "MALFORMED_REQUEST", (who, path))
+                else:
+                    self.assertEqual((error.code, error.reason, error.metadata["method"]),
+                                     ("PERMISSION_DENIED", "ROLE_REQUIRED", path), who)
+
     def test_connections_are_for_operators(self):
         path = "/grpc.channelz.v1.Channelz/GetServers"
         self.tcp("operator").raw(path)
