@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# From a clean clone on a fresh Debian 12 to a router with a message through it:
+# From a clean clone on a fresh Debian 12 to a router with messages through it:
 #   bash control/quickstart.sh [--keep]
-# Installs what is missing, builds trunkd, starts it on a free loopback port, sends ten messages to it and
-# receives them, then says what to try next. --keep leaves the router running.
+# Installs what is missing, builds trunkd and trunkctl, starts a router on free loopback ports, sends ten
+# messages through it, gives it a second listener while it runs, reads its metrics, then says what to try
+# next. --keep leaves the router running.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tests/tools/build.sh
@@ -11,23 +12,32 @@ keep=no
 case ${1:-} in
   --keep) keep=yes ;;
   "") ;;
-  *) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  *) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
 
 step() { printf '\n\033[1m%s\033[0m\n' "$1"; }
+# Says what it does, then does it.
+run() {
+  printf '\033[2m$ %s\033[0m\n' "$1"
+  eval "$1"
+}
+free_port() {
+  /usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
 
 step "1. Packages"
 install_packages "${RUN_PACKAGES[@]}"
 echo "all there"
 
 step "2. Build (a few minutes the first time)"
-build_tree quickstart trunkd
-echo "$BUILD/control/trunkd"
-"$BUILD/control/trunkd" --version
+build_tree quickstart trunkd trunkctl
+PATH=$BUILD/control:$PATH
+run "trunkd --version"
 
 step "3. A router"
 work=$(mktemp -d)
-port=$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(free_port) metrics=$(free_port) second=$(free_port)
+export TRUNKLINE_ENDPOINT=unix://$work/control.sock
 cat > "$work/trunkline.yaml" <<YAML
 router:
   id: quickstart
@@ -38,10 +48,15 @@ listeners:
 addresses:
   - prefix: news          # every receiver gets a copy
     distribution: multicast
+metrics:
+  host: 127.0.0.1
+  port: $metrics
+control:
+  socket: $work/control.sock
 YAML
 cat "$work/trunkline.yaml"
-"$BUILD/control/trunkd" --check-config "$work/trunkline.yaml"
-"$BUILD/control/trunkd" --config "$work/trunkline.yaml" 2> "$work/trunkd.log" &
+run "trunkd --check-config $work/trunkline.yaml"
+trunkd --config "$work/trunkline.yaml" 2> "$work/trunkd.log" &
 router=$!
 stop() {
   if [ $keep = no ]; then
@@ -50,24 +65,38 @@ stop() {
   fi
 }
 trap stop EXIT
-until grep -q '"ready"' "$work/trunkd.log"; do
+until grep -q '"API"' "$work/trunkd.log"; do
   kill -0 $router 2> /dev/null || { cat "$work/trunkd.log"; exit 1; }
   sleep 0.1
 done
 head -n 5 "$work/trunkd.log"
 
 step "4. Ten messages through it, each settled end to end"
-/usr/bin/python3 control/quickstart/messages.py "127.0.0.1:$port" orders 10
+run "/usr/bin/python3 control/quickstart/messages.py 127.0.0.1:$port orders 10"
+
+step "5. A second listener, over gRPC, while it runs"
+run "trunkctl get listeners"
+run "trunkctl create listener second host=127.0.0.1 port=$second link_capacity=1000"
+run "trunkctl get listeners"
+run "/usr/bin/python3 control/quickstart/messages.py 127.0.0.1:$second orders 3"
+run "trunkctl status"
+
+step "6. What Prometheus sees"
+run "curl -s http://127.0.0.1:$metrics/metrics | grep -E '^trunkline_(ready|connections_opened|deliveries_(settled_)?total.*(gress|accepted))'"
 
 step "What to try next"
 if [ $keep = yes ]; then
   trap - EXIT
   echo "The router runs as process $router on 127.0.0.1:$port; its log is $work/trunkd.log."
+  echo "  export TRUNKLINE_ENDPOINT=$TRUNKLINE_ENDPOINT"
 fi
 cat <<TEXT
-  $BUILD/control/trunkd                        a router on 127.0.0.1:5672, nothing to configure
-  $BUILD/control/trunkd --help                 options
-  control/config/samples/                      configurations to start from (TLS, addresses, connectors)
+  export PATH=$BUILD/control:\$PATH
+  trunkd                        a router on 127.0.0.1:5672, nothing to configure
+  trunkd --help                 options
+  trunkctl --help               what a running router can be asked and told
   /usr/bin/python3 control/quickstart/messages.py 127.0.0.1:5672 news 10
-  bash tests/run.sh                            every test
+  control/config/samples/       configurations to start from (TLS, addresses, connectors)
+  README.md, "The API, live"    the same by grpcurl; control/README.md: by a program of yours
+  bash tests/run.sh             every test
 TEXT
