@@ -72,6 +72,7 @@ struct Common {
   uint64_t sent = 0;
   uint64_t settled = 0;
   uint64_t received = 0;
+  uint64_t repeated = 0;  // of those: with a stamp not above that of the one before
   Histogram latency;
   uint64_t now = 0;
   std::vector<char> input = std::vector<char>(kBufferBytes);
@@ -448,6 +449,9 @@ class Receiver : public Peer {
     if (at + sizeof sent > end) return;
     std::memcpy(&sent, at, sizeof sent);
     common_.latency.Add(common_.now > sent ? common_.now - sent : 0);
+    // Of one link, from one sender, which counts on.
+    if (links_.size() == 1 && sent <= last_stamp_) ++common_.repeated;
+    last_stamp_ = sent;
   }
 
   void AfterInput() override {
@@ -472,6 +476,7 @@ class Receiver : public Peer {
   uint32_t answered_to_ = 0;
   uint32_t incoming_id_ = 0;
   uint32_t unanswered_ = 0;
+  uint64_t last_stamp_ = 0;
   bool credit_due_ = false;
 };
 

@@ -71,6 +71,7 @@ class Router:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="trunkline-bench-"))
         self.port, self.tls_port = free_port(), free_port()
         self.ca = str(self.folder / "ca.crt")
+        self.socket = str(self.folder / "control.sock")
         make_certificates(self.folder)
         store, logins = "", ""
         if users:
@@ -84,6 +85,7 @@ class Router:
         config.write_text(f"""
 router: {{id: bench, workers: {workers}, core_dumps: true}}  # or only root sees its files
 log: {{levels: {{default: warning{levels}}}}}
+control: {{socket: {self.folder}/control.sock, state_directory: state}}
 {store}
 tls_profiles:
   - {{name: bench, certificate_file: tls.crt, private_key_file: tls.key}}

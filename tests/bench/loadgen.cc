@@ -4,7 +4,7 @@
 //
 //   loadgen --port N [--port-b N] [--pid PID] [--senders 4] [--receivers 4] [--links 1] [--size 64]
 //           [--settled] [--rate N] [--warmup S] [--seconds S] [--messages N] [--ca FILE]
-//           [--one-address] [--threads 1] [--shift N] [--until-eof] [--address bench]
+//           [--one-address] [--threads 1] [--shift N] [--until-eof] [--address bench] [--check]
 //
 // With --port-b the peer is the relay: senders connect to --port, receivers to --port-b, and the
 // two talk to each other without a handshake, in the same frames.
@@ -14,6 +14,10 @@
 // and every pair across with one.
 //
 // --until-eof prints "measuring" after the warm-up and measures until the end of its input.
+//
+// --check, with --rate and as many senders as receivers: at the end waits until all that was sent
+// has come and is settled, 5 s at most, and says what has not (lost, unsettled) and what came again
+// or out of its order (repeated).
 #include <pthread.h>
 #include <sched.h>
 #include <sys/epoll.h>
@@ -44,6 +48,7 @@ struct Options {
   int shift = 0;
   bool one_address = false;
   bool until_eof = false;
+  bool check = false;
   double rate = 0;  // messages per second in all; 0: as fast as credit allows
   double warmup = 1;
   double seconds = 5;
@@ -90,6 +95,17 @@ class Lane {
     cores_ = static_cast<double>(after.used - before.used) / wall;
     waited_ = static_cast<double>(after.waited - before.waited) / wall;
   }
+
+  // Waits for what is under way.
+  void Finish() {
+    const uint64_t end = NowNs() + 5'000'000'000;
+    while (NowNs() < end && (lost() > 0 || unsettled() > 0)) Turn(10'000'000);
+  }
+
+  // Since the first one.
+  uint64_t lost() const { return common_.sent - common_.received; }
+  uint64_t unsettled() const { return common_.sent - common_.settled; }
+  uint64_t repeated() const { return common_.repeated; }
 
   uint64_t messages() const { return messages_; }  // received
   uint64_t sent() const { return sent_; }
@@ -213,6 +229,7 @@ class Run {
         sync.arrive_and_wait();
         lanes_[static_cast<size_t>(i)]->Measure(ended_);
         sync.arrive_and_wait();
+        if (options_.check) lanes_[static_cast<size_t>(i)]->Finish();
       });
     }
     if (options_.until_eof) {
@@ -256,12 +273,27 @@ class Run {
     std::printf(
         "messages=%.0f sent=%.0f seconds=%.3f per_second=%.0f cpu_us=%.4f router_cores=%.3f "
         "router_waited=%.3f generator_cores=%.3f generator_waited=%.3f p50_us=%.1f p99_us=%.1f "
-        "p999_us=%.1f rss_mib=%.1f\n",
+        "p999_us=%.1f rss_mib=%.1f",
         messages, sent, wall_ / 1e9, messages / wall_ * 1e9,
         messages > 0 ? cpu / messages / 1e3 : 0, cpu / wall_,
         static_cast<double>(router_cpu_.waited) / wall_, cores, waited, latency.Microseconds(0.5),
         latency.Microseconds(0.99), latency.Microseconds(0.999),
         options_.pid != 0 ? static_cast<double>(ProcessRssBytes(options_.pid)) / (1 << 20) : 0);
+    if (options_.check) PrintCheck();
+    std::printf("\n");
+  }
+
+  void PrintCheck() const {
+    uint64_t lost = 0;
+    uint64_t unsettled = 0;
+    uint64_t repeated = 0;
+    for (const auto& lane : lanes_) {
+      lost += lane->lost();
+      unsettled += lane->unsettled();
+      repeated += lane->repeated();
+    }
+    std::printf(" lost=%lld unsettled=%lld repeated=%llu", static_cast<long long>(lost),
+                static_cast<long long>(unsettled), static_cast<unsigned long long>(repeated));
   }
 
   // Neighbours share a thread.
@@ -314,11 +346,15 @@ Options Parse(int argc, char** argv) {
          {"threads", &o.threads},
          {"shift", &o.shift},
          {"until-eof", &o.until_eof},
-         {"address", &o.address}})
+         {"address", &o.address},
+         {"check", &o.check}})
       .Parse(argc, argv);
   o.client.size = std::max(o.client.size, 8u);  // room for a time stamp
   o.client.stamped = o.rate > 0;
   if (o.until_eof) o.seconds = 3600;
+  if (o.check && (o.rate <= 0 || o.links != 1 || o.senders != o.receivers)) {
+    Die("--check: needs --rate, one link each, and as many senders as receivers");
+  }
   if (o.threads < 1 || o.threads > std::min(o.senders, o.receivers)) {
     Die("--threads: at least one, and a pair for each");
   }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds an optimised trunkd with the bench tools and prints one table:
 #   bash tests/bench/run.sh [run] [--workers 2] [--limits] [--rounds 5] [--seconds 3] [--only "64 B"]
-#   bash tests/bench/run.sh mixed|stalled|hostile|logins|scrape [options: see --help]
+#   bash tests/bench/run.sh mixed|stalled|hostile|logins|scrape|changes [options: see --help]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tests/tools/build.sh
@@ -13,8 +13,9 @@ case ${1:-} in
   hostile) table=hostile tools=(loadgen hostile); shift ;;
   logins) table=logins tools=(crowd); shift ;;
   scrape) table=scrape tools=(crowd); shift ;;
+  changes) table=changes tools=(loadgen); shift ;;
 esac
 build_tree release trunkd "${tools[@]/#/bench_}"
 arguments=(--trunkd "$BUILD/control/trunkd")
 for tool in "${tools[@]}"; do arguments+=("--$tool" "$BUILD/tests/bench/bench_$tool"); done
-exec python3 "tests/bench/$table.py" "${arguments[@]}" "$@"
+exec /usr/bin/python3 "tests/bench/$table.py" "${arguments[@]}" "$@"
