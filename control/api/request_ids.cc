@@ -7,6 +7,7 @@
 #include "control/config/text.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "router/base/secret.h"
 
 namespace trunkline::api {
 namespace {
@@ -28,6 +29,7 @@ uint64_t Digest(const google::protobuf::Message& request) {
   }
   uint64_t hash = 0xcbf29ce484222325;
   for (char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  Wipe(bytes);  // it may be secret
   return hash;
 }
 

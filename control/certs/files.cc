@@ -2,7 +2,9 @@
 
 #include <sys/stat.h>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
+#include "control/config/file_watch.h"
 #include "control/config/read_file.h"
 #include "router/base/status.h"
 
@@ -15,7 +17,9 @@ absl::StatusOr<std::string> ReadField(const char* field, const std::string& file
   if (file.empty()) return std::string();
   absl::StatusOr<std::string> bytes = config::ReadFile(file, bytes_max);
   if (!bytes.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(field, ": ", bytes.status().message()));
+    return tls::WithFault(
+        absl::InvalidArgumentError(absl::StrCat(field, ": ", bytes.status().message())),
+        "FILE_UNREADABLE");
   }
   if (bytes->empty()) return absl::InvalidArgumentError(absl::StrCat(field, ": ", file, ": empty"));
   return bytes;
@@ -29,18 +33,37 @@ void CutLineEnd(std::string& password) {
 
 }  // namespace
 
-absl::StatusOr<tls::Bundle> ReadBundle(const v1::TlsProfileSpec& profile) {
+absl::StatusOr<tls::Bundle> ReadBundle(const v1::TlsProfileSpec& profile,
+                                       const config::InlineCertificate* given) {
   tls::Bundle bundle;
-  TL_ASSIGN_OR_RETURN(bundle.certificate_pem,
-                      ReadField("certificate_file", profile.certificate_file(), kPemBytesMax));
-  TL_ASSIGN_OR_RETURN(bundle.private_key_pem,
-                      ReadField("private_key_file", profile.private_key_file(), kPemBytesMax));
+  if (given != nullptr) {
+    bundle.certificate_pem = given->certificate;
+    bundle.private_key_pem = std::string(given->private_key.view());
+    bundle.ca_pem = given->ca;
+  } else {
+    TL_ASSIGN_OR_RETURN(bundle.certificate_pem,
+                        ReadField("certificate_file", profile.certificate_file(), kPemBytesMax));
+    TL_ASSIGN_OR_RETURN(bundle.private_key_pem,
+                        ReadField("private_key_file", profile.private_key_file(), kPemBytesMax));
+  }
   TL_ASSIGN_OR_RETURN(bundle.password,
                       ReadField("password_file", profile.password_file(), kPasswordBytesMax));
   CutLineEnd(bundle.password);
-  TL_ASSIGN_OR_RETURN(bundle.ca_pem, ReadField("ca_file", profile.ca_file(), kPemBytesMax));
+  if (bundle.ca_pem.empty()) {
+    TL_ASSIGN_OR_RETURN(bundle.ca_pem, ReadField("ca_file", profile.ca_file(), kPemBytesMax));
+  }
   TL_ASSIGN_OR_RETURN(bundle.crl_pem, ReadField("crl_file", profile.crl_file(), kPemBytesMax));
   return bundle;
+}
+
+uint64_t StampOf(const v1::TlsProfileSpec& profile) {
+  uint64_t stamp = 0;
+  for (const std::string* file :
+       {&profile.certificate_file(), &profile.private_key_file(), &profile.ca_file(),
+        &profile.password_file(), &profile.crl_file()}) {
+    stamp = absl::HashOf(stamp, *file, file->empty() ? 0 : config::StampOfFile(*file));
+  }
+  return stamp;
 }
 
 std::string KeyExposure(const std::string& private_key_file) {

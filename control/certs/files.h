@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -12,9 +13,15 @@ namespace trunkline::certs {
 inline constexpr size_t kPemBytesMax = 1 << 20;
 inline constexpr size_t kPasswordBytesMax = 1024;
 
-// Reads the files that a TLS profile names. InvalidArgument: the field first, then the file; never
-// what is in it.
-absl::StatusOr<tls::Bundle> ReadBundle(const v1::TlsProfileSpec& profile);
+// Reads the files that a TLS profile names; what is in `given`, which may be null, counts instead
+// of them. InvalidArgument (FILE_UNREADABLE, see tls::FaultOf): the field first, then the file;
+// never what is in it.
+absl::StatusOr<tls::Bundle> ReadBundle(const v1::TlsProfileSpec& profile,
+                                       const config::InlineCertificate* given = nullptr);
+
+// Differs, for all practical purposes, if what ReadBundle reads would; cheap: from sizes, times and
+// inodes. Not the same in another process.
+uint64_t StampOf(const v1::TlsProfileSpec& profile);
 
 // Why the private key is less private than it should be: "FILE is readable by every user". Empty:
 // it is not, or there is no such file.

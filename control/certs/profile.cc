@@ -20,7 +20,10 @@ absl::Status WithField(const absl::Status& status) {
   const std::string_view message = config::View(status.message());
   for (std::string_view part : {"certificate", "private_key", "ca", "crl"}) {
     if (!message.starts_with(config::Concat(part, ":"))) continue;
-    return absl::Status(status.code(), config::Concat(part, "_file", message.substr(part.size())));
+    const absl::Status named(status.code(),
+                             config::Concat(part, "_file", message.substr(part.size())));
+    const std::string fault = tls::FaultOf(status);
+    return fault.empty() ? named : tls::WithFault(named, fault);
   }
   return status;
 }
@@ -36,20 +39,14 @@ int64_t FirstEnd(const std::vector<tls::CertificateInfo>& certificates) {
   return end;
 }
 
-}  // namespace
-
-absl::StatusOr<Profile> LoadProfile(const v1::TlsProfileSpec& spec, int64_t now) {
-  TL_ASSIGN_OR_RETURN(const tls::Bundle bundle, ReadBundle(spec));
-  Profile profile;
-  profile.dates = WithField(tls::Check(bundle, now));
-  if (!profile.dates.ok() && !absl::IsFailedPrecondition(profile.dates)) return profile.dates;
-  auto context = tls::Context::Build(bundle, config::ToContextOptions(spec));
-  if (!context.ok()) return WithField(context.status());
-  profile.context = *std::move(context);
+// What there is to know of its certificates.
+absl::Status Describe(const tls::Bundle& bundle, Profile& profile) {
+  auto certificates = std::make_shared<Certificates>();
   if (!bundle.certificate_pem.empty()) {
     auto chain = tls::Inspect(bundle.certificate_pem);
     if (!chain.ok()) return WithField(chain.status());
-    profile.leaf = std::move(chain->front());
+    profile.leaf = chain->front();
+    certificates->chain = *std::move(chain);
   }
   if (!bundle.ca_pem.empty()) {
     auto trusted = tls::Inspect(bundle.ca_pem);
@@ -57,8 +54,34 @@ absl::StatusOr<Profile> LoadProfile(const v1::TlsProfileSpec& spec, int64_t now)
       return absl::InvalidArgumentError(absl::StrCat("ca_file: ", trusted.status().message()));
     }
     profile.ca_not_after = FirstEnd(*trusted);
+    certificates->trusted_count = trusted->size();
+    trusted->resize(std::min(trusted->size(), kTrustedShownMax));
+    certificates->trusted = *std::move(trusted);
+  }
+  profile.certificates = std::move(certificates);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Profile> LoadProfile(const v1::TlsProfileSpec& spec, const Loading& loading) {
+  Profile profile;
+  profile.stamp = StampOf(spec);  // before: what changes while it is read is read again
+  TL_ASSIGN_OR_RETURN(const tls::Bundle bundle, ReadBundle(spec, loading.given));
+  profile.dates = WithField(tls::Check(bundle, loading.now));
+  if (!profile.dates.ok() && !absl::IsFailedPrecondition(profile.dates)) return profile.dates;
+  auto context = tls::Context::Build(bundle, config::ToContextOptions(spec));
+  if (!context.ok()) return WithField(context.status());
+  profile.context = *std::move(context);
+  TL_RETURN_IF_ERROR(Describe(bundle, profile));
+  if (loading.for_api && !bundle.certificate_pem.empty()) {
+    auto key = tls::PlainKey(bundle);
+    if (!key.ok()) return WithField(key.status());
+    profile.for_api = std::make_shared<const ApiCertificate>(
+        ApiCertificate{bundle.certificate_pem, *std::move(key), bundle.ca_pem});
   }
   profile.fingerprint = FingerprintOf(bundle, spec);
+  if (loading.given != nullptr) return profile;
   if (const std::string exposure = KeyExposure(spec.private_key_file()); !exposure.empty()) {
     profile.warnings.push_back(absl::StrCat("private_key_file: ", exposure));
   }

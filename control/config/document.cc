@@ -23,6 +23,24 @@ Document DefaultDocument() {
   return document;
 }
 
+const InlineCertificate* InlineOf(const Document& document, const std::string& profile) {
+  const auto found = document.inline_certificates.find(profile);
+  return found == document.inline_certificates.end() ? nullptr : found->second.get();
+}
+
+bool HasCertificate(const Document& document, const std::string& profile) {
+  const auto found = document.tls_profiles.find(profile);
+  if (found == document.tls_profiles.end()) return false;
+  return !found->second.spec().certificate_file().empty() || InlineOf(document, profile) != nullptr;
+}
+
+bool HasAuthorities(const Document& document, const std::string& profile) {
+  const auto found = document.tls_profiles.find(profile);
+  if (found == document.tls_profiles.end()) return false;
+  const InlineCertificate* const given = InlineOf(document, profile);
+  return !found->second.spec().ca_file().empty() || (given != nullptr && !given->ca.empty());
+}
+
 std::string ResourceName(std::string_view collection, std::string_view id) {
   return Concat(collection, "/", id);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include "proto/trunkline/control/v1/router.pb.h"
 #include "proto/trunkline/control/v1/tls.pb.h"
 #include "proto/trunkline/control/v1/user_store.pb.h"
+#include "router/base/secret.h"
 
 namespace trunkline {
 namespace v1 = control::v1;
@@ -27,6 +29,13 @@ inline constexpr std::string_view kTlsProfiles = "tlsProfiles";
 inline constexpr std::string_view kUserStores = "userStores";
 inline constexpr std::string_view kAddresses = "addresses";
 
+// A certificate that was given over the API, in no file (proto: InlineCertificate). PEM.
+struct InlineCertificate {
+  std::string certificate;
+  Secret private_key;
+  std::string ca;  // empty: that of the profile
+};
+
 // What should exist: all resources of one router, by kind and id. A value; says nothing about
 // whether it is valid (validate.h).
 struct Document {
@@ -39,7 +48,16 @@ struct Document {
   std::map<std::string, v1::TlsProfile> tls_profiles;
   std::map<std::string, v1::UserStore> user_stores;
   std::map<std::string, v1::Address> addresses;
+  // Of TLS profiles, by id; null nowhere. No part of any resource.
+  std::map<std::string, std::shared_ptr<const InlineCertificate>> inline_certificates;
 };
+
+// The one that was given to a TLS profile; null: none was.
+const InlineCertificate* InlineOf(const Document& document, const std::string& profile);
+// Whether the TLS profile of this id has a certificate of its own, and authorities to verify peers
+// with. False if there is none of this id.
+bool HasCertificate(const Document& document, const std::string& profile);
+bool HasAuthorities(const Document& document, const std::string& profile);
 
 // What a router is without a configuration: listeners for clients of this machine, on port 5672
 // of 127.0.0.1 (listeners/amqp) and of ::1 (listeners/amqp-ipv6), anonymous.

@@ -84,12 +84,6 @@ ConnectionSpec ToConnectionSpec(const Proto& proto) {
   return spec;
 }
 
-// Whether the profile `name` has a certificate to show.
-bool HasCertificate(const Document& document, const std::string& name) {
-  const auto found = document.tls_profiles.find(std::string(ResourceId(name)));
-  return found != document.tls_profiles.end() && !found->second.spec().certificate_file().empty();
-}
-
 // Separators at the ends say nothing, and the router appends its own.
 std::string TrimSeparators(const std::string& prefix) {
   const size_t first = prefix.find_first_not_of("./");
@@ -135,7 +129,7 @@ ConnectorSpec ToSpec(const v1::Connector& connector, const Document& document) {
   spec.sasl_user = proto.sasl_user();
   spec.connection = ToConnectionSpec(proto);
   if (spec.connection.sasl_mechanisms.empty() && spec.sasl_user.empty() &&
-      HasCertificate(document, proto.tls_profile())) {
+      HasCertificate(document, spec.connection.tls_profile)) {
     spec.connection.sasl_mechanisms = {"EXTERNAL", "ANONYMOUS"};
   }
   return spec;

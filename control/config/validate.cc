@@ -202,13 +202,14 @@ void Validator::CheckListener(const std::string& path, const v1::ListenerSpec& s
   const v1::TlsProfileSpec* profile = FindProfile(path, spec.tls_profile());
   const bool asks_certificate = spec.tls_client_auth() == v1::TLS_CLIENT_AUTH_REQUEST ||
                                 spec.tls_client_auth() == v1::TLS_CLIENT_AUTH_REQUIRE;
-  if (profile != nullptr && profile->certificate_file().empty()) {
+  const std::string profile_id(ResourceId(spec.tls_profile()));
+  if (profile != nullptr && !HasCertificate(document_, profile_id)) {
     Fail(path, "tls_profile", "the profile has no certificate_file, which a listener needs");
   }
   if (asks_certificate && spec.tls_profile().empty()) {
     Fail(path, "tls_client_auth", "needs a tls_profile");
   }
-  if (asks_certificate && profile != nullptr && profile->ca_file().empty()) {
+  if (asks_certificate && profile != nullptr && !HasAuthorities(document_, profile_id)) {
     Fail(path, "tls_client_auth", "the TLS profile has no ca_file to verify clients with");
   }
   CheckLogin(path, spec, asks_certificate);
@@ -279,14 +280,15 @@ void Validator::CheckPortsApart() {
 void Validator::CheckConnector(const std::string& path, const v1::ConnectorSpec& spec) {
   CheckRules(spec, path, problems_);
   CheckHost(path, spec.host());
-  const v1::TlsProfileSpec* profile = FindProfile(path, spec.tls_profile());
+  FindProfile(path, spec.tls_profile());
   if (spec.has_verify_hostname() && spec.tls_profile().empty()) {
     Fail(path, "verify_hostname", "needs a tls_profile");
   }
   if (!spec.server_name().empty() && spec.tls_profile().empty()) {
     Fail(path, "server_name", "needs a tls_profile");
   }
-  const bool has_certificate = profile != nullptr && !profile->certificate_file().empty();
+  const bool has_certificate =
+      HasCertificate(document_, std::string(ResourceId(spec.tls_profile())));
   if (spec.sasl_user().empty() != spec.sasl_password_file().empty()) {
     const bool no_user = spec.sasl_user().empty();
     Fail(path, no_user ? "sasl_password_file" : "sasl_user",

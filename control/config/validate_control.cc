@@ -29,10 +29,10 @@ void CheckProfile(const std::string& name, const Document& document,
                 problems);
   }
   const v1::TlsProfileSpec& spec = found->second.spec();
-  if (spec.certificate_file().empty()) {
+  if (!HasCertificate(document, found->first)) {
     Fail(kField, "the profile has no certificate_file, which the API needs", problems);
   }
-  if (spec.ca_file().empty()) {
+  if (!HasAuthorities(document, found->first)) {
     Fail(kField, "the profile has no ca_file, to verify callers with", problems);
   }
   const std::pair<bool, std::string_view> ignored[] = {

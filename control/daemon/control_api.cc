@@ -11,6 +11,7 @@
 #include "control/config/text.h"
 #include "router/base/log.h"
 #include "router/base/status.h"
+#include "router/tls/bundle.h"
 
 namespace trunkline::daemon {
 namespace {
@@ -44,14 +45,16 @@ absl::StatusOr<api::ServerCertificate> ReadCertificate(const config::Document& d
   if (found == document.tls_profiles.end()) {
     return absl::NotFoundError(Concat("there is no TLS profile ", config::Quote(profile)));
   }
-  TL_ASSIGN_OR_RETURN(const tls::Bundle bundle, certs::ReadBundle(found->second.spec()));
+  TL_ASSIGN_OR_RETURN(const tls::Bundle bundle,
+                      certs::ReadBundle(found->second.spec(), config::InlineOf(document, profile)));
   // Also where the files have changed since the profile was loaded.
   const absl::Status good = tls::Check(bundle, ::time(nullptr));
   if (!good.ok() && !absl::IsFailedPrecondition(good)) return good;
   if (bundle.certificate_pem.empty() || bundle.ca_pem.empty()) {
     return absl::InvalidArgumentError("the profile has no certificate, or no CA");
   }
-  return CertificateOf(bundle);
+  TL_ASSIGN_OR_RETURN(Secret key, tls::PlainKey(bundle));
+  return api::ServerCertificate{bundle.certificate_pem, std::move(key), bundle.ca_pem};
 }
 
 }  // namespace
@@ -62,11 +65,6 @@ std::vector<std::string> DefaultSockets(const std::string& runtime_directory) {
     sockets.push_back(runtime_directory + "/trunkline/control.sock");
   }
   return sockets;
-}
-
-absl::StatusOr<api::ServerCertificate> CertificateOf(const tls::Bundle& bundle) {
-  TL_ASSIGN_OR_RETURN(Secret key, tls::PlainKey(bundle));
-  return api::ServerCertificate{bundle.certificate_pem, std::move(key), bundle.ca_pem};
 }
 
 absl::Status CheckPolicy(const config::Document& document) {
@@ -122,26 +120,16 @@ absl::StatusOr<api::Server::Options> ControlApi::MakeOptions(const config::Docum
 
 void ControlApi::Stop() { server_->Stop(kStopLimit); }
 
-void ControlApi::FollowCertificate(const config::Document& document, uint64_t fingerprint) {
-  if (tls_profile_.empty() || fingerprint == fingerprint_) return;
-  fingerprint_ = fingerprint;
-  auto certificate = ReadCertificate(document, tls_profile_);
-  if (!certificate.ok()) {
-    TL_LOG(error, "the API keeps its certificate", {"tls_profile", tls_profile_},
-           {"error", View(certificate.status().message())});
+void ControlApi::FollowCertificate(const certs::Profile& profile) {
+  if (profile.fingerprint == fingerprint_) return;
+  if (profile.for_api == nullptr || profile.for_api->ca.empty()) {
+    TL_LOG(error, "the API keeps its certificate: the profile has none, or no CA",
+           {"tls_profile", tls_profile_});
     return;
   }
-  server_->SetCertificate(*std::move(certificate));
-}
-
-void ControlApi::SetCertificate(const tls::Bundle& bundle) {
-  auto certificate = CertificateOf(bundle);
-  if (certificate.ok()) {
-    server_->SetCertificate(*std::move(certificate));
-  } else {
-    TL_LOG(error, "the API keeps its certificate", {"tls_profile", tls_profile_},
-           {"error", View(certificate.status().message())});
-  }
+  fingerprint_ = profile.fingerprint;
+  const certs::ApiCertificate& from = *profile.for_api;
+  server_->SetCertificate({from.chain, from.private_key, from.ca});
 }
 
 void ControlApi::OnTime(Time now) {

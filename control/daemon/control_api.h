@@ -10,19 +10,15 @@
 #include "absl/status/statusor.h"
 #include "control/api/method_table.h"
 #include "control/api/server.h"
+#include "control/certs/profile.h"
 #include "control/config/document.h"
 #include "router/base/time.h"
-#include "router/tls/bundle.h"
 
 namespace trunkline::daemon {
 
 // Sockets where the API may be, unless the configuration says where: that of the system, and that
 // of the user, in `runtime_directory` ($XDG_RUNTIME_DIR; empty: there is none).
 std::vector<std::string> DefaultSockets(const std::string& runtime_directory);
-
-// What the TCP port needs of a bundle that has been checked. InvalidArgument: the key cannot be
-// read.
-absl::StatusOr<api::ServerCertificate> CertificateOf(const tls::Bundle& bundle);
 
 // Whether the policy file that `document` names, if any, can be used. For those who only check.
 absl::Status CheckPolicy(const config::Document& document);
@@ -49,11 +45,8 @@ class ControlApi {
   void SetServing(bool serving) { server_->SetServing(serving); }
   void Stop();
 
-  // The certificate in force may be another: `fingerprint` is that of the profile, read anew.
-  // Where it cannot be used, the one before stays in use, and the log says why.
-  void FollowCertificate(const config::Document& document, uint64_t fingerprint);
-  // As above, of a bundle that is in no file. REQUIRES: it has been checked.
-  void SetCertificate(const tls::Bundle& bundle);
+  // What is in force of tls_profile().
+  void FollowCertificate(const certs::Profile& profile);
   // Id of the profile whose certificate it uses; empty: none.
   const std::string& tls_profile() const { return tls_profile_; }
 

@@ -28,7 +28,7 @@ constexpr Duration kStatusInterval = Seconds(1);
 // What the end may take beyond the limit of a drain, until the service manager ends it for us.
 constexpr Duration kStopMargin = Seconds(10);
 
-// How soon a changed user store is noticed.
+// How soon a changed user store or certificate is noticed.
 constexpr Duration kUsersInterval = Seconds(2);
 
 // A listener that DefaultDocument adds for IPv6; a host without IPv6 is served all the same.
@@ -208,7 +208,9 @@ void Daemon::OnReloaded(const absl::StatusOr<store::Store::Reloaded>& reloaded) 
 
 // Only looks at files, unless something has changed.
 void Daemon::FollowUsers(Time now) {
-  if (store_->effective().user_stores.empty() || shutdown_.draining()) {
+  const config::Document& document = store_->effective();
+  const bool has_any = !document.user_stores.empty() || !document.tls_profiles.empty();
+  if (!has_any || shutdown_.draining()) {
     users_due_ = kNever;
     return;
   }
@@ -216,6 +218,7 @@ void Daemon::FollowUsers(Time now) {
   if (now < users_due_) return;
   users_due_ = now + kUsersInterval;
   store_->FollowUsers();
+  store_->FollowTls();
 }
 
 void Daemon::WarnOfRestart() const {
@@ -306,7 +309,7 @@ void Daemon::TellMetrics() {
   const Time now = surroundings_.loop.Now();
   beat_due_ = now + Telemetry::kBeatInterval;
   telemetry_->Beat(now);
-  telemetry_->Tell(metrics_.Update(store_->in_force().profiles, board_));
+  telemetry_->Tell(metrics_.Update(*store_, router_->ConnectionsByTls(), board_));
 }
 
 }  // namespace trunkline::daemon

@@ -55,8 +55,8 @@ absl::Status Daemon::OpenApi() {
           .shutdown = [this](std::optional<Duration> limit) { ShutDown(limit); }});
   api::Handlers handlers = api::MakeChannelzHandlers();
   handlers.merge(router_service_->MakeHandlers());
-  resource_api_ = std::make_unique<ResourceApi>(*store_, board_, methods_, random_,
-                                                [&loop] { return loop.Now(); });
+  resource_api_ = std::make_unique<ResourceApi>(
+      *store_, board_, methods_, random_, [&loop] { return loop.Now(); }, *router_);
   handlers.merge(resource_api_->MakeHandlers());
   resource_api_->Begin();
   auto opened =
@@ -104,7 +104,9 @@ void Daemon::OnDrained(const Drained& drained) {
 
 void Daemon::FollowApiCertificate() {
   if (api_ == nullptr || api_->tls_profile().empty()) return;
-  api_->FollowCertificate(store_->effective(), store_->TlsFingerprint(api_->tls_profile()));
+  // The configuration may name another one by now, which needs a restart.
+  const auto found = store_->in_force().profiles.find(api_->tls_profile());
+  if (found != store_->in_force().profiles.end()) api_->FollowCertificate(found->second);
 }
 
 }  // namespace trunkline::daemon

@@ -36,12 +36,14 @@ void MetricsState::OnReloadFailed(std::string_view problems) {
   ++state_.reloads_failed;
   for (auto& [id, certificate] : certificates_) {
     const std::string path = config::Concat("tls_profiles[", id, "]");
-    if (problems.find(path) != std::string_view::npos) ++certificate.state.reloads_failed;
+    if (problems.find(path) != std::string_view::npos) ++certificate.reloads_failed;
   }
 }
 
-const metrics::ControlState& MetricsState::Update(
-    const std::map<std::string, certs::Profile>& profiles, const StatusBoard& board) {
+const metrics::ControlState& MetricsState::Update(const store::Store& store,
+                                                  const std::vector<TlsConnections>& connections,
+                                                  const StatusBoard& board) {
+  const auto& profiles = store.in_force().profiles;
   state_.certificates.clear();
   std::erase_if(certificates_, [&](const auto& one) { return !profiles.contains(one.first); });
   for (const auto& [id, profile] : profiles) {
@@ -53,7 +55,19 @@ const metrics::ControlState& MetricsState::Update(
     if (std::exchange(certificate.fingerprint, profile.fingerprint) != profile.fingerprint) {
       if (++state.revision > 1) ++state.reloads_ok;
     }
-    state_.certificates.push_back(state);
+    state.reloads_failed = certificate.reloads_failed + store.TlsRefused(id);
+    state.connections_current = 0;
+    state.connections_retired = 0;
+  }
+  for (const TlsConnections& use : connections) {
+    const auto found = certificates_.find(use.profile);
+    if (found == certificates_.end()) continue;
+    metrics::CertificateState& state = found->second.state;
+    const bool is_current = use.revision == store.TlsRevision(use.profile);
+    (is_current ? state.connections_current : state.connections_retired) += use.connections;
+  }
+  for (const auto& [id, certificate] : certificates_) {
+    state_.certificates.push_back(certificate.state);
   }
   state_.connectors.clear();
   for (const auto& [name, status] : board.connectors()) {

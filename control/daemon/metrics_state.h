@@ -4,10 +4,12 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include "control/certs/profile.h"
 #include "control/daemon/status_board.h"
 #include "control/metrics/state.h"
+#include "control/store/store.h"
+#include "router/observe.h"
 
 namespace trunkline::daemon {
 
@@ -22,13 +24,15 @@ class MetricsState {
   void OnDrain() { state_.draining = true; }
 
   // All of it by now, with what is taken from others.
-  const metrics::ControlState& Update(const std::map<std::string, certs::Profile>& profiles,
+  const metrics::ControlState& Update(const store::Store& store,
+                                      const std::vector<TlsConnections>& connections,
                                       const StatusBoard& board);
 
  private:
   // A TLS profile that is there.
   struct Certificate {
     uint64_t fingerprint = 0;
+    uint64_t reloads_failed = 0;  // of the whole configuration, because of it
     metrics::CertificateState state;
   };
 

@@ -37,17 +37,21 @@ std::string NameIn(const RouterEvent& event) {
 
 ResourceApi::ResourceApi(store::Store& store, const StatusBoard& board,
                          const api::MethodTable& methods, Random& random,
-                         std::function<Time()> clock)
+                         std::function<Time()> clock, Router& router)
     : store_(store),
       board_(board),
       resources_(store),
       crud_(resources_, methods, random,
             {.clock = clock, .fill_status = [this](auto& resource) { FillStatus(resource); }}),
-      config_(resources_, methods, std::move(clock)) {}
+      config_(resources_, methods, clock),
+      tls_(store, router, {.clock = clock, .status_changed = [this](const std::string& name) {
+                             crud_.StatusChanged(name);
+                           }}) {}
 
 api::Handlers ResourceApi::MakeHandlers() {
   api::Handlers handlers = crud_.MakeHandlers();
   handlers.merge(config_.MakeHandlers());
+  handlers.merge(tls_.MakeHandlers());
   return handlers;
 }
 
@@ -59,7 +63,8 @@ void ResourceApi::FillStatus(google::protobuf::Message& resource) {
   const std::string id(config::ResourceId(config::NameOf(resource)));
   if (auto* listener = dynamic_cast<v1::Listener*>(&resource)) return Fill(id, *listener);
   if (auto* connector = dynamic_cast<v1::Connector*>(&resource)) return Fill(id, *connector);
-  if (auto* profile = dynamic_cast<v1::TlsProfile*>(&resource)) return Fill(id, *profile);
+  if (auto* profile = dynamic_cast<v1::TlsProfile*>(&resource))
+    return tls_.FillStatus(id, *profile);
   if (auto* users = dynamic_cast<v1::UserStore*>(&resource)) return Fill(id, *users);
 }
 
@@ -81,21 +86,6 @@ void ResourceApi::Fill(const std::string& id, v1::Connector& connector) const {
   if (const auto found = board_.connectors().find(id); found != board_.connectors().end()) {
     status = found->second;
   }
-}
-
-void ResourceApi::Fill(const std::string& id, v1::TlsProfile& profile) {
-  const auto found = store_.in_force().profiles.find(id);
-  if (found == store_.in_force().profiles.end()) return;
-  Revision& revision = revisions_[id];
-  if (revision.fingerprint != found->second.fingerprint) {
-    revision = {found->second.fingerprint, revision.ordinal + 1};
-  }
-  if (found->second.leaf.subject.empty()) return;  // no certificate of its own
-  v1::TlsProfileStatus::Revision& active = *profile.mutable_status()->mutable_active();
-  active.set_ordinal(revision.ordinal);
-  active.set_subject(found->second.leaf.subject);
-  active.set_fingerprint(found->second.leaf.sha256);
-  active.mutable_not_after()->set_seconds(found->second.leaf.not_after);
 }
 
 void ResourceApi::Fill(const std::string& id, v1::UserStore& users) const {

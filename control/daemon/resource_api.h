@@ -11,11 +11,13 @@
 #include "control/api/desk.h"
 #include "control/api/method_table.h"
 #include "control/api/resource_store.h"
+#include "control/api/tls_service.h"
 #include "control/daemon/status_board.h"
 #include "control/store/store.h"
 #include "router/base/random.h"
 #include "router/base/time.h"
 #include "router/observe.h"
+#include "router/router.h"
 
 namespace trunkline::daemon {
 
@@ -26,15 +28,21 @@ namespace trunkline::daemon {
 class ResourceApi {
  public:
   ResourceApi(store::Store& store, const StatusBoard& board, const api::MethodTable& methods,
-              Random& random, std::function<Time()> clock);
+              Random& random, std::function<Time()> clock, Router& router);
   ResourceApi(const ResourceApi&) = delete;
   ResourceApi& operator=(const ResourceApi&) = delete;
 
   api::Handlers MakeHandlers();
 
   // --- who watches is told of it
-  void Begin() { crud_.Begin(); }
-  void OnChanged(const std::vector<store::Difference>& differences) { crud_.Changed(differences); }
+  void Begin() {
+    tls_.Refresh();
+    crud_.Begin();
+  }
+  void OnChanged(const std::vector<store::Difference>& differences) {
+    tls_.Refresh();
+    crud_.Changed(differences);
+  }
   // The board knows of it already.
   void OnEvent(const RouterEvent& event);
   void OnTime(Time now) { crud_.Tick(now); }
@@ -44,7 +52,6 @@ class ResourceApi {
   void FillStatus(google::protobuf::Message& resource);
   void Fill(const std::string& id, v1::Listener& listener) const;
   void Fill(const std::string& id, v1::Connector& connector) const;
-  void Fill(const std::string& id, v1::TlsProfile& profile);
   void Fill(const std::string& id, v1::UserStore& users) const;
 
   store::Store& store_;
@@ -52,12 +59,7 @@ class ResourceApi {
   api::RealStore resources_;
   api::Crud crud_;
   api::ConfigService config_;
-  // Certificates as they have been seen, by profile.
-  struct Revision {
-    uint64_t fingerprint = 0;
-    uint32_t ordinal = 0;
-  };
-  std::map<std::string, Revision> revisions_;
+  api::TlsService tls_;
 };
 
 }  // namespace trunkline::daemon

@@ -16,6 +16,8 @@ void AddCertificate(const CertificateState& certificate, Families& families) {
   families.Add(Metric::kTlsRevision, {profile}, certificate.revision);
   families.Add(Metric::kTlsReloads, {profile, "ok"}, certificate.reloads_ok);
   families.Add(Metric::kTlsReloads, {profile, "failed"}, certificate.reloads_failed);
+  families.Add(Metric::kTlsConnections, {profile, "current"}, certificate.connections_current);
+  families.Add(Metric::kTlsConnections, {profile, "retired"}, certificate.connections_retired);
 }
 
 }  // namespace

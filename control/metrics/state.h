@@ -20,6 +20,8 @@ struct CertificateState {
   uint64_t revision = 0;       // bundles in force so far
   uint64_t reloads_ok = 0;
   uint64_t reloads_failed = 0;
+  uint64_t connections_current = 0;  // open ones that were made with what is in force
+  uint64_t connections_retired = 0;  // likewise, with what was before
 };
 
 inline constexpr std::array<std::string_view, 3> kConnectorStates = {"connecting", "open",

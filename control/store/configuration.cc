@@ -45,15 +45,18 @@ const Loaded* Known(const std::map<std::string, Resource>& before, const std::st
 
 void LoadProfiles(const Past& past, int64_t now, Configuration& configuration, Findings& findings) {
   constexpr std::string_view kSection = "tls_profiles";
-  for (const auto& [id, profile] : configuration.document.tls_profiles) {
-    if (past.same != nullptr) {
+  const config::Document& document = configuration.document;
+  for (const auto& [id, profile] : document.tls_profiles) {
+    const config::InlineCertificate* const given = config::InlineOf(document, id);
+    if (past.same != nullptr && config::InlineOf(past.same->document, id) == given) {
       if (const auto* known =
               Known(past.same->document.tls_profiles, id, profile, past.same->profiles)) {
         configuration.profiles[id] = *known;
         continue;
       }
     }
-    absl::StatusOr<certs::Profile> loaded = certs::LoadProfile(profile.spec(), now);
+    absl::StatusOr<certs::Profile> loaded = certs::LoadProfile(
+        profile.spec(), {.now = now, .given = given, .for_api = IsOfApi(document, id)});
     if (!loaded.ok()) {
       findings.problems.push_back(ProblemOf(kSection, id, loaded.status().message()));
       continue;
@@ -164,6 +167,11 @@ void LoadPasswords(const Past& past, Configuration& configuration, Findings& fin
 }
 
 }  // namespace
+
+bool IsOfApi(const config::Document& document, const std::string& profile) {
+  return document.control.has_tcp() &&
+         config::ResourceId(document.control.tcp().tls_profile()) == profile;
+}
 
 Configuration Load(config::Document document, const Past& past, int64_t now, Findings& findings) {
   Configuration configuration;

@@ -37,6 +37,9 @@ struct Past {
   const Configuration* in_force = nullptr;
 };
 
+// Whether the API's own port uses this TLS profile.
+bool IsOfApi(const config::Document& document, const std::string& profile);
+
 // Loads what the resources of a valid document name. `now` is in seconds since 1970.
 Configuration Load(config::Document document, const Past& past, int64_t now, Findings& findings);
 

@@ -113,6 +113,7 @@ v1::Impact ImpactOfListener(const ListenerSpec& before, const ListenerSpec& afte
 config::Document Merge(const config::Document& file, const config::Document& made,
                        std::vector<config::Problem>& problems) {
   config::Document both = file;
+  both.inline_certificates = made.inline_certificates;
   for (const Collection& collection : config::Collections()) {
     collection.ForEach(made, [&](const std::string& id, const Message& resource) {
       if (collection.Find(file, id) != nullptr) {
@@ -167,6 +168,19 @@ void StampLayer(const config::Document& before, const Stamp& stamp, config::Docu
       collection.Put(after, *resource);
     }
   }
+}
+
+void ForgetInline(const config::Document& before, config::Document& after) {
+  std::erase_if(after.inline_certificates, [&](const auto& given) {
+    const auto found = after.tls_profiles.find(given.first);
+    if (found == after.tls_profiles.end()) return true;
+    const auto old = before.tls_profiles.find(given.first);
+    if (old == before.tls_profiles.end()) return false;
+    const v1::TlsProfileSpec& was = old->second.spec();
+    const v1::TlsProfileSpec& is = found->second.spec();
+    return was.certificate_file() != is.certificate_file() ||
+           was.private_key_file() != is.private_key_file() || was.ca_file() != is.ca_file();
+  });
 }
 
 v1::Impact ImpactOf(const Difference& difference) {

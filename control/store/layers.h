@@ -46,6 +46,10 @@ void StampLayer(const config::Document& before, const Stamp& stamp, config::Docu
 // after a restart.
 std::string MakeEtag(const google::protobuf::Message& resource);
 
+// Takes away the inline certificates of profiles that are gone from a layer, or that name other
+// files than `before`: these count then.
+void ForgetInline(const config::Document& before, config::Document& after);
+
 // What a change of one resource does to connections (proto: Impact). Pure.
 v1::Impact ImpactOf(const Difference& difference);
 

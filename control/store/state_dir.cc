@@ -17,6 +17,7 @@
 #include "control/config/read_file.h"
 #include "control/config/text.h"
 #include "control/store/state_format.h"
+#include "router/base/secret.h"
 #include "router/base/status.h"
 #include "router/base/thread.h"
 
@@ -128,9 +129,11 @@ class StateDir::Writer {
     while (true) {
       changed_.wait(lock, [this] { return job_ || ending_; });
       if (!job_) return;
-      const Job job = *std::exchange(job_, std::nullopt);
+      Job job = *std::exchange(job_, std::nullopt);
       lock.unlock();
-      job.done(Replace(folder_, job.bytes));
+      const absl::Status status = Replace(folder_, job.bytes);
+      Wipe(job.bytes);  // keys may be in it
+      job.done(status);
       lock.lock();
     }
   }
@@ -169,10 +172,11 @@ absl::StatusOr<std::unique_ptr<StateDir>> StateDir::Open(const std::string& fold
 
 absl::StatusOr<config::Document> StateDir::Read() const {
   const std::string name = folder_ + kStateFile;
-  const absl::StatusOr<std::string> bytes = config::ReadFile(name, kStateBytesMax);
+  absl::StatusOr<std::string> bytes = config::ReadFile(name, kStateBytesMax);
   if (absl::IsNotFound(bytes.status())) return config::Document();
   if (!bytes.ok()) return bytes.status();
   absl::StatusOr<config::Document> made = DecodeState(*bytes);
+  Wipe(*bytes);
   if (made.ok()) return made;
   return absl::Status(made.status().code(),
                       config::Concat(name, ": ", made.status().message(),

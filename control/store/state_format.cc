@@ -1,5 +1,7 @@
 #include "control/store/state_format.h"
 
+#include <memory>
+
 #include "control/config/collection.h"
 #include "control/config/text.h"
 #include "google/protobuf/util/json_util.h"
@@ -10,6 +12,11 @@ namespace trunkline::store {
 namespace {
 
 constexpr int kFormat = 1;
+
+// What a library made of them meanwhile is not ours to overwrite.
+void WipeKeys(v1::State& state) {
+  for (auto& [id, kept] : *state.mutable_inline_certificates()) Wipe(*kept.mutable_private_key());
+}
 
 }  // namespace
 
@@ -23,12 +30,19 @@ std::string EncodeState(const config::Document& made) {
       bundle.GetReflection()->AddMessage(&bundle, field)->CopyFrom(resource);
     });
   }
+  for (const auto& [id, given] : made.inline_certificates) {
+    v1::InlineCertificate& kept = (*state.mutable_inline_certificates())[id];
+    kept.set_certificate(given->certificate);
+    kept.set_private_key(std::string(given->private_key.view()));
+    kept.set_ca(given->ca);
+  }
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = true;
   options.preserve_proto_field_names = true;
   std::string bytes;
   const auto status = google::protobuf::util::MessageToJsonString(state, &bytes, options);
   TL_CHECK(status.ok()) << status.ToString();  // every message of ours has a form in JSON
+  WipeKeys(state);
   return bytes;
 }
 
@@ -49,6 +63,11 @@ absl::StatusOr<config::Document> DecodeState(const std::string& bytes) {
       collection.Put(made, bundle.GetReflection()->GetRepeatedMessage(bundle, field, i));
     }
   }
+  for (const auto& [id, kept] : state.inline_certificates()) {
+    made.inline_certificates[id] = std::make_shared<const config::InlineCertificate>(
+        config::InlineCertificate{kept.certificate(), Secret(kept.private_key()), kept.ca()});
+  }
+  WipeKeys(state);
   return made;
 }
 

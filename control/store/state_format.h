@@ -8,7 +8,7 @@
 namespace trunkline::store {
 
 // The bytes of `state.json` (proto: State), and back. Pure. DataLoss: they are not what EncodeState
-// writes. FailedPrecondition: a newer trunkd wrote them.
+// writes; secrets are in them. FailedPrecondition: a newer trunkd wrote them.
 std::string EncodeState(const config::Document& made);
 absl::StatusOr<config::Document> DecodeState(const std::string& bytes);
 

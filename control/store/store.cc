@@ -117,16 +117,22 @@ void Store::Retry() {
 }
 
 void Store::Mutate(Change change, Mode mode, Done done) {
+  const absl::Status status =
+      Enqueue([this, change = std::move(change), mode, done] { Run(change, mode, done); });
+  if (!status.ok()) done(status);
+}
+
+// Does it in its turn; ResourceExhausted: too many wait.
+absl::Status Store::Enqueue(std::function<void()> change) {
   if (pending_.size() >= options_.pending_max) {
-    return done(config::WithRetry(
+    return config::WithRetry(
         config::WithReason(absl::ResourceExhaustedError("too many changes wait for the disk"),
                            "TOO_MANY_CHANGES"),
-        1000));
+        1000);
   }
-  pending_.push_back([this, change = std::move(change), mode, done = std::move(done)] {
-    Run(change, mode, done);
-  });
+  pending_.push_back(std::move(change));
   Next();
+  return absl::OkStatus();
 }
 
 void Store::Next() {
@@ -141,6 +147,7 @@ void Store::Run(const Change& change, Mode mode, Done done) {
   config::Document made = made_;
   if (absl::Status status = change(made); !status.ok()) return done(std::move(status));
   StampLayer(made_, {.now = hooks_.now(), .random = &hooks_.random}, made);
+  ForgetInline(made_, made);
   std::vector<Difference> differences = Differences(made_, made);
   if (differences.empty()) return done(Outcome{.persisted = state_ != nullptr});
   absl::StatusOr<Plan> plan = MakePlan(file_, positions_, std::move(made));

@@ -78,6 +78,31 @@ class Store {
   // the disk. `done` is called once, at once or later.
   void Mutate(Change change, Mode mode, Done done);
 
+  // Another certificate for one TLS profile: `given`, or what is in its files now.
+  struct Rotation {
+    std::string profile;                                     // id
+    std::shared_ptr<const config::InlineCertificate> given;  // null: from its files
+    bool allow_expired = false;
+  };
+  struct Rotated {
+    certs::Profile last;
+    certs::Profile next;
+    bool persisted = false;
+  };
+  // In force when it is done; what is bad is refused, and nothing is changed. InvalidArgument,
+  // FailedPrecondition: what is wrong with it (tls::FaultOf); READ_ONLY_SOURCE; NotFound; and as
+  // Mutate, with whose changes it stands in line.
+  using RotationDone = std::function<void(absl::StatusOr<Rotated> rotated)>;
+  void Rotate(Rotation rotation, Mode mode, RotationDone done);
+  // Looks whether files of TLS profiles have changed on the disk, and lets what is good count. Who
+  // was told by Start is told that something is another, without a difference.
+  void FollowTls();
+  // Why what is in the files of a profile is not in force, once it has been bad for some seconds;
+  // OK otherwise.
+  absl::Status TlsTrouble(const std::string& profile) const;
+  // Certificates that were refused, since start: by TlsTrouble, and by Rotate.
+  uint64_t TlsRefused(const std::string& profile) const;
+
   // Reads the configuration file, its certificates and users again. `allow` has the last word on
   // what was loaded; `warnings` are one per line.
   struct Reloaded {
@@ -100,6 +125,11 @@ class Store {
     return reconciler_->TlsFingerprint(profile);
   }
 
+  // The router's number of what is in force of a profile (reconcile/reconciler.h).
+  uint64_t TlsRevision(const std::string& profile) const {
+    return reconciler_->TlsRevision(profile);
+  }
+
   // Looks whether users have changed on the disk, and lets what has changed count. Problems are
   // told once.
   void FollowUsers();
@@ -116,12 +146,22 @@ class Store {
 
   Store(Options options, Hooks hooks);
   void Next();
+  absl::Status Enqueue(std::function<void()> change);
   void Run(const Change& change, Mode mode, Done done);
   void Persist(std::shared_ptr<Plan> plan, Done done);
   absl::StatusOr<Plan> MakePlan(config::Document file, config::Positions positions,
                                 config::Document made) const;
   absl::StatusOr<Reloaded> ReloadNow(const Allow& allow);
   void Commit(Plan plan);
+
+  // --- rotate.cc
+  void RunRotation(const Rotation& rotation, Mode mode, const RotationDone& done);
+  absl::StatusOr<certs::Profile> LoadNext(const Rotation& rotation) const;
+  void Keep(const Rotation& rotation, Mode mode, const RotationDone& done);
+  absl::Status SetProfile(const std::string& id, certs::Profile profile);
+  certs::Profile InForce(const std::string& profile) const;
+  bool FollowProfile(const std::string& id, const v1::TlsProfileSpec& spec);
+  bool Refuse(const std::string& id, const absl::Status& why);
 
   const Options options_;
   const Hooks hooks_;
@@ -136,6 +176,13 @@ class Store {
   std::string warnings_;
   std::map<std::string, absl::Status> failures_;
   std::map<std::string, std::string> users_troubles_;  // stores that cannot be read, and why
+  // TLS profiles whose files are not what is in force, and why.
+  struct TlsTroubles {
+    absl::Status why;
+    int looks = 0;  // in a row at which they were bad
+  };
+  std::map<std::string, TlsTroubles> tls_troubles_;
+  std::map<std::string, uint64_t> tls_refused_;
 
   std::deque<std::function<void()>> pending_;
   bool busy_ = false;  // a change is being persisted

@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "router/base/secret.h"
 #include "router/base/status.h"
@@ -131,6 +132,9 @@ CertificateInfo Describe(const X509* certificate) {
   return info;
 }
 
+// Under which a status keeps its fault.
+constexpr char kFaultUrl[] = "trunkline/tls.fault";
+
 absl::Status Field(absl::string_view field, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(field, ": ", status.message()));
 }
@@ -140,10 +144,12 @@ absl::Status CheckDates(const X509* certificate, size_t position, int64_t now) {
       "certificate: ", position == 0 ? "" : absl::StrCat("intermediate ", position, " "),
       NameText(X509_get_subject_name(certificate)));
   if (now < UnixSeconds(X509_get0_notBefore(certificate))) {
-    return absl::FailedPreconditionError(absl::StrCat(who, " is not yet valid"));
+    return WithFault(absl::FailedPreconditionError(absl::StrCat(who, " is not yet valid")),
+                     "CERTIFICATE_NOT_YET_VALID");
   }
   if (now > UnixSeconds(X509_get0_notAfter(certificate))) {
-    return absl::FailedPreconditionError(absl::StrCat(who, " has expired"));
+    return WithFault(absl::FailedPreconditionError(absl::StrCat(who, " has expired")),
+                     "CERTIFICATE_EXPIRED");
   }
   return absl::OkStatus();
 }
@@ -157,9 +163,11 @@ absl::Status CheckOrder(const std::vector<Owned<X509>>& chain) {
                         X509_verify(subject, X509_get0_pubkey(issuer)) == 1;
     if (issued) continue;
     TakeError();
-    return absl::InvalidArgumentError(absl::StrCat("certificate: entry ", i + 1, " (",
-                                                   NameText(X509_get_subject_name(issuer)),
-                                                   ") did not issue the one before it"));
+    return WithFault(
+        absl::InvalidArgumentError(absl::StrCat("certificate: entry ", i + 1, " (",
+                                                NameText(X509_get_subject_name(issuer)),
+                                                ") did not issue the one before it")),
+        "CHAIN_BROKEN");
   }
   return absl::OkStatus();
 }
@@ -171,7 +179,8 @@ absl::Status CheckOwn(const Bundle& bundle, int64_t now) {
   if (!key.ok()) return Field("private_key", key.status());
   if (X509_check_private_key(chain->front().get(), key->get()) != 1) {
     TakeError();
-    return absl::InvalidArgumentError("private_key: does not belong to the certificate");
+    return WithFault(absl::InvalidArgumentError("private_key: does not belong to the certificate"),
+                     "KEY_MISMATCH");
   }
   TL_RETURN_IF_ERROR(CheckOrder(*chain));
   for (size_t i = 0; i < chain->size(); ++i) {
@@ -211,6 +220,16 @@ absl::Status Check(const Bundle& bundle, int64_t now) {
     if (bundle.ca_pem.empty()) return absl::InvalidArgumentError("crl: needs a ca");
   }
   return absl::OkStatus();
+}
+
+std::string FaultOf(const absl::Status& status) {
+  const auto fault = status.GetPayload(kFaultUrl);
+  return fault ? std::string(*fault) : std::string();
+}
+
+absl::Status WithFault(absl::Status status, std::string_view fault) {
+  status.SetPayload(kFaultUrl, absl::Cord(absl::string_view(fault.data(), fault.size())));
+  return status;
 }
 
 absl::StatusOr<Secret> PlainKey(const Bundle& bundle) {

@@ -45,6 +45,13 @@ absl::StatusOr<std::vector<CertificateInfo>> Inspect(std::string_view certificat
 // `now` is seconds since 1970. FailedPrecondition: expired or not yet valid.
 absl::Status Check(const Bundle& bundle, int64_t now);
 
+// What a program should know of an error about certificates: KEY_MISMATCH, CHAIN_BROKEN,
+// CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID, or what WithFault was given. Empty: it is in the
+// text alone.
+std::string FaultOf(const absl::Status& status);
+// REQUIRES: not OK.
+absl::Status WithFault(absl::Status status, std::string_view fault);
+
 // The private key as PEM that is not encrypted, for libraries that take no password. Errors: as
 // Check's of it.
 absl::StatusOr<Secret> PlainKey(const Bundle& bundle);

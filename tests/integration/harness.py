@@ -215,19 +215,19 @@ class Certificates:
     def path(self, name):
         return os.path.join(self.directory, name)
 
-    def _openssl(self, *arguments):
+    def openssl(self, *arguments):
         subprocess.run(
             ["openssl", *arguments], cwd=self.directory, check=True, capture_output=True
         )
 
     def _key(self, name):
-        self._openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256",
+        self.openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256",
                       "-out", f"{name}.key")
 
     def authority(self, name):
         """Makes name.crt and name.key, self-signed."""
         self._key(name)
-        self._openssl("req", "-x509", "-new", "-key", f"{name}.key", "-subj", f"/CN={name}",
+        self.openssl("req", "-x509", "-new", "-key", f"{name}.key", "-subj", f"/CN={name}",
                       "-days", "2", "-out", f"{name}.crt",
                       "-addext", "keyUsage=critical,keyCertSign,cRLSign")
         return self.path(f"{name}.crt")
@@ -235,7 +235,7 @@ class Certificates:
     def issue(self, name, subject, alternative_names="", authority="ca", days=2):
         """Makes name.crt and name.key; returns their paths."""
         self._key(name)
-        self._openssl("req", "-new", "-key", f"{name}.key", "-subj", subject,
+        self.openssl("req", "-new", "-key", f"{name}.key", "-subj", subject,
                       "-out", f"{name}.csr")
         extensions = "basicConstraints=CA:FALSE\n"
         if alternative_names:
@@ -243,13 +243,19 @@ class Certificates:
         with open(self.path(f"{name}.ext"), "w", encoding="ascii") as file:
             file.write(extensions)
         self._serial += 1
-        self._openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{authority}.crt",
+        self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{authority}.crt",
                       "-CAkey", f"{authority}.key", "-set_serial", str(self._serial),
                       "-days", str(days), "-extfile", f"{name}.ext", "-out", f"{name}.crt")
         return self.path(f"{name}.crt"), self.path(f"{name}.key")
 
+    def serial(self, name):
+        """The number of a certificate, in hex."""
+        out = subprocess.run(["openssl", "x509", "-in", f"{name}.crt", "-noout", "-serial"],
+                             cwd=self.directory, check=True, capture_output=True, text=True)
+        return out.stdout.strip().split("=")[1]
+
     def encrypt_key(self, name, password):
         """Makes name.enc.key, the key of `name` under a password."""
-        self._openssl("pkcs8", "-topk8", "-in", f"{name}.key", "-passout", f"pass:{password}",
+        self.openssl("pkcs8", "-topk8", "-in", f"{name}.key", "-passout", f"pass:{password}",
                       "-out", f"{name}.enc.key")
         return self.path(f"{name}.enc.key")

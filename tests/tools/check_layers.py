@@ -37,7 +37,7 @@ ALLOWED = {
     "control/http": ["router/base"],
     "control/metrics": FACADE + ["router/base", "control/http"],
     "control/api": FACADE + ["router/base", "router/tls/bundle.h", "control/config",
-                             "control/store", "proto"],
+                             "control/certs", "control/store", "proto"],
     "control/store": FACADE + ["router/base", "router/sasl/library.h", "router/sasl/kerberos.h",
                                "router/sasl/mechanisms.h", "control/config", "control/certs",
                                "control/users", "control/legacy", "control/reconcile", "proto"],

@@ -53,9 +53,9 @@ class Certificates : public ::testing::Test {
     spec.set_private_key_file(File(name + ".key"));
     return spec;
   }
-  static int64_t Now() { return LoadProfile(Spec("tls"), 0)->leaf.not_before + 60; }
+  static int64_t Now() { return LoadProfile(Spec("tls"), {.now = 0})->leaf.not_before + 60; }
   static std::string Error(const v1::TlsProfileSpec& spec) {
-    return std::string(LoadProfile(spec, Now()).status().message());
+    return std::string(LoadProfile(spec, {.now = Now()}).status().message());
   }
 
   static std::filesystem::path* folder_;
@@ -63,7 +63,7 @@ class Certificates : public ::testing::Test {
 std::filesystem::path* Certificates::folder_ = nullptr;
 
 TEST_F(Certificates, AreLoaded) {
-  const auto profile = LoadProfile(Spec("tls"), Now());
+  const auto profile = LoadProfile(Spec("tls"), {.now = Now()});
   ASSERT_TRUE(profile.ok()) << profile.status();
   EXPECT_TRUE(profile->context->has_certificate());
   EXPECT_FALSE(profile->context->has_ca());
@@ -74,16 +74,16 @@ TEST_F(Certificates, AreLoaded) {
 
 TEST_F(Certificates, TellWhenTheFirstThatIsTrustedExpires) {
   v1::TlsProfileSpec spec = Spec("tls");
-  EXPECT_EQ(LoadProfile(spec, Now())->ca_not_after, 0);
+  EXPECT_EQ(LoadProfile(spec, {.now = Now()})->ca_not_after, 0);
   spec.set_ca_file(spec.certificate_file());
-  const auto profile = LoadProfile(spec, Now());
+  const auto profile = LoadProfile(spec, {.now = Now()});
   ASSERT_TRUE(profile.ok()) << profile.status();
   EXPECT_EQ(profile->ca_not_after, profile->leaf.not_after);
   EXPECT_GT(profile->ca_not_after, Now());
 }
 
 TEST_F(Certificates, OfTheSystemNeedNoFile) {
-  const auto profile = LoadProfile({}, Now());
+  const auto profile = LoadProfile({}, {.now = Now()});
   ASSERT_TRUE(profile.ok()) << profile.status();
   EXPECT_FALSE(profile->context->has_certificate());
   EXPECT_EQ(profile->leaf.subject, "");
@@ -104,11 +104,11 @@ TEST_F(Certificates, OpenWithThePasswordAndItsLineEnd) {
 
 TEST_F(Certificates, HaveFingerprintsThatFollowFilesAndSettings) {
   v1::TlsProfileSpec spec = Spec("tls");
-  const uint64_t first = LoadProfile(spec, Now())->fingerprint;
-  EXPECT_EQ(LoadProfile(spec, Now())->fingerprint, first);
-  EXPECT_NE(LoadProfile(Spec("other"), Now())->fingerprint, first);
+  const uint64_t first = LoadProfile(spec, {.now = Now()})->fingerprint;
+  EXPECT_EQ(LoadProfile(spec, {.now = Now()})->fingerprint, first);
+  EXPECT_NE(LoadProfile(Spec("other"), {.now = Now()})->fingerprint, first);
   spec.set_ciphers("ECDHE+AESGCM");
-  EXPECT_NE(LoadProfile(spec, Now())->fingerprint, first);
+  EXPECT_NE(LoadProfile(spec, {.now = Now()})->fingerprint, first);
 }
 
 TEST_F(Certificates, AreToldByFieldWhenTheyAreBad) {
@@ -141,15 +141,108 @@ TEST_F(Certificates, AreReadUpToTheBoundAndNotBeyond) {
 }
 
 TEST_F(Certificates, OutsideTheirDatesAreLoadedAndToldApart) {
-  const int64_t end = LoadProfile(Spec("tls"), Now())->leaf.not_after;
-  const auto late = LoadProfile(Spec("tls"), end + 1);
+  const int64_t end = LoadProfile(Spec("tls"), {.now = Now()})->leaf.not_after;
+  const auto late = LoadProfile(Spec("tls"), {.now = end + 1});
   ASSERT_TRUE(late.ok());
   EXPECT_EQ(late->dates.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(late->dates.message(), "certificate_file: CN=router has expired");
   EXPECT_NE(late->context, nullptr);
-  EXPECT_TRUE(LoadProfile(Spec("tls"), end)->dates.ok());
-  EXPECT_EQ(LoadProfile(Spec("tls"), 0)->dates.message(),
+  EXPECT_TRUE(LoadProfile(Spec("tls"), {.now = end})->dates.ok());
+  EXPECT_EQ(LoadProfile(Spec("tls"), {.now = 0})->dates.message(),
             "certificate_file: CN=router is not yet valid");
+}
+
+TEST_F(Certificates, ThatAreGivenCountInsteadOfFiles) {
+  const tls::Bundle other = *ReadBundle(Spec("other"));
+  const tls::Bundle tls = *ReadBundle(Spec("tls"));
+  config::InlineCertificate given = {other.certificate_pem, Secret(other.private_key_pem), ""};
+  v1::TlsProfileSpec spec = Spec("tls");
+  spec.set_ca_file(spec.certificate_file());
+  auto profile = LoadProfile(spec, {.now = Now(), .given = &given});
+  ASSERT_TRUE(profile.ok()) << profile.status();
+  EXPECT_EQ(profile->leaf.sha256, LoadProfile(Spec("other"), {.now = Now()})->leaf.sha256);
+  EXPECT_EQ(profile->certificates->trusted.at(0).sha256,
+            LoadProfile(Spec("tls"), {.now = Now()})->leaf.sha256);
+  given.ca = other.certificate_pem;
+  profile = LoadProfile(spec, {.now = Now(), .given = &given});
+  EXPECT_EQ(profile->certificates->trusted.at(0).sha256, profile->leaf.sha256);
+  given.private_key = Secret(tls.private_key_pem);
+  EXPECT_EQ(tls::FaultOf(LoadProfile(spec, {.now = Now(), .given = &given}).status()),
+            "KEY_MISMATCH");
+}
+
+TEST_F(Certificates, ThatAreGivenAndLockedOpenWithTheFileOfThePassword) {
+  const tls::Bundle locked = *ReadBundle(Spec("locked"));
+  const config::InlineCertificate given = {locked.certificate_pem, Secret(locked.private_key_pem),
+                                           ""};
+  v1::TlsProfileSpec spec;
+  EXPECT_FALSE(LoadProfile(spec, {.now = Now(), .given = &given}).ok());
+  spec.set_password_file(Write("password", "open-sesame\n"));
+  EXPECT_TRUE(LoadProfile(spec, {.now = Now(), .given = &given}).ok());
+}
+
+TEST_F(Certificates, AreKeptForTheApiWhereItAsksForThem) {
+  v1::TlsProfileSpec spec = Spec("tls");
+  spec.set_ca_file(spec.certificate_file());
+  EXPECT_EQ(LoadProfile(spec, {.now = Now()})->for_api, nullptr);
+  const auto for_api = LoadProfile(spec, {.now = Now(), .for_api = true})->for_api;
+  ASSERT_NE(for_api, nullptr);
+  EXPECT_THAT(for_api->chain, StartsWith("-----BEGIN CERTIFICATE"));
+  EXPECT_THAT(std::string(for_api->private_key.view()), StartsWith("-----BEGIN PRIVATE KEY"));
+  EXPECT_EQ(for_api->ca, for_api->chain);
+  EXPECT_EQ(LoadProfile({}, {.now = Now(), .for_api = true})->for_api, nullptr);
+}
+
+TEST_F(Certificates, TellProgramsWhatIsWrong) {
+  const auto fault = [](const v1::TlsProfileSpec& spec) {
+    return tls::FaultOf(LoadProfile(spec, {.now = Now()}).status());
+  };
+  v1::TlsProfileSpec spec = Spec("tls");
+  EXPECT_EQ(fault(spec), "");
+  spec.set_private_key_file(File("other.key"));
+  EXPECT_EQ(fault(spec), "KEY_MISMATCH");
+  spec.set_private_key_file(File("missing"));
+  EXPECT_EQ(fault(spec), "FILE_UNREADABLE");
+  spec.set_private_key_file(Write("garbage", "garbage"));
+  EXPECT_EQ(fault(spec), "");  // in words alone
+  spec = Spec("tls");
+  spec.set_certificate_file(File("both.crt"));
+  std::ofstream(File("both.crt")) << ReadBundle(Spec("tls"))->certificate_pem
+                                  << ReadBundle(Spec("other"))->certificate_pem;
+  EXPECT_EQ(fault(spec), "CHAIN_BROKEN");
+  const int64_t end = LoadProfile(Spec("tls"), {.now = Now()})->leaf.not_after;
+  EXPECT_EQ(tls::FaultOf(LoadProfile(Spec("tls"), {.now = end + 1})->dates), "CERTIFICATE_EXPIRED");
+  EXPECT_EQ(tls::FaultOf(LoadProfile(Spec("tls"), {.now = 0})->dates), "CERTIFICATE_NOT_YET_VALID");
+}
+
+TEST_F(Certificates, HaveAStampThatFollowsTheirFiles) {
+  v1::TlsProfileSpec spec = Spec("tls");
+  const uint64_t before = StampOf(spec);
+  EXPECT_EQ(StampOf(spec), before);
+  EXPECT_EQ(LoadProfile(spec, {.now = Now()})->stamp, before);
+  spec.set_crl_file(Write("crl", "first"));
+  const uint64_t first = StampOf(spec);
+  EXPECT_NE(first, before);
+  Write("crl", "longer than before");
+  EXPECT_NE(StampOf(spec), first);
+  std::filesystem::remove(File("crl"));
+  EXPECT_NE(StampOf(spec), first);
+}
+
+// As Kubernetes mounts a Secret: files are links into a folder that "..data" leads to.
+TEST_F(Certificates, HaveAStampThatFollowsLinks) {
+  for (const char* name : {"one", "two"}) {
+    std::filesystem::create_directory(File(name));
+    Write(std::string(name) + "/tls.crt", "same");
+  }
+  std::filesystem::create_directory_symlink("one", File("..data"));
+  std::filesystem::create_symlink("..data/tls.crt", File("linked.crt"));
+  v1::TlsProfileSpec spec;
+  spec.set_certificate_file(File("linked.crt"));
+  const uint64_t before = StampOf(spec);
+  std::filesystem::create_directory_symlink("two", File("..data_tmp"));
+  std::filesystem::rename(File("..data_tmp"), File("..data"));
+  EXPECT_NE(StampOf(spec), before);
 }
 
 TEST_F(Certificates, WarnOfKeysThatEverybodyReads) {
@@ -157,7 +250,7 @@ TEST_F(Certificates, WarnOfKeysThatEverybodyReads) {
   ::chmod(File("other.key").c_str(), 0640);
   EXPECT_EQ(KeyExposure(File("other.key")), "");
   ::chmod(File("other.key").c_str(), 0644);
-  EXPECT_THAT(LoadProfile(Spec("other"), Now())->warnings,
+  EXPECT_THAT(LoadProfile(Spec("other"), {.now = Now()})->warnings,
               ElementsAre("private_key_file: " + File("other.key") + " is readable by every user"));
   ::chmod(File("other.key").c_str(), 0600);
 }
