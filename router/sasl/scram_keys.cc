@@ -1,5 +1,6 @@
 #include "router/sasl/scram_keys.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <string.h>
@@ -55,6 +56,7 @@ const ScramHash* ScramHash::Of(std::string_view mechanism) {
 }
 
 size_t ScramHash::number() const { return static_cast<size_t>(this - kHashes.data()); }
+const ScramHash& ScramHash::At(size_t number) { return kHashes.at(number); }
 
 std::string ScramHash::Salt(std::string_view key, std::string_view name) const {
   std::array<char, 32> code{};
@@ -81,6 +83,10 @@ bool ScramHash::MakeKeys(std::string_view password, std::string_view salt, Scram
   ::explicit_bzero(salted.data(), salted.size());
   ::explicit_bzero(client.data(), client.size());
   return made;
+}
+
+bool ScramHash::SameStored(const ScramKeys& a, const ScramKeys& b) const {
+  return ::CRYPTO_memcmp(a.stored.data(), b.stored.data(), bytes) == 0;
 }
 
 std::string ScramHash::Text(std::string_view salt, const ScramKeys& keys) const {

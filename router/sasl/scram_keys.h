@@ -35,8 +35,9 @@ struct ScramHash {
   // Null: that is no mechanism of SCRAM.
   static const ScramHash* Of(std::string_view mechanism);
 
-  // Below kCount, for tables.
+  // Below kCount, for tables; and the one of that number.
   size_t number() const;
+  static const ScramHash& At(size_t number);
 
   // The salt of `name`, by a secret key: the same each time, and nobody else's.
   std::string Salt(std::string_view key, std::string_view name) const;
@@ -45,6 +46,9 @@ struct ScramHash {
   // Salt and keys as libsasl2 reads them, "SCRAM-SHA-256$4096:SALT$STORED:SERVER". Whoever takes it
   // wipes it.
   std::string Text(std::string_view salt, const ScramKeys& keys) const;
+
+  // Whether the stored keys are the same; takes as long where they are not.
+  bool SameStored(const ScramKeys& a, const ScramKeys& b) const;
 
   std::string_view mechanism;
   const char* digest;  // OpenSSL's name

@@ -133,7 +133,12 @@ class ServerSession : public CyrusSession {
         {SASL_CB_CANON_USER, AsProcedure(&TakeName), &settings_},
         {SASL_CB_LOG, AsProcedure(&TakeReason), &settings_},
         {SASL_CB_LIST_END, nullptr, nullptr},
+        {SASL_CB_LIST_END, nullptr, nullptr},
     }};
+    // Else libsasl2 compares with the password itself.
+    if (settings_.users->has_verifiers()) {
+      callbacks_[3] = {SASL_CB_SERVER_USERDB_CHECKPASS, AsProcedure(&CheckPassword), &settings_};
+    }
   }
 
   ~ServerSession() override { Dispose(); }
@@ -151,11 +156,13 @@ class ServerSession : public CyrusSession {
                       unsigned flags, const char* realm, char* out, unsigned out_max,
                       unsigned* out_size);
   static int TakeReason(void* context, int level, const char* text);
+  static int CheckPassword(sasl_conn_t*, void* context, const char* user, const char* password,
+                           unsigned password_size, propctx*);
   int Begin();
 
   const std::string mechanism_;
   const std::string host_;
-  std::array<sasl_callback_t, 4> callbacks_;
+  std::array<sasl_callback_t, 5> callbacks_;
 };
 
 Answer ServerSession::Step(const std::optional<std::string>& input) {
@@ -247,6 +254,14 @@ int ServerSession::TakeReason(void* context, int level, const char* text) {
   const bool by_ticket = !settings.ticket_realm.empty();
   if (by_ticket && level == SASL_LOG_FAIL && text != nullptr) settings.reason = text;
   return SASL_OK;
+}
+
+// A password that came as it is. Where this says no, libsasl2 compares it with what nobody knows.
+int ServerSession::CheckPassword(sasl_conn_t*, void* context, const char* user,
+                                 const char* password, unsigned password_size, propctx*) {
+  const ServerSettings& settings = *static_cast<const ServerSettings*>(context);
+  if (user == nullptr || password == nullptr) return SASL_BADPARAM;
+  return settings.users->Check(user, {password, password_size}) ? SASL_OK : SASL_BADAUTH;
 }
 
 // By a ticket of Kerberos: neither a store of users nor its realm is asked.

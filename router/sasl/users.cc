@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "router/base/check.h"
 
 namespace trunkline::sasl {
 namespace {
@@ -68,6 +69,60 @@ std::shared_ptr<const Users> Users::FromSasldb(std::string realm, std::string fi
   std::shared_ptr<Users> users(new Users(std::move(realm)));
   users->sasldb_file_ = std::move(file);
   return users;
+}
+
+std::shared_ptr<const Users> Users::FromVerifiers(std::string realm, Secret salt_key,
+                                                  const std::vector<Verifier>& verifiers) {
+  std::shared_ptr<Users> users(new Users(std::move(realm)));
+  users->has_verifiers_ = true;
+  users->salt_key_ = std::move(salt_key);
+  for (const Verifier& verifier : verifiers) {
+    users->numbers_.emplace(verifier.name, users->users_.size());
+    users->users_.push_back({.name = verifier.name});
+  }
+  for (auto& table : users->keys_) table = std::make_unique<ScramKeyTable>(users->size());
+  for (size_t number = 0; number < verifiers.size(); ++number) {
+    const std::string_view bytes = verifiers[number].keys.view();
+    TL_CHECK(bytes.size() == Verifier::kKeyBytes) << "verifier of " << bytes.size() << " bytes";
+    for (size_t hash = 0; hash < ScramHash::kCount; ++hash) {
+      ScramKeys keys;
+      const char* const begin = bytes.data() + hash * 2 * ScramKeys::kHashBytesMax;
+      std::copy_n(begin, keys.stored.size(), keys.stored.begin());
+      std::copy_n(begin + keys.stored.size(), keys.server.size(), keys.server.begin());
+      users->keys_[hash]->Put(number, keys);
+    }
+  }
+  return users;
+}
+
+Secret Users::MakeSaltKey() { return RandomText(); }
+
+Secret Users::MakeKeys(const Secret& salt_key, std::string_view name, std::string_view password) {
+  std::string bytes;
+  bytes.reserve(Verifier::kKeyBytes);
+  bool made = true;
+  for (size_t number = 0; number < ScramHash::kCount && made; ++number) {
+    const ScramHash& hash = ScramHash::At(number);
+    ScramKeys keys;
+    made = hash.MakeKeys(password, hash.Salt(salt_key.view(), name), keys);
+    bytes.append(keys.stored.data(), keys.stored.size());
+    bytes.append(keys.server.data(), keys.server.size());
+  }
+  Secret secret = made ? Secret(bytes) : Secret();
+  Wipe(bytes);
+  return secret;
+}
+
+bool Users::Check(std::string_view name, std::string_view password) const {
+  const ScramHash& hash = *ScramHash::Of("SCRAM-SHA-256");
+  const std::optional<size_t> user = Find(name);
+  ScramKeys expected;
+  ScramKeys given;
+  if (!KeysOf(user, hash, expected) ||
+      !Make(user.has_value() ? users_[*user].name : WithoutRealm(name), password, hash, given)) {
+    return false;
+  }
+  return user.has_value() && hash.SameStored(expected, given);
 }
 
 std::string_view Users::WithoutRealm(std::string_view name) const {

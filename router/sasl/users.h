@@ -22,7 +22,17 @@ struct Credential {
   std::string password;  // without NUL; wiped by whoever takes it
 };
 
-// Who may log in, by name and password: read into memory, or looked up in a sasldb at each login.
+// What a server can keep of a user's password to hold logins by SCRAM and PLAIN against: of each
+// hash, stored key and server key. A secret: who has it can try passwords.
+struct Verifier {
+  static constexpr size_t kKeyBytes = size_t{ScramHash::kCount} * 2 * ScramKeys::kHashBytesMax;
+
+  std::string name;
+  Secret keys;  // kKeyBytes
+};
+
+// Who may log in, by name and password: read into memory, or looked up in a sasldb at each login;
+// or by name and verifier.
 // Immutable, so that it can be replaced while exchanges that began with it go on; only the keys of
 // SCRAM are put down as they are made, as making them takes a millisecond and more.
 //
@@ -48,6 +58,14 @@ class Users {
                                                       std::vector<Credential>& credentials,
                                                       const Users* before = nullptr);
   static std::shared_ptr<const Users> FromSasldb(std::string realm, std::string file);
+  // Users whose passwords nobody knows: by mechanisms that need one, nobody of them can log in.
+  // `salt_key` is the one that the verifiers were made with.
+  static std::shared_ptr<const Users> FromVerifiers(std::string realm, Secret salt_key,
+                                                    const std::vector<Verifier>& verifiers);
+  // What verifiers of one store are made with, so that all salts are the store's own.
+  static Secret MakeSaltKey();
+  // Empty: the system's OpenSSL refuses a hash. Takes some milliseconds.
+  static Secret MakeKeys(const Secret& salt_key, std::string_view name, std::string_view password);
 
   // What names without "@" mean behind it: "admin" and "admin@realm" are the same.
   const std::string& realm() const { return realm_; }
@@ -64,6 +82,10 @@ class Users {
   // wipes it. nullopt: the system's OpenSSL refuses the hash.
   std::optional<std::string> ScramTextOf(std::string_view name, const ScramHash& hash,
                                          std::optional<std::string_view> password) const;
+  // Whether PLAIN is to ask Check, as there are no passwords to compare with.
+  bool has_verifiers() const { return has_verifiers_; }
+  // Whether the password is that of `name`. Takes a millisecond, also for a name there is not.
+  bool Check(std::string_view name, std::string_view password) const;
   // How often keys were made.
   uint64_t keys_made() const { return keys_made_.load(std::memory_order_relaxed); }
 
@@ -86,6 +108,7 @@ class Users {
 
   const std::string realm_;
   std::string sasldb_file_;
+  bool has_verifiers_ = false;
   std::vector<User> users_;
   absl::flat_hash_map<std::string, size_t> numbers_;  // by name, in users_
   Secret passwords_;
