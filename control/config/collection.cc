@@ -67,6 +67,16 @@ const Collection* FindCollection(const google::protobuf::Descriptor& type) {
   return nullptr;
 }
 
+std::string NameOfPath(const std::string& path) {
+  const size_t open = path.find('[');
+  if (open == std::string::npos || path.back() != ']') return path;
+  for (const Collection& collection : Collections()) {
+    if (collection.section() != path.substr(0, open)) continue;
+    return ResourceName(collection.name(), path.substr(open + 1, path.size() - open - 2));
+  }
+  return path;
+}
+
 const Collection* CollectionOfName(std::string_view resource_name) {
   const size_t slash = resource_name.find('/');
   return slash == std::string_view::npos ? nullptr : FindCollection(resource_name.substr(0, slash));

@@ -65,6 +65,9 @@ const std::vector<Collection>& Collections();
 const Collection* FindCollection(std::string_view name);
 // Of the resources of this type; null: it is no resource.
 const Collection* FindCollection(const google::protobuf::Descriptor& type);
+// "listeners[amqp]", as problems have it → "listeners/amqp"; what is no path of a resource stays as
+// it is.
+std::string NameOfPath(const std::string& path);
 // "tlsProfiles/service" → that of TLS profiles; null: the name belongs to none.
 const Collection* CollectionOfName(std::string_view resource_name);
 

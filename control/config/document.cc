@@ -23,6 +23,11 @@ Document DefaultDocument() {
   return document;
 }
 
+const BuiltInUsers* BuiltInUsersOf(const Document& document, const std::string& store) {
+  const auto found = document.built_in_users.find(store);
+  return found == document.built_in_users.end() ? nullptr : found->second.get();
+}
+
 const InlineCertificate* InlineOf(const Document& document, const std::string& profile) {
   const auto found = document.inline_certificates.find(profile);
   return found == document.inline_certificates.end() ? nullptr : found->second.get();

@@ -36,6 +36,17 @@ struct InlineCertificate {
   std::string ca;  // empty: that of the profile
 };
 
+// Users that were made over the API, without their passwords (proto: StoredUsers).
+struct BuiltInUser {
+  Secret keys;          // sasl::Verifier
+  int64_t created = 0;  // milliseconds since 1970
+  int64_t updated = 0;
+};
+struct BuiltInUsers {
+  Secret salt_key;
+  std::map<std::string, BuiltInUser> users;  // by name
+};
+
 // What should exist: all resources of one router, by kind and id. A value; says nothing about
 // whether it is valid (validate.h).
 struct Document {
@@ -50,10 +61,14 @@ struct Document {
   std::map<std::string, v1::Address> addresses;
   // Of TLS profiles, by id; null nowhere. No part of any resource.
   std::map<std::string, std::shared_ptr<const InlineCertificate>> inline_certificates;
+  // Of built-in user stores, likewise.
+  std::map<std::string, std::shared_ptr<const BuiltInUsers>> built_in_users;
 };
 
 // The one that was given to a TLS profile; null: none was.
 const InlineCertificate* InlineOf(const Document& document, const std::string& profile);
+// Those of a built-in user store; null: there are none yet.
+const BuiltInUsers* BuiltInUsersOf(const Document& document, const std::string& store);
 // Whether the TLS profile of this id has a certificate of its own, and authorities to verify peers
 // with. False if there is none of this id.
 bool HasCertificate(const Document& document, const std::string& profile);

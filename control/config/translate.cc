@@ -135,6 +135,14 @@ ConnectorSpec ToSpec(const v1::Connector& connector, const Document& document) {
   return spec;
 }
 
+bool IsEnabled(const v1::Listener& listener) {
+  return !listener.spec().has_enabled() || listener.spec().enabled();
+}
+
+bool IsEnabled(const v1::Connector& connector) {
+  return !connector.spec().has_enabled() || connector.spec().enabled();
+}
+
 AddressSpec ToSpec(const v1::Address& address) {
   const v1::AddressSpec& proto = address.spec();
   AddressSpec spec;

@@ -16,6 +16,9 @@ namespace trunkline::config {
 ListenerSpec ToSpec(const v1::Listener& listener);
 ConnectorSpec ToSpec(const v1::Connector& connector, const Document& document);
 AddressSpec ToSpec(const v1::Address& address);
+// Whether the router has the listener or connector at all.
+bool IsEnabled(const v1::Listener& listener);
+bool IsEnabled(const v1::Connector& connector);
 tls::ContextOptions ToContextOptions(const v1::TlsProfileSpec& profile);
 
 // What only the process knows about the router.

@@ -79,7 +79,13 @@ struct Means {
   bool password = false;
   std::string_view password_needs;
   bool hidden = false;  // passwords may go over the wire as they are
+  bool digests = true;  // passwords themselves are known, as the mechanisms of MD5 need them
 };
+
+bool IsBuiltIn(const Document& document, const std::string& store) {
+  const auto found = document.user_stores.find(store);
+  return found != document.user_stores.end() && found->second.spec().built_in();
+}
 
 bool IsPasswordMechanism(const std::string& name) {
   const std::vector<std::string>& all = sasl::PasswordMechanisms();
@@ -232,7 +238,8 @@ void Validator::CheckLogin(const std::string& path, const v1::ListenerSpec& spec
                        .certificate_needs = "a tls_profile and tls_client_auth request or require",
                        .password = !store.empty(),
                        .password_needs = "a user_store",
-                       .hidden = !spec.tls_profile().empty() || spec.allow_insecure_plain()};
+                       .hidden = !spec.tls_profile().empty() || spec.allow_insecure_plain(),
+                       .digests = !IsBuiltIn(document_, store)};
   const auto& mechanisms = spec.sasl_mechanisms();
   CheckMechanisms(path, mechanisms, means);
   const bool offers_external =
@@ -260,7 +267,7 @@ void Validator::CheckPortsApart() {
     const auto& [id, listener] = *each;
     const v1::ListenerSpec& spec = listener.spec();
     const uint32_t port = spec.has_port() ? spec.port() : ListenerSpec().port;
-    if (port == 0) continue;
+    if (port == 0 || !IsEnabled(listener)) continue;
     const int family = std::max<int>(spec.socket_family(), v1::SOCKET_FAMILY_ANY);
     const auto [other, added] = taken.emplace(std::tuple(spec.host(), port, family), id);
     if (!added) {
@@ -337,9 +344,12 @@ void Validator::CheckTlsProfile(const std::string& path, const v1::TlsProfileSpe
 
 void Validator::CheckUserStore(const std::string& path, const v1::UserStoreSpec& spec) {
   CheckRules(spec, path, problems_);
-  if (spec.directory().empty() == spec.sasldb_file().empty()) {
-    Fail(path, spec.directory().empty() ? "" : "sasldb_file",
-         "exactly one of directory and sasldb_file must be set");
+  const int kinds = (spec.directory().empty() ? 0 : 1) + (spec.sasldb_file().empty() ? 0 : 1) +
+                    (spec.built_in() ? 1 : 0);
+  if (kinds != 1) {
+    const std::string_view last = spec.built_in() ? "built_in" : "sasldb_file";
+    Fail(path, kinds == 0 ? "" : last,
+         "exactly one of directory, sasldb_file and built_in must be set");
   }
   if (spec.realm().find_first_of(" @") != std::string::npos) {
     Fail(path, "realm", "must not hold blanks or \"@\"");
@@ -452,6 +462,9 @@ std::string Validator::WrongMechanism(const std::string& mechanism, const Means&
                   DidYouMean(mechanism, known));
   }
   if (!means.password) return Concat(mechanism, " needs ", means.password_needs);
+  if (mechanism.ends_with("-MD5") && !means.digests) {
+    return Concat(mechanism, " needs the passwords, and a built-in user store keeps none");
+  }
   if (sasl::IsPlaintext(mechanism) && !means.hidden) {
     return Concat(mechanism, " needs a tls_profile, or allow_insecure_plain: true");
   }

@@ -30,9 +30,12 @@ Resources ResourcesOf(const config::Document& document,
                       const std::map<std::string, Secret>& passwords) {
   Resources resources;
   for (const auto& [id, listener] : document.listeners) {
+    if (!config::IsEnabled(listener)) continue;
     resources.listeners[id] = config::ToSpec(listener);
   }
   for (const auto& [id, connector] : document.connectors) {
+    if (!config::IsEnabled(connector)) continue;
+    if (!connector.spec().sasl_user().empty() && !passwords.contains(id)) continue;
     ConnectorSpec& spec = resources.connectors[id] = config::ToSpec(connector, document);
     if (const auto found = passwords.find(id); found != passwords.end()) {
       spec.sasl_password = found->second;

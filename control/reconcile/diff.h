@@ -18,7 +18,8 @@ struct Resources {
   std::vector<AddressSpec> addresses;
 };
 
-// The resources of a valid document; `passwords` of connectors by their ids.
+// The resources of a valid document, but for listeners and connectors that are switched off, and
+// connectors that should have a password and have none; `passwords` by their ids.
 Resources ResourcesOf(const config::Document& document,
                       const std::map<std::string, Secret>& passwords);
 

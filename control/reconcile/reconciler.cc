@@ -160,6 +160,14 @@ uint64_t Reconciler::TlsRevision(const std::string& profile) const {
   return found == tls_.end() ? 0 : found->second.revision;
 }
 
+absl::Status Reconciler::Redial(const std::string& connector) {
+  const auto found = have_.connectors.find(connector);
+  if (found == have_.connectors.end()) return absl::FailedPreconditionError("it is not in force");
+  const ConnectorSpec spec = found->second;
+  TL_RETURN_IF_ERROR(Do(RemoveConnector{connector}));
+  return Do(spec);
+}
+
 absl::Status Reconciler::Do(const RemoveConnector& action) {
   TL_RETURN_IF_ERROR(router_.RemoveConnector(action.name));
   have_.connectors.erase(action.name);

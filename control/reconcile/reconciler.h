@@ -47,6 +47,10 @@ class Reconciler {
   // One user store, likewise.
   absl::Status SetUsers(const std::string& name, const users::Store& store);
 
+  // Has a connector dialled anew, which ends its connection if it has one. FailedPrecondition: the
+  // router has none of this name.
+  absl::Status Redial(const std::string& connector);
+
   // 0: no profile of this name is in force.
   uint64_t TlsFingerprint(const std::string& profile) const;
   // By which the router knows the certificates of a profile that are in force (Router::SetTls); 0:

@@ -77,9 +77,26 @@ const users::Store* StoreOf(const Configuration* configuration, const std::strin
   return found == configuration->stores.end() ? nullptr : &found->second;
 }
 
+void LoadBuiltIn(const Past& past, const std::string& id, const v1::UserStore& store,
+                 Configuration& configuration) {
+  const config::BuiltInUsers* const users = config::BuiltInUsersOf(configuration.document, id);
+  if (past.in_force != nullptr && config::BuiltInUsersOf(past.in_force->document, id) == users) {
+    if (const auto* known =
+            Known(past.in_force->document.user_stores, id, store, past.in_force->stores)) {
+      configuration.stores[id] = *known;
+      return;
+    }
+  }
+  configuration.stores[id] = users::LoadBuiltIn(store.spec(), users);
+}
+
 void LoadStores(const Past& past, Configuration& configuration, Findings& findings) {
   constexpr std::string_view kSection = "user_stores";
   for (const auto& [id, store] : configuration.document.user_stores) {
+    if (store.spec().built_in()) {
+      LoadBuiltIn(past, id, store, configuration);
+      continue;
+    }
     if (past.same != nullptr) {
       if (const auto* known =
               Known(past.same->document.user_stores, id, store, past.same->stores)) {
@@ -171,6 +188,23 @@ void LoadPasswords(const Past& past, Configuration& configuration, Findings& fin
 bool IsOfApi(const config::Document& document, const std::string& profile) {
   return document.control.has_tcp() &&
          config::ResourceId(document.control.tcp().tls_profile()) == profile;
+}
+
+Missing TakeMissing(std::vector<config::Problem>& problems,
+                    const std::function<bool(const std::string& path)>& may) {
+  Missing missing;
+  std::erase_if(problems, [&](const Problem& problem) {
+    const bool of_files = problem.path.starts_with("tls_profiles[") ||
+                          problem.path.starts_with("user_stores[") ||
+                          problem.path.ends_with("].sasl_password_file");
+    const std::string path = problem.path.substr(0, problem.path.find(']') + 1);
+    if (!of_files || !may(path)) return false;
+    const std::string field =
+        problem.path.size() > path.size() ? problem.path.substr(path.size() + 1) + ": " : "";
+    missing[path] = absl::FailedPreconditionError(config::Concat(field, problem.text));
+    return true;
+  });
+  return missing;
 }
 
 Configuration Load(config::Document document, const Past& past, int64_t now, Findings& findings) {

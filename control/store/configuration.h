@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -39,6 +40,14 @@ struct Past {
 
 // Whether the API's own port uses this TLS profile.
 bool IsOfApi(const config::Document& document, const std::string& profile);
+
+// Resources that lack what they name in files, by path ("tls_profiles[service]"), and why.
+using Missing = std::map<std::string, absl::Status>;
+
+// Takes from `problems` those of files, whoever may have taken them away, of resources that `may`
+// lack theirs, by path; says which these are. The rest of the configuration does without them.
+Missing TakeMissing(std::vector<config::Problem>& problems,
+                    const std::function<bool(const std::string& path)>& may);
 
 // Loads what the resources of a valid document name. `now` is in seconds since 1970.
 Configuration Load(config::Document document, const Past& past, int64_t now, Findings& findings);

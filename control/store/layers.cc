@@ -102,10 +102,20 @@ void StampOne(const Message* before, const Stamp& stamp, Message& resource) {
   reflection.SetInt64(&resource, generation, IsSameSpec(*before, resource) ? last : last + 1);
 }
 
-v1::Impact ImpactOfListener(const ListenerSpec& before, const ListenerSpec& after) {
+v1::Impact ImpactOfChange(const v1::Listener& was, const v1::Listener& is) {
+  if (!config::IsEnabled(was) && !config::IsEnabled(is)) return v1::IMPACT_NONE;
+  // Nobody is moved by what begins or ends to listen.
+  if (!config::IsEnabled(was) || !config::IsEnabled(is)) return v1::IMPACT_NEW_CONNECTIONS;
+  const ListenerSpec before = config::ToSpec(was);
+  const ListenerSpec after = config::ToSpec(is);
   const bool moved = before.host != after.host || before.port != after.port ||
                      before.socket_family != after.socket_family;
   return moved ? v1::IMPACT_REBIND : v1::IMPACT_NEW_CONNECTIONS;
+}
+
+v1::Impact ImpactOfChange(const v1::Connector& was, const v1::Connector& is) {
+  if (config::IsEnabled(was)) return v1::IMPACT_RECONNECT;
+  return config::IsEnabled(is) ? v1::IMPACT_NEW_CONNECTIONS : v1::IMPACT_NONE;
 }
 
 }  // namespace
@@ -114,6 +124,7 @@ config::Document Merge(const config::Document& file, const config::Document& mad
                        std::vector<config::Problem>& problems) {
   config::Document both = file;
   both.inline_certificates = made.inline_certificates;
+  both.built_in_users = made.built_in_users;
   for (const Collection& collection : config::Collections()) {
     collection.ForEach(made, [&](const std::string& id, const Message& resource) {
       if (collection.Find(file, id) != nullptr) {
@@ -170,6 +181,16 @@ void StampLayer(const config::Document& before, const Stamp& stamp, config::Docu
   }
 }
 
+void ForgetUsers(const config::Document& file, config::Document& made) {
+  std::erase_if(made.built_in_users, [&](const auto& users) {
+    for (const config::Document* layer : {&file, static_cast<const config::Document*>(&made)}) {
+      const auto found = layer->user_stores.find(users.first);
+      if (found != layer->user_stores.end() && found->second.spec().built_in()) return false;
+    }
+    return true;
+  });
+}
+
 void ForgetInline(const config::Document& before, config::Document& after) {
   std::erase_if(after.inline_certificates, [&](const auto& given) {
     const auto found = after.tls_profiles.find(given.first);
@@ -188,11 +209,14 @@ v1::Impact ImpactOf(const Difference& difference) {
   if (before == nullptr || after == nullptr) return v1::IMPACT_NEW_CONNECTIONS;
   if (IsSameSpec(*before, *after)) return v1::IMPACT_NONE;
   if (collection->name() == config::kListeners) {
-    return ImpactOfListener(config::ToSpec(static_cast<const v1::Listener&>(*before)),
-                            config::ToSpec(static_cast<const v1::Listener&>(*after)));
+    return ImpactOfChange(static_cast<const v1::Listener&>(*before),
+                          static_cast<const v1::Listener&>(*after));
   }
-  return collection->name() == config::kConnectors ? v1::IMPACT_RECONNECT
-                                                   : v1::IMPACT_NEW_CONNECTIONS;
+  if (collection->name() == config::kConnectors) {
+    return ImpactOfChange(static_cast<const v1::Connector&>(*before),
+                          static_cast<const v1::Connector&>(*after));
+  }
+  return v1::IMPACT_NEW_CONNECTIONS;
 }
 
 }  // namespace trunkline::store

@@ -49,6 +49,8 @@ std::string MakeEtag(const google::protobuf::Message& resource);
 // Takes away the inline certificates of profiles that are gone from a layer, or that name other
 // files than `before`: these count then.
 void ForgetInline(const config::Document& before, config::Document& after);
+// Takes away from a layer the users of stores that are not built in, or gone from both layers.
+void ForgetUsers(const config::Document& file, config::Document& made);
 
 // What a change of one resource does to connections (proto: Impact). Pure.
 v1::Impact ImpactOf(const Difference& difference);

@@ -46,7 +46,7 @@ void Store::RunRotation(const Rotation& rotation, Mode mode, const RotationDone&
   if (mode == Mode::kApply) {
     const bool is_missing = !in_force_.profiles.contains(id);
     if (absl::Status status = SetProfile(id, *next); !status.ok()) return done(status);
-    if (is_missing) Retry();  // others may have waited for it
+    if (is_missing) RetryNow();  // others may have waited for it
     changed_({});
   }
   done(Rotated{.last = last, .next = *std::move(next), .persisted = state_ != nullptr});

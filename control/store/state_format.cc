@@ -5,17 +5,48 @@
 #include "control/config/collection.h"
 #include "control/config/text.h"
 #include "google/protobuf/util/json_util.h"
+#include "google/protobuf/util/time_util.h"
 #include "proto/trunkline/control/v1/state.pb.h"
 #include "router/base/check.h"
+#include "router/sasl/users.h"
 
 namespace trunkline::store {
 namespace {
+
+using google::protobuf::util::TimeUtil;
 
 constexpr int kFormat = 1;
 
 // What a library made of them meanwhile is not ours to overwrite.
 void WipeKeys(v1::State& state) {
   for (auto& [id, kept] : *state.mutable_inline_certificates()) Wipe(*kept.mutable_private_key());
+  for (auto& [id, kept] : *state.mutable_users()) {
+    Wipe(*kept.mutable_salt_key());
+    for (auto& [name, user] : *kept.mutable_users()) Wipe(*user.mutable_keys());
+  }
+}
+
+void EncodeUsers(const config::BuiltInUsers& users, v1::StoredUsers& kept) {
+  kept.set_salt_key(std::string(users.salt_key.view()));
+  for (const auto& [name, user] : users.users) {
+    v1::StoredUser& stored = (*kept.mutable_users())[name];
+    stored.set_keys(std::string(user.keys.view()));
+    *stored.mutable_create_time() = TimeUtil::MillisecondsToTimestamp(user.created);
+    *stored.mutable_update_time() = TimeUtil::MillisecondsToTimestamp(user.updated);
+  }
+}
+
+// Null: that is not what EncodeUsers makes.
+std::shared_ptr<const config::BuiltInUsers> DecodeUsers(const v1::StoredUsers& kept) {
+  auto users = std::make_shared<config::BuiltInUsers>();
+  users->salt_key = Secret(kept.salt_key());
+  for (const auto& [name, user] : kept.users()) {
+    if (user.keys().size() != sasl::Verifier::kKeyBytes) return nullptr;
+    users->users[name] = {.keys = Secret(user.keys()),
+                          .created = TimeUtil::TimestampToMilliseconds(user.create_time()),
+                          .updated = TimeUtil::TimestampToMilliseconds(user.update_time())};
+  }
+  return users;
 }
 
 }  // namespace
@@ -35,6 +66,9 @@ std::string EncodeState(const config::Document& made) {
     kept.set_certificate(given->certificate);
     kept.set_private_key(std::string(given->private_key.view()));
     kept.set_ca(given->ca);
+  }
+  for (const auto& [id, users] : made.built_in_users) {
+    EncodeUsers(*users, (*state.mutable_users())[id]);
   }
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = true;
@@ -66,6 +100,12 @@ absl::StatusOr<config::Document> DecodeState(const std::string& bytes) {
   for (const auto& [id, kept] : state.inline_certificates()) {
     made.inline_certificates[id] = std::make_shared<const config::InlineCertificate>(
         config::InlineCertificate{kept.certificate(), Secret(kept.private_key()), kept.ca()});
+  }
+  for (const auto& [id, kept] : state.users()) {
+    made.built_in_users[id] = DecodeUsers(kept);
+    if (made.built_in_users[id] == nullptr) {
+      return absl::DataLossError(config::Concat("is no state of trunkd: users of ", id));
+    }
   }
   WipeKeys(state);
   return made;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "control/config/error_details.h"
+#include "control/config/file_watch.h"
 #include "control/config/text.h"
 #include "control/config/validate.h"
 #include "router/base/log.h"
@@ -23,15 +24,16 @@ using config::Concat;
 using config::Problem;
 using config::View;
 
-// "listeners[amqp]" → "listeners/amqp"; what is no path of a resource stays as it is.
-std::string NameOfPath(const std::string& path) {
-  const size_t open = path.find('[');
-  if (open == std::string::npos || path.back() != ']') return path;
-  for (const config::Collection& collection : config::Collections()) {
-    if (collection.section() != path.substr(0, open)) continue;
-    return config::ResourceName(collection.name(), path.substr(open + 1, path.size() - open - 2));
-  }
-  return path;
+// The resource at "listeners[amqp]"; null: there is none.
+const google::protobuf::Message* FindByPath(const config::Document& document,
+                                            const std::string& path) {
+  const std::string name = config::NameOfPath(path);
+  const config::Collection* const collection = config::CollectionOfName(name);
+  return collection == nullptr ? nullptr : collection->Find(document, config::ResourceId(name));
+}
+
+bool IsSame(const google::protobuf::Message* a, const google::protobuf::Message* b) {
+  return a != nullptr && b != nullptr && config::EtagOf(*a) == config::EtagOf(*b);
 }
 
 // What the router refused, as a caller of the API is told it.
@@ -43,9 +45,9 @@ absl::Status ToStatus(const std::vector<reconcile::Failure>& failures) {
     const std::string_view message = View(failure.status.message());
     const bool in_use = message.ends_with(strerrordesc_np(EADDRINUSE));
     reason = in_use && (reason.empty() || reason == kPortInUse) ? kPortInUse : kCannotListen;
-    preconditions.push_back(
-        {in_use ? kPortInUse : kCannotListen, NameOfPath(failure.path), std::string(message)});
-    absl::StrAppend(&text, text.empty() ? "" : "; ", NameOfPath(failure.path), ": ",
+    preconditions.push_back({in_use ? kPortInUse : kCannotListen, config::NameOfPath(failure.path),
+                             std::string(message)});
+    absl::StrAppend(&text, text.empty() ? "" : "; ", config::NameOfPath(failure.path), ": ",
                     failure.status.message());
   }
   return config::WithPreconditions(config::WithReason(absl::FailedPreconditionError(text), reason),
@@ -70,6 +72,7 @@ Store::~Store() = default;
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(Options options, Hooks hooks) {
   std::unique_ptr<Store> store(new Store(std::move(options), std::move(hooks)));
   const int64_t now = store->hooks_.now();
+  store->file_stamp_ = config::StampOfFile(store->options_.file);  // before: as it is read
   TL_ASSIGN_OR_RETURN(Loaded loaded, LoadFile(store->options_.file, now / 1000));
   store->file_ = loaded.configuration.document;
   StampLayer({}, {.source = v1::SOURCE_CONFIG_FILE, .now = now}, store->file_);
@@ -89,6 +92,10 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(Options options, Hooks hooks)
   if (problems.empty()) {
     store->in_force_ = Load(std::move(both), {.same = &loaded.configuration}, now / 1000, findings);
     problems = std::move(findings.problems);
+    // What the file says has to be there. What was made over the API may come to be there later.
+    store->missing_ = TakeMissing(problems, [&](const std::string& path) {
+      return FindByPath(store->made_, path) != nullptr;
+    });
   }
   Locate(store->positions_, problems);
   if (problems.empty()) return store;
@@ -99,7 +106,7 @@ std::vector<reconcile::Failure> Store::Start(Router& router, Changed changed) {
   changed_ = std::move(changed);
   reconciler_ = std::make_unique<reconcile::Reconciler>(router);
   std::vector<reconcile::Failure> of_file;
-  Retry();
+  PutInForce();
   for (const auto& [path, status] : failures_) {
     // "listeners[amqp]" of the file has a place there.
     if (options_.file.empty() || positions_.contains(path)) of_file.push_back({path, status});
@@ -107,8 +114,36 @@ std::vector<reconcile::Failure> Store::Start(Router& router, Changed changed) {
   return of_file;
 }
 
-void Store::Retry() {
-  failures_.clear();
+void Store::Retry(std::function<void(const std::vector<std::string>& paths)> done) {
+  pending_.push_back([this, done = std::move(done)] { done(RetryNow()); });
+  Next();
+}
+
+std::vector<std::string> Store::RetryNow() {
+  const std::map<std::string, absl::Status> before = failures_;
+  if (!missing_.empty()) {
+    Findings findings;
+    Configuration loaded = Load(in_force_.document, {.same = &in_force_, .in_force = &in_force_},
+                                hooks_.now() / 1000, findings);
+    in_force_ = std::move(loaded);
+    missing_ = TakeMissing(findings.problems,
+                           [this](const std::string& path) { return missing_.contains(path); });
+  }
+  PutInForce();
+  std::vector<std::string> changed;
+  for (const auto& [path, status] : before) {
+    const auto now = failures_.find(path);
+    if (now == failures_.end()) TL_LOG(info, "in force after all", {"resource", path});
+    if (now == failures_.end() || now->second != status) changed.push_back(path);
+  }
+  for (const auto& [path, status] : failures_) {
+    if (!before.contains(path)) changed.push_back(path);
+  }
+  return changed;
+}
+
+void Store::PutInForce() {
+  failures_ = missing_;
   for (reconcile::Failure& failure :
        reconciler_->Reconcile({in_force_.profiles, in_force_.stores},
                               reconcile::ResourcesOf(in_force_.document, in_force_.passwords))) {
@@ -148,13 +183,15 @@ void Store::Run(const Change& change, Mode mode, Done done) {
   if (absl::Status status = change(made); !status.ok()) return done(std::move(status));
   StampLayer(made_, {.now = hooks_.now(), .random = &hooks_.random}, made);
   ForgetInline(made_, made);
+  ForgetUsers(file_, made);
   std::vector<Difference> differences = Differences(made_, made);
-  if (differences.empty()) return done(Outcome{.persisted = state_ != nullptr});
+  if (differences.empty() && made.built_in_users == made_.built_in_users) {
+    return done(Outcome{.persisted = state_ != nullptr});
+  }
   absl::StatusOr<Plan> plan = MakePlan(file_, positions_, std::move(made));
   if (!plan.ok()) return done(plan.status());
   plan->differences = std::move(differences);
-  const reconcile::Resources want =
-      reconcile::ResourcesOf(plan->configuration.document, plan->configuration.passwords);
+  const reconcile::Resources want = ToPrepare(plan->configuration);
   const std::vector<reconcile::Failure> failures =
       mode == Mode::kValidate ? reconciler_->Check(want) : reconciler_->Prepare(want);
   if (!failures.empty()) return done(ToStatus(failures));
@@ -200,8 +237,23 @@ absl::StatusOr<Store::Plan> Store::MakePlan(config::Document file, config::Posit
   Findings findings;
   plan.configuration = Load(std::move(both), {.same = &in_force_, .in_force = &in_force_},
                             hooks_.now() / 1000, findings);
+  // Who changes one resource need not mend another.
+  plan.missing = TakeMissing(findings.problems, [&](const std::string& path) {
+    return missing_.contains(path) && IsSame(FindByPath(made_, path), FindByPath(plan.made, path));
+  });
   if (!findings.problems.empty()) return config::StatusOf(findings.problems);
   return plan;
+}
+
+// Listeners that have no place and stay as they are keep nobody from changing something else.
+reconcile::Resources Store::ToPrepare(const Configuration& next) const {
+  reconcile::Resources want = reconcile::ResourcesOf(next.document, next.passwords);
+  std::erase_if(want.listeners, [&](const auto& listener) {
+    const std::string path = Concat("listeners[", listener.first, "]");
+    return failures_.contains(path) &&
+           IsSame(FindByPath(in_force_.document, path), FindByPath(next.document, path));
+  });
+  return want;
 }
 
 void Store::Commit(Plan plan) {
@@ -209,7 +261,8 @@ void Store::Commit(Plan plan) {
   positions_ = std::move(plan.positions);
   made_ = std::move(plan.made);
   in_force_ = std::move(plan.configuration);
-  Retry();
+  missing_ = std::move(plan.missing);
+  PutInForce();
   for (const auto& [path, status] : failures_) {
     TL_LOG(error, "not in force", {"resource", path}, {"error", View(status.message())});
   }
@@ -224,6 +277,7 @@ void Store::Reload(Allow allow, std::function<void(absl::StatusOr<Reloaded>)> do
 
 absl::StatusOr<Store::Reloaded> Store::ReloadNow(const Allow& allow) {
   const int64_t now = hooks_.now();
+  file_stamp_ = config::StampOfFile(options_.file);
   TL_ASSIGN_OR_RETURN(Loaded loaded, LoadFile(options_.file, now / 1000, &in_force_));
   Plan plan{.file = loaded.configuration.document, .positions = loaded.positions, .made = made_};
   StampLayer(file_, {.source = v1::SOURCE_CONFIG_FILE, .now = now}, plan.file);
@@ -237,14 +291,16 @@ absl::StatusOr<Store::Reloaded> Store::ReloadNow(const Allow& allow) {
         Load(std::move(both), {.same = &loaded.configuration, .in_force = &in_force_}, now / 1000,
              findings);
     problems = std::move(findings.problems);
+    plan.missing =
+        TakeMissing(problems, [this](const std::string& path) { return missing_.contains(path); });
   }
   Locate(plan.positions, problems);
   if (!problems.empty()) {
     return absl::InvalidArgumentError(FormatProblems(options_.file, problems));
   }
   TL_RETURN_IF_ERROR(allow(plan.configuration, loaded.warnings));
-  const std::vector<reconcile::Failure> failures = reconciler_->Prepare(
-      reconcile::ResourcesOf(plan.configuration.document, plan.configuration.passwords));
+  const std::vector<reconcile::Failure> failures =
+      reconciler_->Prepare(ToPrepare(plan.configuration));
   if (!failures.empty()) return ToStatus(failures);
   plan.differences = Differences(file_, plan.file);
   Reloaded reloaded{.differences = plan.differences, .warnings = std::move(loaded.warnings)};
@@ -260,6 +316,8 @@ std::string Store::PlaceOf(const config::Collection& collection, const std::stri
 
 void Store::FollowUsers() {
   for (const auto& [id, resource] : in_force_.document.user_stores) {
+    // What lacks its files is Retry's.
+    if (resource.spec().built_in() || missing_.contains(Concat("user_stores[", id, "]"))) continue;
     if (users::StampOf(resource.spec()) == reconciler_->UsersStamp(id)) {
       users_troubles_.erase(id);
       continue;

@@ -60,7 +60,9 @@ class Store {
   std::vector<reconcile::Failure> Start(Router& router, Changed changed);
   // Resources that are not in force as they should be, by path ("listeners[amqp]"), and why.
   const std::map<std::string, absl::Status>& failures() const { return failures_; }
-  void Retry();
+  // Tries again to put in force what is not, once the changes before it are done. `done` is told
+  // the paths of which something else is to be said than before.
+  void Retry(std::function<void(const std::vector<std::string>& paths)> done);
 
   // What a change did, or would do: one for each resource that is not what it was.
   struct Outcome {
@@ -112,6 +114,11 @@ class Store {
   using Allow =
       std::function<absl::Status(const Configuration& loaded, const std::string& warnings)>;
   void Reload(Allow allow, std::function<void(absl::StatusOr<Reloaded>)> done);
+  // Has a connector dialled at once, with the first of its hosts. FailedPrecondition: it is not in
+  // force.
+  absl::Status Redial(const std::string& connector) { return reconciler_->Redial(connector); }
+  // Of the configuration file when it was read last, usable or not (config::StampOfFile).
+  uint64_t file_stamp() const { return file_stamp_; }
 
   const config::Document& file() const { return file_; }
   const config::Document& made() const { return made_; }
@@ -141,6 +148,7 @@ class Store {
     config::Positions positions;
     config::Document made;
     Configuration configuration;
+    Missing missing;
     std::vector<Difference> differences;
   };
 
@@ -152,6 +160,7 @@ class Store {
   absl::StatusOr<Plan> MakePlan(config::Document file, config::Positions positions,
                                 config::Document made) const;
   absl::StatusOr<Reloaded> ReloadNow(const Allow& allow);
+  reconcile::Resources ToPrepare(const Configuration& next) const;
   void Commit(Plan plan);
 
   // --- rotate.cc
@@ -162,6 +171,8 @@ class Store {
   certs::Profile InForce(const std::string& profile) const;
   bool FollowProfile(const std::string& id, const v1::TlsProfileSpec& spec);
   bool Refuse(const std::string& id, const absl::Status& why);
+  std::vector<std::string> RetryNow();
+  void PutInForce();
 
   const Options options_;
   const Hooks hooks_;
@@ -170,11 +181,13 @@ class Store {
   Changed changed_;
 
   config::Document file_;
+  uint64_t file_stamp_ = 0;
   config::Positions positions_;
   config::Document made_;
   Configuration in_force_;
   std::string warnings_;
   std::map<std::string, absl::Status> failures_;
+  Missing missing_;                                    // of those: what could not be loaded
   std::map<std::string, std::string> users_troubles_;  // stores that cannot be read, and why
   // TLS profiles whose files are not what is in force, and why.
   struct TlsTroubles {

@@ -137,6 +137,23 @@ absl::StatusOr<Store> LoadStore(const v1::UserStoreSpec& spec, const Store* befo
   return store;
 }
 
+Store LoadBuiltIn(const v1::UserStoreSpec& spec, const config::BuiltInUsers* users) {
+  Store store;
+  store.stamp = absl::HashOf(spec.realm(), users == nullptr ? 0 : users->users.size());
+  std::vector<sasl::Verifier> verifiers;
+  if (users != nullptr) {
+    for (const auto& [name, user] : users->users) {
+      const std::string_view keys = user.keys.view();
+      store.stamp = absl::HashOf(store.stamp, name, absl::string_view(keys.data(), keys.size()));
+      verifiers.push_back({name, user.keys});
+    }
+  }
+  store.stamp |= 1;
+  store.users = sasl::Users::FromVerifiers(
+      spec.realm(), users == nullptr ? sasl::Users::MakeSaltKey() : users->salt_key, verifiers);
+  return store;
+}
+
 uint64_t StampOf(const v1::UserStoreSpec& spec) {
   const bool sasldb = !spec.sasldb_file().empty();
   const uint64_t stamp = sasldb ? 1 : StampOfDirectory(spec.directory());

@@ -31,6 +31,9 @@ struct Store {
 // differs, that is the answer; else users whose password is the same keep the keys they have.
 absl::StatusOr<Store> LoadStore(const v1::UserStoreSpec& spec, const Store* before = nullptr);
 
+// The same of a built-in store, whose users may be null: none have been made.
+Store LoadBuiltIn(const v1::UserStoreSpec& spec, const config::BuiltInUsers* users);
+
 // The stamp that LoadStore would give; cheap. 0: it cannot be looked at.
 uint64_t StampOf(const v1::UserStoreSpec& spec);
 

@@ -11,7 +11,8 @@ import sys
 
 BASE = ["router/base"]
 VALUES = ["router/amqp/types.h", "router/amqp/sections.h"]
-FACADE = ["router/router.h", "router/specs.h", "router/observe.h", "router/metrics.h"]
+FACADE = ["router/router.h", "router/specs.h", "router/observe.h", "router/metrics.h",
+          "router/probe.h", "router/snapshot.h", "router/trace.h"]
 ALLOWED = {
     "router/base": [],
     "router/amqp": BASE,
@@ -38,7 +39,8 @@ ALLOWED = {
     "control/metrics": FACADE + ["router/base", "control/http"],
     "control/api": FACADE + ["router/base", "router/tls/bundle.h", "control/config",
                              "control/certs", "control/store", "proto"],
-    "control/store": FACADE + ["router/base", "router/sasl/library.h", "router/sasl/kerberos.h",
+    "control/store": FACADE + ["router/base", "router/sasl/users.h",
+                               "router/sasl/library.h", "router/sasl/kerberos.h",
                                "router/sasl/mechanisms.h", "control/config", "control/certs",
                                "control/users", "control/legacy", "control/reconcile", "proto"],
     "control/cli": ["router/base", "control/config", "control/api/kind.h",
@@ -50,7 +52,8 @@ ALLOWED = {
                                 "control/http", "control/api", "proto"],
 }
 FACADE_HEADERS = {"router/router.h", "router/specs.h", "router/observe.h",
-                  "router/metrics.h"}  # see base only
+                  "router/metrics.h", "router/probe.h", "router/snapshot.h",
+                  "router/trace.h"}  # see base only
 
 # The server's files that know gRPC.
 GRPC = ["control/cli/channel.cc", "control/api/server.cc",

@@ -39,6 +39,7 @@ router:
   max_connections: 1000
   drain_timeout: 1m
   core_dumps: true
+  watch_config: false
 log:
   format: json
   levels: {default: warning, net: debug}
@@ -68,12 +69,15 @@ listeners:
     max_connections: 10
     max_unopened_per_address: 5
     max_message_size: 1048576
+    enabled: false
 user_stores:
   - name: clients
     directory: users
     realm: myrouter
   - name: berkeley
     sasldb_file: /abs/sasldb2
+  - name: built
+    built_in: true
 tls_profiles:
   - name: service
     certificate_file: tls.crt
@@ -109,6 +113,7 @@ connectors:
     link_capacity: 1
     strip_annotations: none
     max_message_size: 5
+    enabled: false
 addresses:
   - name: news
     prefix: news
@@ -142,6 +147,7 @@ TEST(FileSource, ReadsEveryField) {
   EXPECT_EQ(document.user_stores.at("clients").spec().directory(), "/etc/t/users");
   EXPECT_EQ(document.user_stores.at("clients").spec().realm(), "myrouter");
   EXPECT_EQ(document.user_stores.at("berkeley").spec().sasldb_file(), "/abs/sasldb2");
+  EXPECT_TRUE(document.user_stores.at("built").spec().built_in());
   EXPECT_EQ(document.connectors.at("broker").spec().sasl_password_file(), "/etc/t/broker.password");
   EXPECT_EQ(document.connectors.at("broker").spec().backoff().failover().nanos(), 70'000'000);
   EXPECT_TRUE(document.connectors.at("broker").spec().has_verify_hostname());

@@ -256,7 +256,7 @@ TEST(Validate, ChecksWhatPasswordsNeed) {
 }
 
 TEST(Validate, ChecksUserStores) {
-  const std::string one = "exactly one of directory and sasldb_file must be set";
+  const std::string one = "exactly one of directory, sasldb_file and built_in must be set";
   EXPECT_THAT(Wrong([](Document& d) {
                 ListenerWithUsers(d);
                 d.user_stores["u"].mutable_spec()->set_sasldb_file("db");
@@ -272,6 +272,42 @@ TEST(Validate, ChecksUserStores) {
                 d.user_stores["u"].mutable_spec()->set_realm("a@b");
               }),
               ElementsAre("user_stores[u].realm: must not hold blanks or \"@\""));
+  EXPECT_THAT(Wrong([](Document& d) {
+                ListenerWithUsers(d);
+                d.user_stores["u"].mutable_spec()->set_built_in(true);
+              }),
+              ElementsAre("user_stores[u].built_in: " + one));
+}
+
+TEST(Validate, KnowsThatABuiltInStoreHasNoPasswords) {
+  const auto offering = [](const std::string& mechanism) {
+    return Wrong([&](Document& d) {
+      ListenerWithUsers(d).add_sasl_mechanisms(mechanism);
+      d.user_stores["u"].mutable_spec()->clear_directory();
+      d.user_stores["u"].mutable_spec()->set_built_in(true);
+    });
+  };
+  EXPECT_THAT(offering("SCRAM-SHA-512"), IsEmpty());
+  EXPECT_THAT(offering("PLAIN"), IsEmpty());
+  EXPECT_THAT(offering("CRAM-MD5"),
+              ElementsAre("listeners[l].sasl_mechanisms[0]: CRAM-MD5 needs the passwords, and a "
+                          "built-in user store keeps none"));
+}
+
+TEST(Validate, LetsOneOfTwoListenersOnAPortBeSwitchedOff) {
+  const auto two = [](bool enabled) {
+    return Wrong([&](Document& d) {
+      for (const char* id : {"l", "m"}) {
+        d.listeners[id].set_name(std::string("listeners/") + id);
+        d.listeners[id].mutable_spec()->clear_tls_profile();
+        d.listeners[id].mutable_spec()->set_port(7777);
+      }
+      d.listeners["m"].mutable_spec()->set_enabled(enabled);
+    });
+  };
+  EXPECT_THAT(two(false), IsEmpty());
+  EXPECT_THAT(two(true),
+              ElementsAre("listeners[m].port: 7777 of this host is used by listener \"l\""));
 }
 
 TEST(Validate, RefusesToRequireWhatNobodyCanDo) {

@@ -6,7 +6,9 @@
 namespace trunkline::reconcile {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Key;
 
 Resources Make(std::map<std::string, uint16_t> listeners, std::vector<std::string> connectors,
                std::vector<std::string> prefixes) {
@@ -61,6 +63,19 @@ TEST(Resources, AreThoseOfTheDocument) {
   EXPECT_EQ(resources.listeners.at("amqp-ipv6").host, "::1");
   EXPECT_EQ(resources.listeners.at("amqp-ipv6").port, 5672);
   EXPECT_THAT(resources.connectors, IsEmpty());
+}
+
+TEST(Resources, AreNoneOfWhatIsSwitchedOff) {
+  config::Document document;
+  for (const char* id : {"off", "on"}) {
+    document.listeners[id].set_name(std::string("listeners/") + id);
+    document.listeners[id].mutable_spec()->set_enabled(std::string(id) == "on");
+    document.connectors[id].set_name(std::string("connectors/") + id);
+    document.connectors[id].mutable_spec()->set_enabled(std::string(id) == "on");
+  }
+  const Resources resources = ResourcesOf(document, {});
+  EXPECT_THAT(resources.listeners, ElementsAre(Key("on")));
+  EXPECT_THAT(resources.connectors, ElementsAre(Key("on")));
 }
 
 }  // namespace

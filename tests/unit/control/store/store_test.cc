@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "control/config/error_details.h"
+#include "control/store/users_edit.h"
 
 namespace trunkline::store {
 namespace {
@@ -27,7 +28,10 @@ namespace fs = std::filesystem;
 // A port of this machine that nobody else has while this is there.
 class Port {
  public:
-  Port() : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  explicit Port(uint32_t number = 0) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    const int on = 1;
+    ::setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    address_.sin_port = htons(static_cast<uint16_t>(number));
     address_.sin_family = AF_INET;
     address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     EXPECT_EQ(::bind(fd_, reinterpret_cast<sockaddr*>(&address_), sizeof address_), 0);
@@ -113,6 +117,12 @@ class StoreTest : public ::testing::Test {
       listener.mutable_spec()->set_tls_profile(tls);
       return absl::OkStatus();
     };
+  }
+  std::vector<std::string> Retry() {
+    std::optional<std::vector<std::string>> changed;
+    store_->Retry([&](const std::vector<std::string>& paths) { changed = paths; });
+    RunUntil([&] { return changed.has_value(); });
+    return *changed;
   }
   absl::StatusOr<Store::Reloaded> Reload() {
     std::optional<absl::StatusOr<Store::Reloaded>> answer;
@@ -297,6 +307,181 @@ TEST_F(StoreTest, CountsTheGenerationsOfTheFilesResources) {
   Write("listeners:\n- name: a\n  host: 127.0.0.1\n  port: 0\n  link_capacity: 7\n");
   ASSERT_TRUE(Reload().ok());
   EXPECT_EQ(store_->effective().listeners.at("a").generation(), 2);
+}
+
+// --- users of built-in stores
+
+config::Document BuiltIn(config::Document made) {
+  v1::UserStore& store = made.user_stores["built"];
+  store.set_name("userStores/built");
+  store.mutable_spec()->set_built_in(true);
+  return made;
+}
+
+TEST_F(StoreTest, UsersCountAtOnceAndAreThereAfterARestart) {
+  ASSERT_TRUE(Open().ok());
+  const auto put = [](config::Document& made) {
+    made = BuiltIn(made);
+    return PutUser(made, "built", "alice", Secret("sesame"), 7);
+  };
+  const auto outcome = Mutate(put);
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_TRUE(outcome->persisted);
+  const auto check = [&] {
+    const auto& users = store_->in_force().stores.at("built").users;
+    return users->Check("alice", "sesame") && !users->Check("alice", "other");
+  };
+  EXPECT_TRUE(check());
+  End();
+  ASSERT_TRUE(Open().ok());
+  EXPECT_TRUE(check());
+  EXPECT_EQ(store_->made().built_in_users.at("built")->users.at("alice").created, 7);
+
+  std::ifstream state(folder_ + "/state/state.json");
+  const std::string text((std::istreambuf_iterator<char>(state)), {});
+  EXPECT_THAT(text, HasSubstr("alice"));
+  EXPECT_THAT(text, testing::Not(HasSubstr("sesame")));
+}
+
+TEST_F(StoreTest, AChangeOfUsersAloneIsAChange) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Mutate([](config::Document& made) {
+                made = BuiltIn(made);
+                return absl::OkStatus();
+              }).ok());
+  const auto before = store_->in_force().stores.at("built").stamp;
+  ASSERT_TRUE(Mutate([](config::Document& made) {
+                return PutUser(made, "built", "alice", Secret("sesame"), 7);
+              }).ok());
+  EXPECT_NE(store_->in_force().stores.at("built").stamp, before);
+  EXPECT_TRUE(store_->in_force().stores.at("built").users->Check("alice", "sesame"));
+  ASSERT_TRUE(Mutate([](config::Document& made) {
+                EXPECT_TRUE(RemoveUser(made, "built", "alice"));
+                EXPECT_FALSE(RemoveUser(made, "built", "alice"));
+                return absl::OkStatus();
+              }).ok());
+  EXPECT_FALSE(store_->in_force().stores.at("built").users->Check("alice", "sesame"));
+}
+
+TEST_F(StoreTest, UsersGoWithTheirStore) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Mutate([](config::Document& made) {
+                made = BuiltIn(made);
+                return PutUser(made, "built", "alice", Secret("sesame"), 7);
+              }).ok());
+  ASSERT_TRUE(Mutate([](config::Document& made) {
+                made.user_stores.clear();
+                return absl::OkStatus();
+              }).ok());
+  EXPECT_THAT(store_->made().built_in_users, IsEmpty());
+}
+
+TEST_F(StoreTest, UsersOfAStoreOfTheFileStayWhenItIsReadAgain) {
+  const std::string yaml = "listeners: []\nuser_stores: [{name: built, built_in: true}]\n";
+  Write(yaml);
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Mutate([](config::Document& made) {
+                return PutUser(made, "built", "alice", Secret("sesame"), 7);
+              }).ok());
+  Write(yaml + "addresses: [{name: a, prefix: a}]\n");
+  ASSERT_TRUE(Reload().ok());
+  EXPECT_TRUE(store_->in_force().stores.at("built").users->Check("alice", "sesame"));
+}
+
+// --- what cannot be put in force at the start
+
+TEST_F(StoreTest, StartsWithoutAPortThatIsTakenAndTriesAgain) {
+  uint32_t number = 0;
+  {
+    Port port;
+    number = port.number();
+  }
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Mutate(Put("amqp", number)).ok());
+  End();
+  std::optional<Port> other(number);
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(store_->failures().contains("listeners[amqp]"));
+  EXPECT_THAT(Retry(), IsEmpty()) << "it is as before";
+  Port port;
+  const uint32_t free = port.number();
+  port.Free();
+  const auto changed = Mutate(Put("second", free));
+  EXPECT_TRUE(changed.ok()) << changed.status();
+  EXPECT_TRUE(Reload().ok());
+  other.reset();
+  EXPECT_THAT(Retry(), ElementsAre("listeners[amqp]"));
+  EXPECT_THAT(store_->failures(), IsEmpty());
+  EXPECT_TRUE(Listens(number));
+}
+
+TEST_F(StoreTest, StartsWithoutAFileThatIsMissingAndTriesAgain) {
+  const std::string users = folder_ + "/users";
+  const auto write = [&] {
+    fs::create_directory(users);
+    std::ofstream(users + "/alice") << "sesame";
+  };
+  const auto put_store = [&](config::Document& made) {
+    v1::UserStore& store = made.user_stores["clients"];
+    store.set_name("userStores/clients");
+    store.mutable_spec()->set_directory(users);
+    v1::Listener& listener = made.listeners["amqp"];
+    listener.set_name("listeners/amqp");
+    listener.mutable_spec()->set_host("127.0.0.1");
+    listener.mutable_spec()->set_port(0);
+    listener.mutable_spec()->set_user_store("userStores/clients");
+    return absl::OkStatus();
+  };
+  write();
+  ASSERT_TRUE(Open().ok());
+  const auto outcome = Mutate(put_store);
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  End();
+  fs::remove_all(users);
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(store_->failures().contains("user_stores[clients]"));
+  EXPECT_THAT(store_->failures().at("user_stores[clients]").message(), HasSubstr("No such file"));
+  EXPECT_TRUE(store_->failures().contains("listeners[amqp]")) << "it needs the users";
+  EXPECT_TRUE(store_->effective().user_stores.contains("clients"));
+
+  Port port;
+  const uint32_t number = port.number();
+  port.Free();
+  ASSERT_TRUE(Mutate(Put("other", number)).ok()) << "others are not kept from changing";
+  EXPECT_TRUE(Listens(number));
+  ASSERT_TRUE(Reload().ok());
+  EXPECT_TRUE(store_->failures().contains("user_stores[clients]"));
+
+  write();
+  EXPECT_THAT(Retry(), ElementsAre("listeners[amqp]", "user_stores[clients]"));
+  EXPECT_THAT(store_->failures(), IsEmpty());
+}
+
+TEST_F(StoreTest, RefusesToChangeWhatLacksItsFileUnlessThatIsMended) {
+  const std::string users = folder_ + "/users";
+  fs::create_directory(users);
+  std::ofstream(users + "/alice") << "sesame";
+  const auto put = [&](const std::string& realm) {
+    return [=](config::Document& made) {
+      v1::UserStore& store = made.user_stores["clients"];
+      store.set_name("userStores/clients");
+      store.mutable_spec()->set_directory(users);
+      store.mutable_spec()->set_realm(realm);
+      return absl::OkStatus();
+    };
+  };
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Mutate(put("one")).ok());
+  End();
+  fs::remove_all(users);
+  ASSERT_TRUE(Open().ok());
+  EXPECT_FALSE(Mutate(put("two")).ok());
+  const auto gone = Mutate([](config::Document& made) {
+    made.user_stores.clear();
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(gone.ok()) << gone.status();
+  EXPECT_THAT(store_->failures(), IsEmpty());
 }
 
 }  // namespace
