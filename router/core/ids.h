@@ -42,6 +42,13 @@ struct OutRef {
   bool operator==(const OutRef&) const = default;
 };
 
+// How a link is known to people, across shards and for good.
+struct LinkName {
+  uint64_t connection = 0;
+  uint64_t link = 0;
+  bool operator==(const LinkName&) const = default;
+};
+
 // How deliveries to an address are distributed (spec routing section 4).
 enum class Treatment : uint8_t { kClosest, kBalanced, kMulticast, kUnavailable };
 

@@ -22,6 +22,7 @@ struct ConsumerUp {
   std::shared_ptr<const LinkLoad> load;
   uint32_t capacity = 0;
   bool strip_outbound = false;  // router annotations
+  LinkName name;
 };
 struct ConsumerDown {
   OutLinkRef link;

@@ -19,6 +19,7 @@ struct LocalTarget {
   std::shared_ptr<const LinkLoad> load;
   uint32_t capacity = 0;  // mark for `balanced`
   bool strip = false;     // its connection does not want router annotations
+  LinkName name;          // for who looks at messages
 };
 
 // The consumers of an address in one shard.

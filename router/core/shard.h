@@ -12,7 +12,6 @@
 #include "absl/container/flat_hash_map.h"
 #include "router/amqp/sections.h"
 #include "router/base/affine.h"
-#include "router/base/random.h"
 #include "router/core/binding.h"
 #include "router/core/connection.h"
 #include "router/core/credit.h"
@@ -20,6 +19,7 @@
 #include "router/core/outbox.h"
 #include "router/core/route_table.h"
 #include "router/core/stats.h"
+#include "router/core/tap.h"
 #include "router/core/watchdog.h"
 
 namespace trunkline::core {
@@ -41,6 +41,7 @@ struct Tables {
   uint64_t version = 0;
   const RouteTable* routes = nullptr;         // outlives the next Adopt
   const AddressSettings* settings = nullptr;  // likewise
+  const TapSet* taps = nullptr;               // likewise; null: nobody looks at messages
 };
 
 struct ShardOptions {
@@ -238,6 +239,10 @@ class Shard {
   void DropPresettled(OutLink& link);
   void NoDestination(InDelivery& in);
 
+  // shard_tap.cc: messages that somebody looks at
+  void ForwardTapped(InDelivery& in, Slice&& only);
+  void LookForTaps(const InDelivery& in, const Slice& only);
+
   // shard_away.cc: copies in other shards
   std::vector<Envelope>& MailTo(ShardId shard);
   Payload PayloadFor(InDelivery& in, const amqp::Sections& sections, const Route& route,
@@ -401,6 +406,9 @@ class Shard {
   std::optional<Payload> rewritten_[2];  // of a multicast, by whether router annotations are cut
   std::string prefix_;
   Binding binding_;
+  bool tapping_ = false;  // within ForwardTapped, of which the two are
+  std::vector<std::pair<Tap*, TapSample>> tapped_;
+  std::vector<LinkName> tap_targets_;
 };
 
 }  // namespace trunkline::core

@@ -71,7 +71,8 @@ Handle<OutLink> Shard::AttachOut(Handle<Connection> handle, const AttachRequest&
                  .treatment = binding.treatment,
                  .load = link.load,
                  .capacity = link.capacity,
-                 .strip_outbound = connection->info.strip_outbound_annotations});
+                 .strip_outbound = connection->info.strip_outbound_annotations,
+                 .name = {connection->info.id, link.number}});
   return self;
 }
 

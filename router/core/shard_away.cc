@@ -58,6 +58,8 @@ void Shard::SendAway(InDelivery& in, const amqp::Sections& sections, const Route
   mail.counted = route.treatment == Treatment::kBalanced && route.local_count > 1;
   if (mail.counted) choice.target->load->AddMailed(1);
   MailTo(choice.shard).emplace_back(std::move(mail));
+  if (tapping_) [[unlikely]]
+    tap_targets_.push_back(choice.target->name);
   NoteMailed(*in.link, choice.shard);
   if (in.presettled) ReturnCredit(in);
 }
@@ -66,6 +68,8 @@ void Shard::SendAway(InDelivery& in, const amqp::Sections& sections, const Route
 void Shard::Group(ShardId shard, const std::vector<LocalTarget>& targets) {
   RemoteGroup groups[2];
   for (const LocalTarget& target : targets) {
+    if (tapping_) [[unlikely]]
+      tap_targets_.push_back(target.name);
     RemoteGroup& group = groups[target.strip];
     if (!group.to) {
       group.to = target.link;

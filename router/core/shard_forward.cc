@@ -38,6 +38,8 @@ int PhaseOf(const AddressKey& key) { return key[0] == 'M' ? key[1] - '0' : 0; }
 // Decides, once, who gets a delivery; `in` may have ended on return. `only` is the message if it
 // came in one piece; else it is held.
 void Shard::Forward(InDelivery& in, Slice&& only) {
+  if (tables_.taps != nullptr && !tapping_) [[unlikely]]
+    return ForwardTapped(in, std::move(only));
   const Destination* destination = &in.link->destination;
   const amqp::Sections* sections = &no_sections_;
   if (!in.link->plain || !StartsBare(only)) {

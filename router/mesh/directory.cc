@@ -24,7 +24,8 @@ bool Directory::Up(const core::ConsumerUp& notice) {
   targets.push_back({.link = notice.link.link,
                      .load = notice.load,
                      .capacity = notice.capacity,
-                     .strip = notice.strip_outbound});
+                     .strip = notice.strip_outbound,
+                     .name = notice.name});
   ++address.consumers;
   MarkChanged(address);
   return true;

@@ -283,7 +283,8 @@ void World::Apply(const Notice& notice, RouteTable::Builder& builder) {
     route->local[up->link.shard].targets.push_back({.link = up->link.link,
                                                     .load = up->load,
                                                     .capacity = up->capacity,
-                                                    .strip = up->strip_outbound});
+                                                    .strip = up->strip_outbound,
+                                                    .name = up->name});
   } else {
     ShardTargets& local = route->local[down->link.shard];
     std::erase_if(local.targets, [&](const LocalTarget& t) { return t.link == down->link.link; });
@@ -327,10 +328,20 @@ void World::Publish() {
   }
 }
 
+void World::SetTaps(std::shared_ptr<const TapSet> taps) {
+  const std::shared_ptr<const TapSet> before = std::exchange(taps_, std::move(taps));
+  for (const auto& part : parts) part->table = nullptr;
+  ++version_;
+  Adopt();
+}
+
 void World::Adopt() {
   for (const auto& part : parts) {
     if (part->late || part->table == table_) continue;
-    part->shard->Adopt({.version = version_, .routes = table_.get(), .settings = settings_.get()});
+    part->shard->Adopt({.version = version_,
+                        .routes = table_.get(),
+                        .settings = settings_.get(),
+                        .taps = taps_.get()});
     part->table = table_;
   }
   Carry();

@@ -162,6 +162,8 @@ class World {
 
   // The pilot applies what the shards told it; consumers are answered.
   void Publish();
+  // These taps are open from here on; null: none.
+  void SetTaps(std::shared_ptr<const TapSet> taps);
   // Publish, then Emit until nothing is left that can go on.
   void Turn();
   // Mail between shards arrives, in any order between pairs, but for what is held back.
@@ -211,6 +213,7 @@ class World {
   bool CarryOne();
 
   std::shared_ptr<const AddressSettings> settings_;
+  std::shared_ptr<const TapSet> taps_;
   std::map<AddressKey, std::shared_ptr<const Route>> routes_;
   uint32_t next_route_ = 0;
   uint64_t departures_ = 0;
