@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "router/base/time.h"
+#include "router/snapshot.h"
 
 namespace trunkline {
 
@@ -31,6 +32,11 @@ struct ConnectionUp {
   std::string tls;            // "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: plaintext
   std::string tls_profile;    // empty: plaintext
   uint64_t tls_revision = 0;  // of it: see Router::SetTls
+  std::string peer_subject;   // of its certificate; empty: it showed none
+  std::string mechanism;      // of SASL; empty: none
+  std::string local;          // "127.0.0.1:5672"
+  uint32_t worker = 0;
+  Time opened;
 };
 struct ConnectionDown {
   uint64_t id = 0;
@@ -51,8 +57,12 @@ struct Drained {  // after Drain: nothing is left, or the time is up
   bool complete = false;
   uint64_t unsettled = 0;  // deliveries given up
 };
+// So many events about connections were not told, as nobody came to take them.
+struct EventsLost {
+  uint64_t count = 0;
+};
 using RouterEvent = std::variant<ListenerUp, ListenerFailed, ListenerDown, ConnectionUp,
-                                 ConnectionDown, ConnectorFailed, Drained>;
+                                 ConnectionDown, ConnectorFailed, Drained, Observed, EventsLost>;
 
 // Open connections that were made with one revision of a TLS profile.
 struct TlsConnections {

@@ -1,16 +1,18 @@
 #include "router/router.h"
 
 #include <future>
+#include <map>
 #include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "router/base/log.h"
 #include "router/base/status.h"
-#include "router/core/address.h"
+#include "router/core/binding.h"
 #include "router/net/event_queue.h"
 #include "router/net/machine.h"
 #include "router/net/mailbox.h"
+#include "router/net/observation.h"
 #include "router/net/pilot.h"
 #include "router/tls/context.h"
 
@@ -31,6 +33,20 @@ core::Treatment TreatmentOf(Distribution distribution) {
       break;
   }
   return core::Treatment::kBalanced;
+}
+
+Distribution DistributionOf(core::Treatment treatment) {
+  switch (treatment) {
+    case core::Treatment::kClosest:
+      return Distribution::kClosest;
+    case core::Treatment::kMulticast:
+      return Distribution::kMulticast;
+    case core::Treatment::kUnavailable:
+      return Distribution::kUnavailable;
+    case core::Treatment::kBalanced:
+      break;
+  }
+  return Distribution::kBalanced;
 }
 
 core::AddressSetting SettingOf(const AddressSpec& spec) {
@@ -70,7 +86,18 @@ class Router::Impl {
   }
 
   const RouterSpec& spec() const { return spec_; }
-  std::vector<RouterEvent> TakeEvents() { return events_.Take(); }
+  std::vector<RouterEvent> TakeEvents() {
+    std::vector<RouterEvent> events = events_.Take();
+    for (const RouterEvent& event : events) {
+      if (std::holds_alternative<Observed>(event)) --observations_;
+    }
+    return events;
+  }
+  absl::StatusOr<uint64_t> Observe(const ObserveWish& wish);
+  // What the settings are, and by their patterns whose.
+  void SetAddresses(std::shared_ptr<const core::AddressSettings> settings,
+                    const std::vector<AddressSpec>& specs);
+  AddressResolution Resolve(const std::string& address);
   RouterCounters Counters() const { return pilot_.Counters(); }
   RouterMetrics Metrics() const { return pilot_.Metrics(); }
   std::vector<TlsConnections> ConnectionsByTls() const { return pilot_.ConnectionsByTls(); }
@@ -92,11 +119,19 @@ class Router::Impl {
   const Wake wake_;
   net::EventQueue events_;
   bool stopped_ = false;
+  size_t observations_ = 0;  // under way
+  uint64_t last_observation_ = 0;
+  std::shared_ptr<const core::AddressSettings> settings_;
+  std::map<std::string, std::string> setting_names_;  // by pattern
+  Random random_{0};                                  // of what nobody uses
   net::Pilot pilot_;
 };
 
 Router::Impl::Impl(const RouterSpec& spec, net::Pilot::Options options, Wake wake)
-    : spec_(spec), wake_(std::move(wake)), pilot_(WithEvents(std::move(options))) {
+    : spec_(spec),
+      wake_(std::move(wake)),
+      settings_(options.settings),
+      pilot_(WithEvents(std::move(options))) {
   pilot_.Start();
 }
 
@@ -105,6 +140,46 @@ net::Pilot::Options Router::Impl::WithEvents(net::Pilot::Options options) {
     if (events_.Push(std::move(event)) && wake_) wake_();
   };
   return options;
+}
+
+absl::StatusOr<uint64_t> Router::Impl::Observe(const ObserveWish& wish) {
+  if (stopped_) return absl::FailedPreconditionError("the router is stopped");
+  if (observations_ == kObservationsMax) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("others look at the router already, ", kObservationsMax, " of them"));
+  }
+  ++observations_;
+  const uint64_t request = ++last_observation_;
+  pilot_.Post([this, request, wish] { pilot_.live().Observe(request, wish); });
+  return request;
+}
+
+void Router::Impl::SetAddresses(std::shared_ptr<const core::AddressSettings> settings,
+                                const std::vector<AddressSpec>& specs) {
+  settings_ = std::move(settings);
+  setting_names_.clear();
+  for (const AddressSpec& spec : specs) setting_names_[SettingOf(spec).pattern] = spec.name;
+}
+
+AddressResolution Router::Impl::Resolve(const std::string& address) {
+  const core::LocalIdentity me{.router_id = spec_.id};
+  const core::BindingContext context{me, settings_.get(), random_};
+  const core::AttachRequest attach{.address = address};
+  const core::Binding producer = core::BindProducer(attach, context);
+  AddressResolution found;
+  found.distribution = DistributionOf(producer.treatment);
+  found.reserved = producer.control;
+  found.key = producer.key;
+  found.fallback_key = producer.fallback_key;
+  found.consumer_key = core::BindConsumer(attach, context).key;
+  const core::AddressSetting* setting =
+      settings_ == nullptr ? nullptr : settings_->ForKey(core::MakeKey(address, '0', me));
+  if (setting == nullptr) return found;
+  found.distribution = DistributionOf(setting->treatment);
+  if (const auto name = setting_names_.find(setting->pattern); name != setting_names_.end()) {
+    found.setting = name->second;
+  }
+  return found;
 }
 
 void Router::Impl::LogWork() const {
@@ -168,6 +243,7 @@ absl::Status Router::Apply(const std::vector<AddressSpec>& addresses) {
   TL_ASSIGN_OR_RETURN(
       auto built, core::AddressSettings::Build(std::move(settings),
                                                TreatmentOf(impl_->spec().default_distribution)));
+  impl_->SetAddresses(built, addresses);
   return impl_->Ask([&](net::Pilot& pilot, auto done) { pilot.Apply(std::move(built), done); });
 }
 
@@ -207,6 +283,24 @@ absl::Status Router::SetUsers(const std::string& store, std::shared_ptr<const sa
 
 absl::Status Router::RemoveUsers(const std::string& store) {
   return impl_->Ask([&](net::Pilot& pilot, auto done) { pilot.RemoveUsers(store, done); });
+}
+
+absl::StatusOr<uint64_t> Router::Observe(const ObserveWish& wish) { return impl_->Observe(wish); }
+
+absl::Status Router::CloseConnection(uint64_t connection, const std::string& description) {
+  return impl_->Ask([&](net::Pilot& pilot, auto done) {
+    done(pilot.live().CloseConnection(connection, description));
+  });
+}
+
+absl::Status Router::CloseLink(uint64_t connection, uint64_t link, const std::string& description) {
+  return impl_->Ask([&](net::Pilot& pilot, auto done) {
+    done(pilot.live().CloseLink(connection, link, description));
+  });
+}
+
+AddressResolution Router::Resolve(const std::string& address) const {
+  return impl_->Resolve(address);
 }
 
 std::vector<RouterEvent> Router::TakeEvents() { return impl_->TakeEvents(); }

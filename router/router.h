@@ -78,6 +78,20 @@ class Router {
   absl::Status RemoveUsers(const std::string& store);
 
   std::vector<RouterEvent> TakeEvents();
+
+  // Looks at connections and links. Returns the number of the request at once; the answer is an
+  // event, Observed. Workers look at a few in each turn, so it takes longer the more there are.
+  // ResourceExhausted: kObservationsMax are under way. FailedPrecondition: the router is stopped.
+  static constexpr size_t kObservationsMax = 16;
+  absl::StatusOr<uint64_t> Observe(const ObserveWish& wish);
+  // Ends a connection: AMQP close with amqp:connection:forced. Ends a link of a connection, if it
+  // is there: AMQP detach with amqp:link:detach-forced. What is asked by Observe later is seen as
+  // it is after that. NotFound: there is no such connection.
+  absl::Status CloseConnection(uint64_t connection, const std::string& description);
+  absl::Status CloseLink(uint64_t connection, uint64_t link, const std::string& description);
+  // What the address settings in force say about an address; see AddressResolution.
+  AddressResolution Resolve(const std::string& address) const;
+
   // Read atomics, and wait for nobody.
   RouterCounters Counters() const;
   RouterMetrics Metrics() const;

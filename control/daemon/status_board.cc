@@ -129,5 +129,7 @@ void StatusBoard::On(const ConnectorFailed& event, int64_t now) {
 }
 
 void StatusBoard::On(const Drained&, int64_t) {}
+void StatusBoard::On(const Observed&, int64_t) {}
+void StatusBoard::On(const EventsLost&, int64_t) {}
 
 }  // namespace trunkline::daemon

@@ -33,6 +33,8 @@ class StatusBoard {
   void On(const ConnectionDown& event, int64_t now);
   void On(const ConnectorFailed& event, int64_t now);
   void On(const Drained& event, int64_t now);
+  void On(const Observed& event, int64_t now);
+  void On(const EventsLost& event, int64_t now);
 
   std::map<std::string, v1::ListenerStatus> listeners_;
   std::map<std::string, v1::ConnectorStatus> connectors_;

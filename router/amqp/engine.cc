@@ -147,12 +147,14 @@ Session* Engine::NewSession() {
   channel_hint_ = channel + 1;
   if (channel == sessions_.size()) sessions_.emplace_back();
   sessions_[channel] = std::make_unique<Session>(context_, static_cast<uint16_t>(channel));
+  ++sessions_now_;
   return sessions_[channel].get();
 }
 
 void Engine::DropSession(uint16_t channel) {
   if (context_.walking == sessions_[channel].get()) context_.walking = nullptr;
   sessions_[channel].reset();
+  --sessions_now_;
   channel_hint_ = std::min<uint32_t>(channel_hint_, channel);
   while (!sessions_.empty() && sessions_.back() == nullptr) sessions_.pop_back();
 }

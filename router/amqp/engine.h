@@ -169,6 +169,10 @@ class Engine {
   // Frames since the engine was made.
   uint64_t frames_in() const { return frames_in_; }
   uint64_t frames_out() const { return context_.frames.count(); }
+  uint32_t sessions_now() const { return sessions_now_; }
+  // When bytes came last, and frames went.
+  Time last_input() const { return last_input_; }
+  Time last_output() const { return last_output_; }
   // The connection failed since nothing came for too long.
   bool PeerFellSilent() const { return silent_; }
 
@@ -232,6 +236,7 @@ class Engine {
   Open remote_open_;
   std::vector<std::unique_ptr<Session>> sessions_;  // by our channel; null: free
   NumberMap channels_;                              // the peer's, to ours
+  uint32_t sessions_now_ = 0;
   uint32_t channel_hint_ = 0;                       // none below it is free
   uint16_t channel_max_;                            // of the peer's channels
 

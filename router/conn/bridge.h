@@ -32,6 +32,10 @@ class Bridge final : public core::Sink {
   // The connection is open. `engine` outlives this object's next Close.
   void Open(amqp::Engine& engine, const core::ConnectionInfo& info);
   bool is_open() const { return engine_ != nullptr; }
+  // Null before Open and after Close.
+  const core::Connection* connection() const {
+    return is_open() ? shard_.Find(connection_) : nullptr;
+  }
   // The shard's side goes, once; without effect before Open.
   void Close();
 

@@ -236,6 +236,10 @@ std::string Driver::Impl::tls_description() const {
   return absl::StrCat(peer.protocol, " ", peer.cipher);
 }
 
+std::string Driver::Impl::peer_subject() const {
+  return tls_ && tls_->IsUp() ? tls_->peer().subject : std::string();
+}
+
 // --- the public face
 
 Driver::Driver(const DriverOptions& options, core::Shard& shard, Workspace& workspace)
@@ -268,5 +272,10 @@ const std::string& Driver::error() const { return impl_->error(); }
 const std::string& Driver::container_id() const { return impl_->container_id(); }
 const std::string& Driver::user() const { return impl_->user(); }
 std::string Driver::tls_description() const { return impl_->tls_description(); }
+const std::string& Driver::mechanism() const { return impl_->mechanism(); }
+std::string Driver::peer_subject() const { return impl_->peer_subject(); }
+const amqp::Open* Driver::remote_open() const { return impl_->remote_open(); }
+Driver::Traffic Driver::traffic() const { return impl_->traffic(); }
+const core::Connection* Driver::connection() const { return impl_->connection(); }
 
 }  // namespace trunkline::conn

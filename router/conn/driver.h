@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "router/amqp/performatives.h"
 #include "router/amqp/types.h"
 #include "router/base/secret.h"
 #include "router/base/time.h"
@@ -124,6 +125,21 @@ class Driver {
   const std::string& container_id() const;  // the peer's; empty until open
   const std::string& user() const;          // authenticated id; empty: anonymous
   std::string tls_description() const;      // "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: plaintext
+  // For whoever looks at connections.
+  const std::string& mechanism() const;   // of SASL, once it is done; empty: none was spoken
+  std::string peer_subject() const;       // of its certificate; empty: it showed none
+  const amqp::Open* remote_open() const;  // null until it has come
+  struct Traffic {
+    uint64_t frames_in = 0;
+    uint64_t frames_out = 0;
+    uint64_t output_bytes = 0;  // not written yet
+    uint32_t sessions = 0;
+    Time last_input;   // bytes
+    Time last_output;  // frames
+  };
+  Traffic traffic() const;
+  // Null until it is open, and when it closes.
+  const core::Connection* connection() const;
 
  private:
   class Impl;

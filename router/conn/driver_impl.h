@@ -58,6 +58,13 @@ class Driver::Impl {
   const std::string& container_id() const { return container_id_; }
   const std::string& user() const { return user_; }
   std::string tls_description() const;
+  const std::string& mechanism() const { return mechanism_; }
+  std::string peer_subject() const;
+  const amqp::Open* remote_open() const {
+    return was_open_ && engine_ ? &engine_->remote_open() : nullptr;
+  }
+  Traffic traffic() const;
+  const core::Connection* connection() const { return bridge_.connection(); }
 
  private:
   // What is needed until the connection is open, and then gone.
@@ -144,6 +151,7 @@ class Driver::Impl {
   std::string error_;
   std::string container_id_;
   std::string user_;
+  std::string mechanism_;
 };
 
 }  // namespace trunkline::conn

@@ -113,6 +113,7 @@ void Driver::Impl::FollowHandshake() {
   if (handshake.state() == Handshake::State::kFailed) return Fail(handshake.error());
   if (handshake.state() == Handshake::State::kDone) {
     user_ = handshake.user();
+    if (handshake.IsSasl()) mechanism_ = handshake.mechanism();
     StartEngine();
   }
 }

@@ -13,6 +13,18 @@ void Driver::Impl::CountFrames() {
   workspace_.stats.frames_out.Add(out - std::exchange(frames_out_, out));
 }
 
+Driver::Traffic Driver::Impl::traffic() const {
+  Traffic traffic;
+  traffic.output_bytes = OutputBytes();
+  if (!engine_) return traffic;
+  traffic.frames_in = engine_->frames_in();
+  traffic.frames_out = engine_->frames_out();
+  traffic.sessions = engine_->sessions_now();
+  traffic.last_input = engine_->last_input();
+  traffic.last_output = engine_->last_output();
+  return traffic;
+}
+
 void Driver::Impl::CountTls(tls::HandshakeResult result) {
   Count([&](LifeStats& stats) { LifeStats::Count(stats.tls_handshakes[inbound_], result); });
 }

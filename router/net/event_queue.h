@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -11,7 +12,8 @@
 namespace trunkline::net {
 
 // What happened, on its way from the pilot to control. Bound: kEventsMax; connections that come and
-// go, or fail to come, while control does not listen are then not told one by one.
+// go, or fail to come, while control does not listen are then not told one by one: EventsLost,
+// behind those that were kept, says how many they are.
 //
 // Thread: any. The lock is held for a few instructions.
 class EventQueue {
@@ -21,13 +23,17 @@ class EventQueue {
   // True if the queue was empty: control has to be woken.
   bool Push(RouterEvent event) {
     const Guard guard(lock_);
-    if (events_.size() >= kEventsMax && IsAboutConnection(event)) return false;
+    if (events_.size() >= kEventsMax && IsAboutConnection(event)) {
+      ++lost_;
+      return false;
+    }
     events_.push_back(std::move(event));
     return events_.size() == 1;
   }
 
   std::vector<RouterEvent> Take() {
     const Guard guard(lock_);
+    if (lost_ > 0) events_.push_back(EventsLost{std::exchange(lost_, 0)});
     return std::exchange(events_, {});
   }
 
@@ -59,6 +65,7 @@ class EventQueue {
 
   Lock lock_;
   std::vector<RouterEvent> events_ ABSL_GUARDED_BY(lock_);
+  uint64_t lost_ ABSL_GUARDED_BY(lock_) = 0;
 };
 
 }  // namespace trunkline::net

@@ -15,6 +15,7 @@
 #include "router/net/connection_plan.h"
 #include "router/net/descriptor.h"
 #include "router/observe.h"
+#include "router/snapshot.h"
 
 namespace trunkline::net {
 
@@ -46,14 +47,24 @@ struct CloseConnection {
 struct CloseAll {
   amqp::Condition error;
 };
+// An AMQP detach of the link of this number, if it is there.
+struct CloseLink {
+  uint64_t link = 0;
+  amqp::Condition error;
+};
 // No more credit to producers.
 struct Quiesce {};
+// See Observer.
+struct Observe {
+  uint64_t request = 0;
+  std::shared_ptr<const ObserveWish> wish;
+};
 // From the auth pool, by way of the pilot.
 struct Authenticated {
   conn::AuthAnswer answer;
 };
-using Mail = std::variant<std::monostate, core::Envelope, NewConnection, CloseConnection, CloseAll,
-                          Quiesce, Authenticated>;
+using Mail = std::variant<std::monostate, core::Envelope, NewConnection, CloseConnection, CloseLink,
+                          CloseAll, Quiesce, Observe, Authenticated>;
 
 // --- worker to pilot
 
@@ -78,7 +89,14 @@ struct ViewLeft {
 struct MailboxHasRoom {
   core::ShardId shard = 0;
 };
-using Report =
-    std::variant<ShardNotices, ConnectionOpened, ConnectionGone, ViewLeft, MailboxHasRoom>;
+// Some of what a request wanted to see; `last`: there is no more of this worker.
+struct ObservedPart {
+  uint64_t request = 0;
+  bool last = false;
+  std::vector<ConnectionState> connections;
+  std::vector<LinkState> links;
+};
+using Report = std::variant<ShardNotices, ConnectionOpened, ConnectionGone, ViewLeft,
+                            MailboxHasRoom, ObservedPart>;
 
 }  // namespace trunkline::net

@@ -64,6 +64,7 @@ class Pilot::Impl {
   void SetUsers(const std::string& store, std::shared_ptr<const sasl::Users> users, Done done);
   void RemoveUsers(const std::string& store, Done done);
   void Drain(Duration limit);
+  LiveView& live() { return live_; }
 
  private:
   // A live connection, as far as it has to be known here.
@@ -122,6 +123,15 @@ class Pilot::Impl {
 
   Barriers barriers_{io_, publisher_};
   bool publish_soon_ = false;
+  LiveView live_{{.worker_of =
+                      [this](uint64_t id) {
+                        const auto found = connections_.find(id);
+                        return found == connections_.end() ? nullptr : &found->second.worker;
+                      },
+                  .workers = static_cast<core::ShardId>(options_.workers),
+                  .post = [this](core::ShardId to,
+                                 Mail mail) { workers_[to]->mailbox().Post(std::move(mail)); },
+                  .tell = [this](Observed answer) { options_.event(std::move(answer)); }}};
   std::unique_ptr<class Drain> drain_;
   std::thread thread_;
 };
@@ -435,6 +445,7 @@ void Pilot::Impl::TakeReports() {
                [this](const ConnectionOpened& opened) { Take(opened); },
                [this](const ConnectionGone& gone) { Take(gone); },
                [this](const ViewLeft& left) { Take(left); },
+               [this](ObservedPart& part) { live_.Take(std::move(part)); },
                [this](const MailboxHasRoom& room) { workers_[room.shard]->mailbox().Forward(); }};
   for (ReportBox::Batch& batch : reports_.Take()) {
     for (Report& report : batch) std::visit(take, report);
@@ -557,5 +568,6 @@ void Pilot::RemoveUsers(const std::string& store, Done done) {
   impl_->RemoveUsers(store, std::move(done));
 }
 void Pilot::Drain(Duration limit) { impl_->Drain(limit); }
+LiveView& Pilot::live() { return impl_->live(); }
 
 }  // namespace trunkline::net

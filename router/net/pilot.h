@@ -16,6 +16,8 @@
 
 namespace trunkline::net {
 
+class LiveView;
+
 // The one thread that decides for the whole router: accepts and dials, places connections on
 // workers, writes every View. Owns the workers. What it does is rare and global, so its loop is
 // Asio's; no message passes through it.
@@ -72,6 +74,8 @@ class Pilot {
   void SetUsers(const std::string& store, std::shared_ptr<const sasl::Users> users, Done done);
   void RemoveUsers(const std::string& store, Done done);
   void Drain(Duration limit);
+  // For requests about single connections and links.
+  LiveView& live();
 
  private:
   class Impl;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "router/net/listen.h"
 
 namespace trunkline::net {
 namespace {
@@ -67,6 +68,7 @@ size_t Socket::Read(size_t quantum) {
     // that its end has come is told once.
     if (static_cast<size_t>(n) < size && !ended_) readable_ = false;
   }
+  bytes_read_ += total;
   return total;
 }
 
@@ -88,6 +90,8 @@ Socket::Flushed Socket::Flush(Time now) {
   }
   const size_t written = n < 0 ? 0 : static_cast<size_t>(n);
   blocked_ = written < offered;
+  if (blocked_) blocked_at_ = now;
+  bytes_written_ += written;
   return {.bytes = written, .made_room = driver_->Wrote(written)};
 }
 
@@ -95,6 +99,13 @@ std::string Socket::Error() const {
   if (IsProbe()) return {};
   if (error_ != 0) return strerrordesc_np(error_);
   return driver_ ? driver_->error() : std::string();
+}
+
+std::string Socket::LocalAddress() const {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
+  return AddressText(address);
 }
 
 bool Socket::Linger() {

@@ -79,14 +79,23 @@ class Socket {
   int fd() const { return fd_.get(); }
   uint64_t id() const { return id_; }
   const std::string& peer() const { return peer_; }
+  // Where the peer reaches us, "127.0.0.1:5672"; empty: the system does not say.
+  std::string LocalAddress() const;
   const ConnectionPlan& plan() const { return *plan_; }
   conn::LifeStats* stats() const { return stats_.get(); }
   conn::Driver& driver() { return *driver_; }
+  const conn::Driver& driver() const { return *driver_; }
+  uint64_t bytes_read() const { return bytes_read_; }
+  uint64_t bytes_written() const { return bytes_written_; }
+  // Since when the peer takes nothing of what there is to write; kNever: it does.
+  Time blocked_at() const { return blocked_ ? blocked_at_ : kNever; }
 
   // The worker's notes about this socket.
   struct Notes {
     TimerWheel::Id timer = 0;
     Time deadline = kNever;
+    Time begun;            // taken in
+    Time opened = kNever;  // the peer's open came
     conn::Phase phase = conn::Phase::kHandshake;
     uint64_t tls_revision = 0;  // that its handshake used
     bool was_open = false;
@@ -109,6 +118,9 @@ class Socket {
   bool ended_ = false;     // epoll told that the peer's side ends, after what can be read
   bool failed_ = false;    // epoll told that the stream is broken or ended on both sides
   bool blocked_ = false;   // the last write was short: epoll tells when to go on
+  Time blocked_at_;
+  uint64_t bytes_read_ = 0;
+  uint64_t bytes_written_ = 0;
 };
 
 }  // namespace trunkline::net

@@ -112,6 +112,7 @@ void Worker::Turn(absl::Span<const epoll_event> events, Time now) {
   PostMail();  // before the writes: the others begin while this thread writes
   Flush(now_);
   Chores();
+  LookAround();
   PostMail();
   Tell();
   ChargeBudget();
@@ -194,7 +195,9 @@ void Worker::TakeMail(Time now) {
                [&](core::Envelope&& mail) { shard_->Accept(core::kFromPilot, std::move(mail)); },
                [&](NewConnection&& mail) { arrivals_.push_back(std::move(mail)); },
                [&](CloseConnection&& mail) { Take(mail, now); },
+               [&](CloseLink&& mail) { shard_->DetachLink(mail.link, mail.error); },
                [&](CloseAll&& mail) { Take(mail, now); },
+               [&](Observe&& mail) { observer_.Add(std::move(mail)); },
                [&](Quiesce&&) { TakeQuiesce(); },
                [&](Authenticated&& mail) { Take(std::move(mail), now); }};
   const Mailbox::Drained drained = mailbox_.Drain(
@@ -378,6 +381,7 @@ void Worker::NotePhase(Handle<Socket> handle, Socket& socket, Time now) {
   // A quick peer opens and closes in one turn.
   if (!socket.notes.was_open && driver.WasOpen()) {
     socket.notes.was_open = true;
+    socket.notes.opened = now;
     reports_.push_back(
         ConnectionOpened{ConnectionUp{.id = socket.id(),
                                       .owner = socket.plan().owner,
@@ -387,7 +391,12 @@ void Worker::NotePhase(Handle<Socket> handle, Socket& socket, Time now) {
                                       .user = driver.user(),
                                       .tls = driver.tls_description(),
                                       .tls_profile = socket.plan().connection.tls_profile,
-                                      .tls_revision = socket.notes.tls_revision}});
+                                      .tls_revision = socket.notes.tls_revision,
+                                      .peer_subject = driver.peer_subject(),
+                                      .mechanism = driver.mechanism(),
+                                      .local = socket.LocalAddress(),
+                                      .worker = options_.id,
+                                      .opened = now}});
   }
   Arm(handle, socket, socket.driver().Tick(now));
 }
@@ -458,6 +467,16 @@ void Worker::Serve(Handle<Socket> handle, Time now) {
   UseNewestTls(*socket);
   if (ReadSocket(*socket, kReadQuantumMin)) socket->driver().Parse(now);
   FlushSocket(handle, *socket, now);
+}
+
+void Worker::LookAround() {
+  if (!observer_.IsBusy()) return;
+  const Time until = Now() + kLookTime;
+  do {
+    observer_.Step(sockets_, *shard_);
+  } while (observer_.IsBusy() && Now() < until);
+  for (ObservedPart& part : observer_.TakeParts()) reports_.push_back(std::move(part));
+  work_left_ |= observer_.IsBusy();
 }
 
 // --- 8. reports to the pilot

@@ -12,13 +12,13 @@
 
 #include "absl/types/span.h"
 #include "router/base/counter.h"
-#include "router/base/slot_map.h"
 #include "router/base/timer_wheel.h"
 #include "router/conn/workspace.h"
 #include "router/core/shard.h"
 #include "router/net/login_log.h"
 #include "router/net/longest.h"
 #include "router/net/mailbox.h"
+#include "router/net/observation.h"
 #include "router/net/poller.h"
 #include "router/net/socket.h"
 
@@ -110,6 +110,8 @@ class Worker {
   // Setting connections up, TLS handshakes, taking connections down: each takes long, and there can
   // be thousands at once. One is always done, so this is not the most.
   static constexpr Duration kChoreTime{100'000};
+  // Looking at connections and links for those who asked.
+  static constexpr Duration kLookTime{100'000};
   // A peer that does not end its side after we ended ours.
   static constexpr Duration kLingerTime = Seconds(2);
   // Memory goes back to the system when less than this was read in one interval.
@@ -135,6 +137,7 @@ class Worker {
   void PostMail();
   void Flush(Time now);
   void Chores();
+  void LookAround();
   void Tell();
   void ChargeBudget();
 
@@ -194,6 +197,7 @@ class Worker {
   LoginLog login_log_;
   std::deque<NewConnection> arrivals_;  // not set up yet
   std::deque<Handle<Socket>> chores_;   // not open, or not any more
+  Observer observer_{options_.id};
   bool work_left_ = false;
   Time now_;  // as last read
 

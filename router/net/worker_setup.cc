@@ -49,6 +49,7 @@ void Worker::SetUp(NewConnection&& connection, Time now) {
     ReportGone(socket, "the system has no watch for the socket");
     return Erase(handle, socket);
   }
+  socket.notes.begun = now;
   socket.Start(options, *shard_, workspace_);
   if (quiesced_) socket.driver().Quiesce();
   Arm(handle, socket, socket.driver().Tick(now));
@@ -80,6 +81,7 @@ conn::DriverOptions Worker::OptionsFor(const Socket& socket, uint64_t tag) const
   options.connection_id = socket.id();
   options.properties = OpenProperties(options_.version, socket.id());
   options.info = InfoOf(spec);
+  options.info.id = socket.id();
   if (const TlsInForce* const tls = TlsOf(socket)) options.tls = tls->context;
   options.tls_server = plan.tls_server;
   options.tls_client = plan.tls_client;

@@ -23,8 +23,11 @@ TEST(EventQueue, DropsConnectionsAboveItsBoundAndNothingElse) {
   queue.Push(ConnectorFailed{.name = "one of many"});
   queue.Push(ListenerDown{"important"});
   const std::vector<RouterEvent> events = queue.Take();
-  ASSERT_EQ(events.size(), EventQueue::kEventsMax + 1);
-  EXPECT_TRUE(std::holds_alternative<ListenerDown>(events.back()));
+  ASSERT_EQ(events.size(), EventQueue::kEventsMax + 2);
+  EXPECT_TRUE(std::holds_alternative<ListenerDown>(events[EventQueue::kEventsMax]));
+  // It is said, once, how many.
+  EXPECT_EQ(std::get<EventsLost>(events.back()).count, 2u);
+  EXPECT_TRUE(queue.Take().empty());
 }
 
 }  // namespace
