@@ -14,6 +14,7 @@
 #include "router/net/mailbox.h"
 #include "router/net/observation.h"
 #include "router/net/pilot.h"
+#include "router/net/tracing.h"
 #include "router/tls/context.h"
 
 namespace trunkline {
@@ -102,6 +103,10 @@ class Router::Impl {
   RouterMetrics Metrics() const { return pilot_.Metrics(); }
   std::vector<TlsConnections> ConnectionsByTls() const { return pilot_.ConnectionsByTls(); }
   void RestartLongestTurn() { pilot_.RestartLongestTurn(); }
+  absl::StatusOr<uint64_t> OpenTap(const TapSpec& spec);
+  absl::StatusOr<uint64_t> OpenFrameTrace(const FrameTraceSpec& spec);
+  void StopLooking(uint64_t number);
+  net::Tracing& tracing() { return tracing_; }
   void Drain(Duration limit) {
     if (!stopped_) pilot_.Post([this, limit] { pilot_.Drain(limit); });
   }
@@ -112,6 +117,7 @@ class Router::Impl {
   }
 
  private:
+  net::Lookers Lookers() const { return {tracing_.taps(), tracing_.frames()}; }
   void LogWork() const;
   net::Pilot::Options WithEvents(net::Pilot::Options options);
 
@@ -124,6 +130,7 @@ class Router::Impl {
   std::shared_ptr<const core::AddressSettings> settings_;
   std::map<std::string, std::string> setting_names_;  // by pattern
   Random random_{0};                                  // of what nobody uses
+  net::Tracing tracing_;
   net::Pilot pilot_;
 };
 
@@ -131,6 +138,7 @@ Router::Impl::Impl(const RouterSpec& spec, net::Pilot::Options options, Wake wak
     : spec_(spec),
       wake_(std::move(wake)),
       settings_(options.settings),
+      tracing_(static_cast<size_t>(options.workers), wake_),
       pilot_(WithEvents(std::move(options))) {
   pilot_.Start();
 }
@@ -180,6 +188,34 @@ AddressResolution Router::Impl::Resolve(const std::string& address) {
     found.setting = name->second;
   }
   return found;
+}
+
+absl::StatusOr<uint64_t> Router::Impl::OpenTap(const TapSpec& spec) {
+  TL_ASSIGN_OR_RETURN(const uint64_t number, tracing_.Open(spec));
+  const absl::Status status =
+      Ask([&](net::Pilot& pilot, auto done) { pilot.SetLookers(Lookers(), done); });
+  if (status.ok()) return number;
+  StopLooking(number);
+  return status;
+}
+
+absl::StatusOr<uint64_t> Router::Impl::OpenFrameTrace(const FrameTraceSpec& spec) {
+  const uint64_t number = tracing_.Open(spec);
+  const absl::Status status = Ask([&](net::Pilot& pilot, auto done) {
+    if (spec.connection != 0 && !pilot.Knows(spec.connection)) {
+      return done(absl::NotFoundError(absl::StrCat("there is no connection ", spec.connection)));
+    }
+    pilot.SetLookers(Lookers(), done);
+  });
+  if (status.ok()) return number;
+  StopLooking(number);
+  return status;
+}
+
+void Router::Impl::StopLooking(uint64_t number) {
+  tracing_.Close(number);
+  if (stopped_) return;
+  pilot_.Post([this, lookers = Lookers()] { pilot_.SetLookers(lookers, [](absl::Status) {}); });
 }
 
 void Router::Impl::LogWork() const {
@@ -302,6 +338,18 @@ absl::Status Router::CloseLink(uint64_t connection, uint64_t link, const std::st
 AddressResolution Router::Resolve(const std::string& address) const {
   return impl_->Resolve(address);
 }
+
+absl::StatusOr<uint64_t> Router::OpenTap(const TapSpec& spec) { return impl_->OpenTap(spec); }
+absl::StatusOr<uint64_t> Router::OpenFrameTrace(const FrameTraceSpec& spec) {
+  return impl_->OpenFrameTrace(spec);
+}
+Samples<MessageSample> Router::TakeSamples(uint64_t tap) {
+  return impl_->tracing().TakeSamples(tap);
+}
+Samples<TracedFrame> Router::TakeFrames(uint64_t trace) {
+  return impl_->tracing().TakeFrames(trace);
+}
+void Router::StopLooking(uint64_t number) { impl_->StopLooking(number); }
 
 std::vector<RouterEvent> Router::TakeEvents() { return impl_->TakeEvents(); }
 RouterCounters Router::Counters() const { return impl_->Counters(); }

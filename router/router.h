@@ -10,6 +10,7 @@
 #include "router/metrics.h"
 #include "router/observe.h"
 #include "router/specs.h"
+#include "router/trace.h"
 
 namespace trunkline::tls {
 class Context;
@@ -99,6 +100,17 @@ class Router {
   std::vector<TlsConnections> ConnectionsByTls() const;
   // RouterCounters::longest_turn is that of turns from here on.
   void RestartLongestTurn();
+
+  // Lets others look at messages, or at frames, from the return of this call on. What they see is
+  // taken by the number that is returned, when `wake` was called. Bounded: what is not taken is
+  // dropped, and counted. InvalidArgument: no such pattern; NotFound: no such connection. As Apply
+  // for the rest.
+  absl::StatusOr<uint64_t> OpenTap(const TapSpec& spec);
+  absl::StatusOr<uint64_t> OpenFrameTrace(const FrameTraceSpec& spec);
+  Samples<MessageSample> TakeSamples(uint64_t tap);
+  Samples<TracedFrame> TakeFrames(uint64_t trace);
+  // Of a tap or a frame trace. Nothing of it is left soon.
+  void StopLooking(uint64_t number);
 
   // Stops accepting and dialling, gives no more credit, lets unsettled deliveries finish for at
   // most `limit`, then closes every connection with amqp:connection:forced and reports Drained.

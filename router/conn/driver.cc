@@ -41,6 +41,7 @@ Driver::Impl::Impl(const DriverOptions& options, core::Shard& shard, Workspace& 
 
 bool Driver::Impl::UseTls(std::shared_ptr<const tls::Context> context) {
   if (!inbound_ || heard_ || tls_ == nullptr || phase_ != Phase::kHandshake) return false;
+  if (early_->options.tls == context) return true;
   early_->options.tls = std::move(context);
   tls_ = std::make_unique<TlsPipe>(MakeStage(early_->options), workspace_);
   return true;
@@ -49,6 +50,8 @@ bool Driver::Impl::UseTls(std::shared_ptr<const tls::Context> context) {
 // --- output
 
 void Driver::Impl::Flush(Time now) {
+  if (trace_ != nullptr) [[unlikely]]
+    trace_->SetTime(now);
   if (const std::unique_ptr<amqp::Condition> reason = bridge_.TakeCloseRequest()) {
     if (phase_ < Phase::kClosing) error_ = Describe(*reason);
     Close(*reason, EndReason::kLimit);
@@ -134,6 +137,8 @@ int Driver::Impl::GatherPlain(struct iovec* out, int max) {
 }
 
 void Driver::Impl::ConsumePlain(size_t n) {
+  if (trace_ != nullptr) [[unlikely]]
+    TraceWritten(n);
   if (!greeting_.empty()) {
     const size_t part = std::min(n, greeting_.size());
     n -= part;
@@ -262,6 +267,10 @@ void Driver::Answer(AuthAnswer answer, Time now) { impl_->Answer(std::move(answe
 Time Driver::Tick(Time now) { return impl_->Tick(now); }
 void Driver::Close(const amqp::Condition& error, EndReason reason) { impl_->Close(error, reason); }
 void Driver::Quiesce() { impl_->Quiesce(); }
+void Driver::TraceFrames(FrameTrace::Source source,
+                         std::vector<std::shared_ptr<FrameQueue>> queues) {
+  impl_->TraceFrames(source, std::move(queues));
+}
 Phase Driver::phase() const { return impl_->phase(); }
 bool Driver::WasOpen() const { return impl_->WasOpen(); }
 bool Driver::Finished() const { return impl_->Finished(); }

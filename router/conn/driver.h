@@ -14,6 +14,7 @@
 #include "router/base/secret.h"
 #include "router/base/time.h"
 #include "router/conn/authenticator.h"
+#include "router/conn/frame_trace.h"
 #include "router/conn/stats.h"
 #include "router/conn/workspace.h"
 #include "router/core/shard.h"
@@ -108,6 +109,8 @@ class Driver {
   void Close(const amqp::Condition& error, EndReason reason = EndReason::kAdmin);
   // No more credit to producers; see Router::Drain.
   void Quiesce();
+  // Frames are told to these from here on; to nobody, if there are none.
+  void TraceFrames(FrameTrace::Source source, std::vector<std::shared_ptr<FrameQueue>> queues);
 
   Phase phase() const;
   // The peer has been here: its open came while there was time for it.

@@ -47,6 +47,7 @@ class Driver::Impl {
   Time Tick(Time now);
   void Close(const amqp::Condition& error, EndReason reason);
   void Quiesce() { bridge_.Quiesce(); }
+  void TraceFrames(FrameTrace::Source source, std::vector<std::shared_ptr<FrameQueue>> queues);
 
   Phase phase() const { return phase_; }
   bool WasOpen() const { return was_open_; }
@@ -96,6 +97,7 @@ class Driver::Impl {
   absl::Span<const uint8_t> NextPlaintext();
   int GatherPlain(struct iovec* out, int max);
   void ConsumePlain(size_t n);
+  void TraceWritten(size_t n);
   uint64_t PlainBytes() const;
   uint64_t OutputBytes() const { return PlainBytes() + (tls_ ? tls_->output().bytes() : 0); }
 
@@ -146,7 +148,8 @@ class Driver::Impl {
   bool given_up_ = false;  // what is left to write is dropped
   bool end_counted_ = false;
   bool inbound_;
-  uint64_t frames_in_ = 0;  // of the engine, as counted last
+  std::unique_ptr<FrameTrace> trace_;  // null: nobody looks
+  uint64_t frames_in_ = 0;             // of the engine, as counted last
   uint64_t frames_out_ = 0;
   std::string error_;
   std::string container_id_;

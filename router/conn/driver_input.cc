@@ -48,6 +48,8 @@ bool Driver::Impl::WantsInput() const {
 
 void Driver::Impl::Parse(Time now) {
   unparsed_ = false;
+  if (trace_ != nullptr) [[unlikely]]
+    trace_->SetTime(now);
   bridge_.Touch();
   if (tls_) {
     ParseTls(now);
@@ -94,6 +96,8 @@ void Driver::Impl::StartHandshake() {
 
 void Driver::Impl::PushHandshake(Time now) {
   const size_t used = early_->handshake.Push(plain_.bytes().view(), now);
+  if (trace_ != nullptr) [[unlikely]]
+    trace_->Read(plain_.bytes().view().substr(0, used));
   plain_.Consume(static_cast<uint32_t>(used));
   FollowHandshake();
 }
@@ -146,6 +150,8 @@ void Driver::Impl::ParseFrames(Time now) {
   OnEvents();
   const uint32_t used = engine_->Consumed();
   spoken_ |= used > 0;
+  if (trace_ != nullptr) [[unlikely]]
+    trace_->Read(plain_.bytes().view().substr(0, used));
   plain_.Consume(used);
   frame_needs_ = std::min(engine_->FrameNeeds(), max_frame_size_);
 }

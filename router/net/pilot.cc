@@ -63,6 +63,8 @@ class Pilot::Impl {
   void RemoveTls(const std::string& profile, Done done);
   void SetUsers(const std::string& store, std::shared_ptr<const sasl::Users> users, Done done);
   void RemoveUsers(const std::string& store, Done done);
+  void SetLookers(Lookers lookers, Done done);
+  bool Knows(uint64_t connection) const { return connections_.contains(connection); }
   void Drain(Duration limit);
   LiveView& live() { return live_; }
 
@@ -334,6 +336,11 @@ void Pilot::Impl::RemoveUsers(const std::string& store, Done done) {
   barriers_.Await(publisher_.Publish(), std::move(done));
 }
 
+void Pilot::Impl::SetLookers(Lookers lookers, Done done) {
+  publisher_.SetLookers(std::move(lookers));
+  barriers_.Await(publisher_.Publish(), std::move(done));
+}
+
 void Pilot::Impl::Drain(Duration limit) {
   if (drain_ != nullptr) return;
   TL_LOG(info, "draining", {"limit_ms", limit.milliseconds()},
@@ -568,6 +575,10 @@ void Pilot::RemoveUsers(const std::string& store, Done done) {
   impl_->RemoveUsers(store, std::move(done));
 }
 void Pilot::Drain(Duration limit) { impl_->Drain(limit); }
+void Pilot::SetLookers(Lookers lookers, Done done) {
+  impl_->SetLookers(std::move(lookers), std::move(done));
+}
+bool Pilot::Knows(uint64_t connection) const { return impl_->Knows(connection); }
 LiveView& Pilot::live() { return impl_->live(); }
 
 }  // namespace trunkline::net

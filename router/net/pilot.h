@@ -74,6 +74,9 @@ class Pilot {
   void SetUsers(const std::string& store, std::shared_ptr<const sasl::Users> users, Done done);
   void RemoveUsers(const std::string& store, Done done);
   void Drain(Duration limit);
+  void SetLookers(Lookers lookers, Done done);
+  // Whether there is this connection, open or not.
+  bool Knows(uint64_t connection) const;
   // For requests about single connections and links.
   LiveView& live();
 

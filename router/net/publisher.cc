@@ -57,6 +57,11 @@ void Publisher::SetUsers(const std::string& store, std::shared_ptr<const sasl::U
 
 void Publisher::RemoveUsers(const std::string& store) { changed_ |= users_.erase(store) > 0; }
 
+void Publisher::SetLookers(Lookers lookers) {
+  lookers_ = std::move(lookers);
+  changed_ = true;
+}
+
 uint64_t Publisher::Publish() {
   changed_ |= builder_.Update(directory_);
   if (std::exchange(changed_, false)) {
@@ -81,7 +86,8 @@ void Publisher::MakeView() {
                                                       .routes = builder_.table(),
                                                       .settings = settings_,
                                                       .tls = tls_,
-                                                      .users = users_});
+                                                      .users = users_,
+                                                      .lookers = lookers_});
 }
 
 void Publisher::Take(const ViewLeft& left) {

@@ -42,6 +42,7 @@ class Publisher {
   void SetUsers(const std::string& store, std::shared_ptr<const sasl::Users> users);
   void RemoveUsers(const std::string& store);
   bool HasUsers(const std::string& store) const { return users_.contains(store); }
+  void SetLookers(Lookers lookers);
 
   // Puts a new View into every slot if anything changed; then, and only then, says to the consumers
   // that they can be reached. Returns the version in force.
@@ -64,7 +65,8 @@ class Publisher {
   std::shared_ptr<const core::AddressSettings> settings_;
   TlsProfiles tls_;
   UserStores users_;
-  bool changed_ = false;  // settings, certificates or users
+  Lookers lookers_;
+  bool changed_ = false;  // settings, certificates, users or lookers
   std::vector<core::OutLinkRef> ready_;
   StuckLog stuck_log_;
   std::map<uint64_t, std::unique_ptr<const View>> views_;

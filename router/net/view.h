@@ -5,8 +5,10 @@
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
+#include "router/conn/frame_trace.h"
 #include "router/core/address.h"
 #include "router/core/route_table.h"
+#include "router/core/tap.h"
 #include "router/sasl/users.h"
 #include "router/tls/context.h"
 
@@ -22,6 +24,12 @@ using TlsProfiles = absl::flat_hash_map<std::string, TlsInForce>;
 // Users by store name.
 using UserStores = absl::flat_hash_map<std::string, std::shared_ptr<const sasl::Users>>;
 
+// Who looks at messages and frames. Null: nobody does.
+struct Lookers {
+  std::shared_ptr<const core::TapSet> taps;
+  std::shared_ptr<const conn::FrameWishes> frames;
+};
+
 // All that a worker knows of the world, published as one value: a worker holds exactly one View for
 // a whole turn, so routes, settings, certificates and users never tear.
 //
@@ -33,6 +41,7 @@ struct View {
   std::shared_ptr<const core::AddressSettings> settings;
   TlsProfiles tls;
   UserStores users;
+  Lookers lookers;
 };
 
 }  // namespace trunkline::net

@@ -27,6 +27,13 @@ Time Now() {
 // Cookie of the upkeep timer; those of sockets are packed handles, which are never zero.
 constexpr uint64_t kUpkeepCookie = 0;
 
+core::Tables TablesOf(const View& view) {
+  return {.version = view.version,
+          .routes = &view.routes,
+          .settings = view.settings.get(),
+          .taps = view.lookers.taps.get()};
+}
+
 }  // namespace
 
 Worker::Worker(WorkerOptions options, const View* first)
@@ -79,7 +86,7 @@ void Worker::Run() {
   BeginThread(absl::StrCat("tl-worker-", options_.id).c_str(), ThreadClass::kData);
   now_ = Now();
   shard_->BeginTurn(now_);
-  shard_->Adopt({view_->version, &view_->routes, view_->settings.get()});
+  shard_->Adopt(TablesOf(*view_));
   std::array<epoll_event, kEventQuantum> events;
   const auto anything = [this] { return mailbox_.HasMail() || stop_.load(); };
   while (!stop_.load()) {
@@ -176,10 +183,12 @@ bool Worker::ReadSocket(Socket& socket, size_t quantum) {
 void Worker::AdoptNewestView() {
   const View* view = mailbox_.TakeView();
   if (view == nullptr) return;
-  shard_->Adopt({view->version, &view->routes, view->settings.get()});
+  shard_->Adopt(TablesOf(*view));
   reports_.push_back(
       ViewLeft{.shard = options_.id, .left = view_->version, .adopted = view->version});
+  const bool others_look = view->lookers.frames != view_->lookers.frames;
   view_ = view;
+  if (others_look) FollowFrameWishes();
 }
 
 // --- 3. bytes to drivers to the shard; mail

@@ -149,6 +149,10 @@ class Worker {
   void TakeQuiesce();
   void Take(Authenticated&& mail, Time now);
 
+  // Who wants to see frames sees those of the connections that are wanted, from here on.
+  void FollowFrameWishes();
+  void FollowFrameWishes(Socket& socket);
+
   void SetUp(NewConnection&& connection, Time now);
   const TlsInForce* TlsOf(const Socket& socket) const;
   void UseNewestTls(Socket& socket) const;

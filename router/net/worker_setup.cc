@@ -51,6 +51,7 @@ void Worker::SetUp(NewConnection&& connection, Time now) {
   }
   socket.notes.begun = now;
   socket.Start(options, *shard_, workspace_);
+  FollowFrameWishes(socket);
   if (quiesced_) socket.driver().Quiesce();
   Arm(handle, socket, socket.driver().Tick(now));
   if (closing_) return CloseSocket(handle, socket, closing_, now);
@@ -66,8 +67,8 @@ const TlsInForce* Worker::TlsOf(const Socket& socket) const {
 // A handshake uses what is in force at its first byte, however long ago the connection came.
 void Worker::UseNewestTls(Socket& socket) const {
   const TlsInForce* const tls = TlsOf(socket);
-  if (tls == nullptr || tls->revision == socket.notes.tls_revision) return;
-  if (socket.driver().UseTls(tls->context)) socket.notes.tls_revision = tls->revision;
+  if (tls == nullptr || !socket.driver().UseTls(tls->context)) return;
+  socket.notes.tls_revision = tls->revision;
 }
 
 conn::DriverOptions Worker::OptionsFor(const Socket& socket, uint64_t tag) const {
