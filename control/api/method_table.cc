@@ -2,9 +2,11 @@
 
 #include "control/config/text.h"
 #include "proto/trunkline/control/v1/address_service.pb.h"
+#include "proto/trunkline/control/v1/connection_service.pb.h"
 #include "proto/trunkline/control/v1/connector_service.pb.h"
 #include "proto/trunkline/control/v1/listener_service.pb.h"
 #include "proto/trunkline/control/v1/router_service.pb.h"
+#include "proto/trunkline/control/v1/stats_service.pb.h"
 #include "proto/trunkline/control/v1/tls_service.pb.h"
 #include "proto/trunkline/control/v1/user_service.pb.h"
 #include "router/base/check.h"
@@ -47,9 +49,11 @@ std::unique_ptr<Message> Method::NewReply() const { return New(descriptor->outpu
 // A message of each: what nothing refers to is not part of a program.
 std::vector<const google::protobuf::FileDescriptor*> ServiceFiles() {
   return {v1::GetAddressRequest::descriptor()->file(),
+          v1::GetConnectionRequest::descriptor()->file(),
           v1::GetConnectorRequest::descriptor()->file(),
           v1::GetListenerRequest::descriptor()->file(),
           v1::GetRouterRequest::descriptor()->file(),
+          v1::GetStatsRequest::descriptor()->file(),
           v1::GetTlsProfileRequest::descriptor()->file(),
           v1::GetUserStoreRequest::descriptor()->file()};
 }

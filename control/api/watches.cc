@@ -5,10 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_replace.h"
-#include "control/config/error_details.h"
+#include "control/api/heartbeat.h"
 #include "control/config/resource.h"
-#include "control/config/schema.h"
-#include "control/config/text.h"
 #include "google/protobuf/descriptor.h"
 #include "router/base/check.h"
 #include "router/base/status.h"
@@ -18,29 +16,9 @@ namespace {
 
 using google::protobuf::Message;
 
-constexpr Duration kHeartbeatDefault = kSecond * 30;
-constexpr Duration kHeartbeatMin = kSecond;
-constexpr Duration kHeartbeatMax = kMinute * 60 * 24;
-
 // Fields of every Watch answer, in the order of WatchEvent::Kind.
 constexpr std::array<const char*, 5> kEventFields = {"added", "modified", "deleted", "bookmark",
                                                      "synced"};
-
-absl::StatusOr<Duration> HeartbeatOf(const Message& request) {
-  if (!HasMessage(request, "heartbeat")) return kHeartbeatDefault;
-  google::protobuf::Duration given;
-  given.CopyFrom(MessageOf(request, "heartbeat"));
-  const int64_t milliseconds = config::ToMilliseconds(given);
-  const bool is_none = given.seconds() == 0 && given.nanos() == 0;
-  if (!is_none && (milliseconds < kHeartbeatMin.milliseconds() ||
-                   milliseconds > kHeartbeatMax.milliseconds())) {
-    const std::string why =
-        config::Concat(config::FormatDuration(milliseconds), " is neither 0s nor in 1s..24h");
-    return config::WithViolations(absl::InvalidArgumentError("heartbeat: " + why),
-                                  {{"heartbeat", why}});
-  }
-  return Milliseconds(milliseconds);
-}
 
 absl::StatusOr<WatchHub::Wish> WishOf(const Kind& kind, const Message& request) {
   WatchHub::Wish wish;

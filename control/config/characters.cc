@@ -48,4 +48,16 @@ std::optional<Problem> CheckCharacters(std::string_view text) {
   return std::nullopt;
 }
 
+std::string ToUtf8(std::string_view text) {
+  constexpr std::string_view kReplacement = "\uFFFD";
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const size_t length = Utf8Length(text);
+    out += length == 0 ? kReplacement : text.substr(0, length);
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  return out;
+}
+
 }  // namespace trunkline::config

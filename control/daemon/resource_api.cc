@@ -44,6 +44,7 @@ ResourceApi::ResourceApi(store::Store& store, const StatusBoard& board,
       crud_(resources_, methods, random,
             {.clock = clock, .fill_status = [this](auto& resource) { FillStatus(resource); }}),
       config_(resources_, methods, clock),
+      live_(router, random, clock),
       tls_(store, router, {.clock = clock, .status_changed = [this](const std::string& name) {
                              crud_.StatusChanged(name);
                            }}) {}
@@ -51,12 +52,14 @@ ResourceApi::ResourceApi(store::Store& store, const StatusBoard& board,
 api::Handlers ResourceApi::MakeHandlers() {
   api::Handlers handlers = crud_.MakeHandlers();
   handlers.merge(config_.MakeHandlers());
+  live_.AddHandlers(handlers);
   handlers.merge(tls_.MakeHandlers());
   return handlers;
 }
 
 void ResourceApi::OnEvent(const RouterEvent& event) {
   if (const std::string name = NameIn(event); !name.empty()) crud_.StatusChanged(name);
+  live_.OnEvent(event);
 }
 
 void ResourceApi::FillStatus(google::protobuf::Message& resource) {
@@ -66,6 +69,7 @@ void ResourceApi::FillStatus(google::protobuf::Message& resource) {
   if (auto* profile = dynamic_cast<v1::TlsProfile*>(&resource))
     return tls_.FillStatus(id, *profile);
   if (auto* users = dynamic_cast<v1::UserStore*>(&resource)) return Fill(id, *users);
+  if (auto* address = dynamic_cast<v1::Address*>(&resource)) return live_.FillStatus(id, *address);
 }
 
 void ResourceApi::Fill(const std::string& id, v1::Listener& listener) const {

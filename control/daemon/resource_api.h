@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -12,12 +13,12 @@
 #include "control/api/method_table.h"
 #include "control/api/resource_store.h"
 #include "control/api/tls_service.h"
+#include "control/daemon/live_api.h"
 #include "control/daemon/status_board.h"
 #include "control/store/store.h"
 #include "router/base/random.h"
 #include "router/base/time.h"
 #include "router/observe.h"
-#include "router/router.h"
 
 namespace trunkline::daemon {
 
@@ -45,8 +46,11 @@ class ResourceApi {
   }
   // The board knows of it already.
   void OnEvent(const RouterEvent& event);
-  void OnTime(Time now) { crud_.Tick(now); }
-  Time due() const { return crud_.NextDeadline(); }
+  void OnTime(Time now) {
+    crud_.Tick(now);
+    live_.OnTime(now);
+  }
+  Time due() const { return std::min(crud_.NextDeadline(), live_.due()); }
 
  private:
   void FillStatus(google::protobuf::Message& resource);
@@ -59,6 +63,7 @@ class ResourceApi {
   api::RealStore resources_;
   api::Crud crud_;
   api::ConfigService config_;
+  LiveApi live_;
   api::TlsService tls_;
 };
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds an optimised trunkd with the bench tools and prints one table:
 #   bash tests/bench/run.sh [run] [--workers 2] [--limits] [--rounds 5] [--seconds 3] [--only "64 B"]
-#   bash tests/bench/run.sh mixed|stalled|hostile|logins|scrape|changes [options: see --help]
+#   bash tests/bench/run.sh mixed|stalled|hostile|logins|scrape|changes|observe [options: see --help]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tests/tools/build.sh
@@ -14,6 +14,7 @@ case ${1:-} in
   logins) table=logins tools=(crowd); shift ;;
   scrape) table=scrape tools=(crowd); shift ;;
   changes) table=changes tools=(loadgen); shift ;;
+  observe) table=observe tools=(crowd loadgen); shift ;;
 esac
 build_tree release trunkd "${tools[@]/#/bench_}"
 arguments=(--trunkd "$BUILD/control/trunkd")

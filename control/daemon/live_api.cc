@@ -1,0 +1,56 @@
+#include "control/daemon/live_api.h"
+
+#include <time.h>
+
+#include <variant>
+
+namespace trunkline::daemon {
+namespace {
+
+// By how much people's clock is ahead of the router's.
+int64_t WallAhead() {
+  timespec wall{};
+  timespec monotonic{};
+  ::clock_gettime(CLOCK_REALTIME, &wall);
+  ::clock_gettime(CLOCK_MONOTONIC, &monotonic);
+  return (wall.tv_sec - monotonic.tv_sec) * kSecond.ns + (wall.tv_nsec - monotonic.tv_nsec);
+}
+
+}  // namespace
+
+LiveApi::LiveApi(Router& router, Random& random, const std::function<Time()>& clock)
+    : observing_([&router](const ObserveWish& wish) { return router.Observe(wish); }),
+      wall_(WallAhead()),
+      connections_(observing_, wall_, random,
+                   {.clock = clock,
+                    .close =
+                        [&router](uint64_t connection, const std::string& why) {
+                          return router.CloseConnection(connection, why);
+                        },
+                    .close_link =
+                        [&router](uint64_t connection, uint64_t link, const std::string& why) {
+                          return router.CloseLink(connection, link, why);
+                        }}),
+      routes_(observing_,
+              [&router](const std::string& address) { return router.Resolve(address); }),
+      stats_(observing_, wall_,
+             {.clock = clock, .metrics = [&router] { return router.Metrics(); }}) {}
+
+void LiveApi::AddHandlers(api::Handlers& handlers) {
+  handlers.merge(connections_.MakeHandlers());
+  handlers.merge(routes_.MakeHandlers());
+  handlers.merge(stats_.MakeHandlers());
+  routes_.Wrap(handlers);
+}
+
+void LiveApi::OnTime(Time now) {
+  connections_.Tick(now);
+  stats_.Tick(now);
+}
+
+void LiveApi::OnEvent(const RouterEvent& event) {
+  if (const auto* answer = std::get_if<Observed>(&event)) return observing_.OnObserved(*answer);
+  connections_.OnEvent(event);
+}
+
+}  // namespace trunkline::daemon
