@@ -1,6 +1,7 @@
 #include "router/tls/stage.h"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
@@ -438,6 +439,17 @@ PeerInfo TlsStage::peer() const {
     info.user_id = UserId(certificate, context_->options().uid_format);
   }
   return info;
+}
+
+std::string TlsStage::PeerCertificatePem() const {
+  X509* const certificate =
+      session_->ssl == nullptr ? nullptr : SSL_get0_peer_certificate(session_->ssl.get());
+  if (certificate == nullptr) return {};
+  const std::unique_ptr<BIO, decltype(&BIO_free)> memory(BIO_new(BIO_s_mem()), &BIO_free);
+  char* text = nullptr;
+  if (memory == nullptr || PEM_write_bio_X509(memory.get(), certificate) != 1) return {};
+  const long size = BIO_get_mem_data(memory.get(), &text);
+  return std::string(text, static_cast<size_t>(size));
 }
 
 }  // namespace trunkline::tls

@@ -97,6 +97,8 @@ class TlsStage {
   State state() const { return state_; }
   // Valid in kOpen.
   PeerInfo peer() const;
+  // The peer's certificate, for people to look at; empty: it showed none. Valid in kOpen.
+  std::string PeerCertificatePem() const;
   // Of kFailed: what happened, for the log. Holds no secrets.
   const std::string& error() const { return error_; }
   // Likewise, for counters: what a handshake failed of.
