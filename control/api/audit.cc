@@ -70,7 +70,7 @@ void Audit(const Call& call, const std::string& etag, const absl::Status& status
   TL_LOG(info, "api", {"method", call.method().key()}, {"identity", Shown(caller.identity)},
          {"peer", caller.peer}, {"resource", Shown(SubjectOf(request))},
          {"request_id", Shown(TextIn(request, "request_id"))},
-         {"etag_asked", Shown(EtagIn(request))}, {"etag", etag},
+         {"etag_asked", Shown(EtagIn(request))}, {"etag", etag}, {"caller_gone", call.gone()},
          {"result", absl::StatusCodeToString(status.code())}, {"reason", config::ReasonOf(status)},
          {"error", config::Shorten(config::View(status.message()), kShownBytesMax)});
 }

@@ -15,16 +15,19 @@ Call::Call(const Method& method, std::unique_ptr<google::protobuf::Message> requ
 
 Call::~Call() {
   if (!ended_) Finish(absl::InternalError("the call was not answered"));
+  TellEnded(nullptr, gone_);
 }
 
 void Call::Reply(const google::protobuf::Message& reply) {
   TL_CHECK(!method_.streams) << "a stream is written, then finished: " << method_.path;
+  TellEnded(&reply, absl::OkStatus());
   if (ended_) return;
   exits_.write(reply);
   Finish(absl::OkStatus());
 }
 
 void Call::Finish(const absl::Status& status) {
+  TellEnded(nullptr, status);
   if (ended_) return;
   on_gone_ = nullptr;
   End(status);
@@ -46,6 +49,7 @@ void Call::Written() {
 
 void Call::Gone(const absl::Status& status) {
   if (ended_) return;
+  gone_ = status;
   const auto hook = std::exchange(on_gone_, nullptr);
   End(status);
   if (hook) hook();
@@ -54,9 +58,13 @@ void Call::Gone(const absl::Status& status) {
 void Call::End(const absl::Status& status) {
   ended_ = true;
   on_writable_ = nullptr;
-  const Exits exits = std::exchange(exits_, {});
-  if (exits.ended) exits.ended(*this, status);
-  exits.finish(status);
+  const auto finish = std::exchange(exits_.finish, nullptr);
+  exits_.write = nullptr;
+  finish(status);
+}
+
+void Call::TellEnded(const google::protobuf::Message* reply, const absl::Status& status) {
+  if (const auto ended = std::exchange(exits_.ended, nullptr)) ended(*this, reply, status);
 }
 
 }  // namespace trunkline::api

@@ -30,8 +30,11 @@ class Call {
   struct Exits {
     std::function<void(const google::protobuf::Message& reply)> write;
     std::function<void(const absl::Status& status)> finish;
-    // Told of the end, just before `finish`. May be empty.
-    std::function<void(const Call& call, const absl::Status& status)> ended;
+    // Told once how the handler ended the call, also where the caller had gone by then; where it
+    // dropped such a call, how that was. `reply` is null but after Reply. May be empty.
+    std::function<void(const Call& call, const google::protobuf::Message* reply,
+                       const absl::Status& status)>
+        ended;
   };
 
   Call(const Method& method, std::unique_ptr<google::protobuf::Message> request, Caller caller,
@@ -58,6 +61,7 @@ class Call {
   // False while the last Write is on its way: gRPC takes one after the other.
   bool writable() const { return writable_ && !ended_; }
   bool ended() const { return ended_; }  // finished, or the caller has gone
+  bool gone() const { return !gone_.ok(); }
 
   // Called when writable() has become true again, and when the caller has hung up or its deadline
   // is over; not after Finish.
@@ -72,6 +76,7 @@ class Call {
 
  private:
   void End(const absl::Status& status);
+  void TellEnded(const google::protobuf::Message* reply, const absl::Status& status);
 
   const Method& method_;
   const std::unique_ptr<google::protobuf::Message> request_;
@@ -81,6 +86,7 @@ class Call {
   std::function<void()> on_gone_;
   bool writable_ = true;
   bool ended_ = false;
+  absl::Status gone_;  // OK: the caller is there
 };
 
 // Answers calls of one method; may keep the call and answer later.

@@ -29,19 +29,19 @@ void Desk::Open(uint64_t number, const Method& method,
         absl::UnimplementedError(config::Concat(method.key(), " is not served by this router")),
         "METHOD_NOT_SERVED"));
   }
-  auto etag = std::make_shared<std::string>();
   Call::Exits noted;
-  noted.write = [etag, write = std::move(exits.write)](const google::protobuf::Message& reply) {
-    *etag = EtagIn(reply);
-    write(reply);
-  };
+  noted.write = std::move(exits.write);
   noted.finish = [this, number, finish = std::move(exits.finish)](const absl::Status& status) {
     calls_.erase(number);
     finish(status);
   };
-  noted.ended = [this, etag](const Call& call, const absl::Status& status) {
-    if (call.method().mutates && audit_) audit_(call, *etag, status);
-  };
+  if (method.mutates && audit_) {
+    // A copy: a call whose caller has gone may be answered when the desk is no more.
+    noted.ended = [audit = audit_](const Call& call, const google::protobuf::Message* reply,
+                                   const absl::Status& status) {
+      audit(call, reply == nullptr ? "" : EtagIn(*reply), status);
+    };
+  }
   auto call =
       std::make_shared<Call>(method, std::move(request), std::move(caller), std::move(noted));
   calls_[number] = call;

@@ -21,8 +21,8 @@ using Handlers = std::map<std::string, Handler>;
 // Thread: control.
 class Desk {
  public:
-  // One line for each call that mutates, when it has ended; `etag` is that of the resource in the
-  // answer, if there is one.
+  // One line for each call that mutates, when its handler has ended it, whether or not the caller
+  // has waited for that; `etag` is that of the resource in the answer, if there is one.
   using Audit =
       std::function<void(const Call& call, const std::string& etag, const absl::Status& status)>;
 
