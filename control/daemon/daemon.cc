@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
+#include "control/api/channelz.h"
 #include "control/config/text.h"
 #include "control/config/translate.h"
 #include "router/base/thread.h"
@@ -25,13 +26,12 @@ constexpr LogModule kLogModule = LogModule::kDaemon;
 // The service manager shows it to people; more often than this nobody looks.
 constexpr Duration kStatusInterval = Seconds(1);
 
-// What the end may take beyond the limit of a drain, until the service manager ends it for us.
+// What the end may take beyond the limit of a drain, until the service manager
+// ends it for us.
 constexpr Duration kStopMargin = Seconds(10);
 
-// How soon a changed user store or certificate is noticed.
-constexpr Duration kUsersInterval = Seconds(2);
-
-// A listener that DefaultDocument adds for IPv6; a host without IPv6 is served all the same.
+// A listener that DefaultDocument adds for IPv6; a host without IPv6 is served
+// all the same.
 constexpr std::string_view kOptionalListener = "listeners[amqp-ipv6]";
 
 int64_t MillisecondsSince1970() {
@@ -76,6 +76,7 @@ Daemon::Daemon(Surroundings surroundings, std::string file, std::unique_ptr<stor
       core_dumps_(store_->file().router.core_dumps()),
       router_spec_(config::ToSpec(store_->file().router,
                                   {.host_name = HostName(), .version = surroundings_.version})),
+      methods_(api::ServiceFiles(), api::ChannelzMethods()),
       random_(surroundings_.seed) {}
 
 absl::Status Daemon::Start() {
@@ -105,7 +106,8 @@ absl::Status Daemon::Start() {
   TakeEvents();
   TellCertificates();
   TellReady();
-  // The router's data threads run, and inherited nothing of this; those of the API do.
+  // The router's data threads run, and inherited nothing of this; those of the
+  // API do.
   BeginThread("trunkd", ThreadClass::kService);
   return OpenApi();
 }
@@ -116,15 +118,15 @@ void Daemon::Serve() {
   TellMetrics();
   while (!done_) {
     const ControlLoop::Turn turn = surroundings_.loop.Wait(
-        std::min({shutdown_.deadline(), status_due_, users_due_, beat_due_, resource_api_->due(),
-                  api_->due(), router_service_->due()}));
+        std::min({shutdown_.deadline(), status_due_, users_due_, file_watch_.due(), retry_due_,
+                  beat_due_, resource_api_->due(), api_->due(), router_service_->due()}));
     if (turn.woken) TakeEvents();
     if (turn.woken) api_->RunPosted();
     for (const auto& function : turn.posted) function();
     for (int signal : turn.signals) OnSignal(signal, turn.now);
     Act(shutdown_.OnTime(turn.now));
     if (turn.now >= status_due_) TellStatus();
-    FollowUsers(turn.now);
+    Follow(turn.now);
     api_->OnTime(turn.now);
     resource_api_->OnTime(turn.now);
     if (turn.now >= router_service_->due()) router_service_->OnTime(turn.now);
@@ -171,9 +173,11 @@ void Daemon::Reload() {
     return;
   }
   surroundings_.notifier.Send("RELOADING=1");
+  reloading_ = true;
   store_->Reload([this](const store::Configuration& loaded,
                         const std::string& warnings) { return CheckDates(loaded, warnings); },
                  [this](const auto& reloaded) {
+                   reloading_ = false;
                    OnReloaded(reloaded);
                    surroundings_.notifier.Send("READY=1");
                  });
@@ -187,6 +191,7 @@ void Daemon::OnReloaded(const absl::StatusOr<store::Store::Reloaded>& reloaded) 
     return TellMetrics();
   }
   surroundings_.set_levels(store_->file().log);
+  file_watch_.Resume();  // it may be asked for
   LogLines(LogLevel::kWarning, reloaded->warnings);
   WarnOfRestart();
   ExpectConnectors();
@@ -204,21 +209,6 @@ void Daemon::OnReloaded(const absl::StatusOr<store::Store::Reloaded>& reloaded) 
   metrics_.OnReloaded(MillisecondsSince1970(), complete);
   TellMetrics();
   TL_LOG(info, "reloaded", {"file", file_}, {"changed", reloaded->differences.size()});
-}
-
-// Only looks at files, unless something has changed.
-void Daemon::FollowUsers(Time now) {
-  const config::Document& document = store_->effective();
-  const bool has_any = !document.user_stores.empty() || !document.tls_profiles.empty();
-  if (!has_any || shutdown_.draining()) {
-    users_due_ = kNever;
-    return;
-  }
-  if (users_due_ == kNever) users_due_ = now + kUsersInterval;
-  if (now < users_due_) return;
-  users_due_ = now + kUsersInterval;
-  store_->FollowUsers();
-  store_->FollowTls();
 }
 
 void Daemon::WarnOfRestart() const {
@@ -247,10 +237,15 @@ absl::Status Daemon::CheckDates(const store::Configuration& loaded,
 void Daemon::ExpectConnectors() {
   std::vector<std::string> gone;
   for (const auto& [name, status] : board_.connectors()) {
-    if (!store_->effective().connectors.contains(name)) gone.push_back(name);
+    const auto found = store_->effective().connectors.find(name);
+    const bool wanted =
+        found != store_->effective().connectors.end() && config::IsEnabled(found->second);
+    if (!wanted) gone.push_back(name);
   }
   for (const std::string& name : gone) board_.Forget(name);
-  for (const auto& [name, connector] : store_->effective().connectors) board_.Expect(name);
+  for (const auto& [name, connector] : store_->effective().connectors) {
+    if (config::IsEnabled(connector)) board_.Expect(name);
+  }
 }
 
 void Daemon::TakeEvents() {
@@ -287,7 +282,9 @@ void Daemon::TellReady() const {
   TL_LOG(info, "serving clients of this machine, as no --config was given",
          {"try", Concat("an AMQP 1.0 client at amqp://",
                         addresses.empty() ? "127.0.0.1:5672" : addresses.front())},
-         {"then", "trunkd --help; README.md, \"Start\"; /usr/share/doc/trunkline/samples"});
+         {"then",
+          "trunkd --help; README.md, \"Start\"; "
+          "/usr/share/doc/trunkline/samples"});
 }
 
 void Daemon::TellCertificates() {

@@ -8,14 +8,13 @@
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "control/api/channelz.h"
-#include "control/api/method_table.h"
 #include "control/api/router_service.h"
+#include "control/config/file_watch.h"
+#include "control/daemon/connector_tests.h"
 #include "control/daemon/control_api.h"
 #include "control/daemon/control_loop.h"
 #include "control/daemon/metrics_state.h"
 #include "control/daemon/notify.h"
-#include "control/daemon/options.h"
 #include "control/daemon/resource_api.h"
 #include "control/daemon/shutdown.h"
 #include "control/daemon/telemetry.h"
@@ -27,9 +26,9 @@ namespace trunkline::daemon {
 // One record per line of `problems`, as a warning or an error.
 void LogLines(LogLevel level, std::string_view problems);
 
-// A running trunkd: starts the router, keeps it as the configuration says, ends it in order. All of
-// control's work happens here, on one thread that never waits but in ControlLoop::Wait and for the
-// router's answers.
+// A running trunkd: starts the router, keeps it as the configuration says, ends
+// it in order. All of control's work happens here, on one thread that never
+// waits but in ControlLoop::Wait and for the router's answers.
 //
 // Owned by main. Thread: control, the process's first.
 class Daemon {
@@ -49,16 +48,19 @@ class Daemon {
   // `file` is where `store` has its file from; empty: nowhere.
   Daemon(Surroundings surroundings, std::string file, std::unique_ptr<store::Store> store);
 
-  // The router with everything that is configured; or why not, one problem per line.
+  // The router with everything that is configured; or why not, one problem per
+  // line.
   absl::Status Start();
   // Serves until a signal ends it. REQUIRES: Start succeeded.
   void Serve();
 
  private:
   absl::Status OpenApi();
+  api::ConnectorService::Hooks ConnectorHooks();
   void OnSignal(int signal, Time now);
   void Act(Shutdown::Step step);
-  // Asked for over the API: like the first SIGTERM; or a drain after which the process stays.
+  // Asked for over the API: like the first SIGTERM; or a drain after which the
+  // process stays.
   void ShutDown(std::optional<Duration> limit);
   void Drain(std::optional<Duration> limit);
   void OnDrained(const Drained& drained);
@@ -68,7 +70,8 @@ class Daemon {
   void OnChanged(const std::vector<store::Difference>& differences);
   void OnReloaded(const absl::StatusOr<store::Store::Reloaded>& reloaded);
   void WarnOfRestart() const;
-  // FailedPrecondition: a certificate that is outside its dates would replace one that is in force.
+  // FailedPrecondition: a certificate that is outside its dates would replace
+  // one that is in force.
   absl::Status CheckDates(const store::Configuration& loaded, const std::string& warnings) const;
   void ExpectConnectors();
   void TakeEvents();
@@ -76,7 +79,11 @@ class Daemon {
   void TellReady() const;
   void TellCertificates();
   void TellMetrics();
+  // What is looked at from time to time (daemon_follow.cc).
+  void Follow(Time now);
   void FollowUsers(Time now);
+  void FollowFile(Time now);
+  void FollowFailures(Time now);
 
   const Surroundings surroundings_;
   const std::string file_;
@@ -89,19 +96,25 @@ class Daemon {
   std::unique_ptr<Telemetry> telemetry_;  // reads the router
   MetricsState metrics_;
   Time beat_due_ = kNever;  // while metrics are served
-  const api::MethodTable methods_{api::ServiceFiles(), api::ChannelzMethods()};
+  const api::MethodTable methods_;
   StatusBoard board_;
   Random random_;  // of ids and tokens that callers see
   std::unique_ptr<ResourceApi> resource_api_;
   std::unique_ptr<api::RouterService> router_service_;
+  std::unique_ptr<ConnectorTests> connector_tests_;
+  std::unique_ptr<api::ConnectorService> connector_service_;
   std::unique_ptr<ControlApi> api_;  // calls the services
   Shutdown shutdown_;
   Time status_due_ = kNever;  // when the service manager is told what board_ says
   std::string status_told_;
   std::map<std::string, uint64_t> certificates_told_;  // fingerprints, by profile
   Time users_due_ = kNever;                            // when user stores are looked at again
-  Duration drain_limit_;                               // of the drain that Shutdown asks for
-  bool draining_ = false;                              // the router is told
+  config::FileWatch file_watch_;                       // of file_
+  bool reloading_ = false;
+  Time retry_due_ = kNever;           // when what is not in force is tried again
+  Duration retry_wait_ = Seconds(1);  // before the next time
+  Duration drain_limit_;              // of the drain that Shutdown asks for
+  bool draining_ = false;             // the router is told
   bool drained_ = false;
   bool done_ = false;
 };

@@ -4,7 +4,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "control/api/channelz.h"
 #include "control/config/text.h"
 #include "control/config/translate.h"
 #include "control/daemon/daemon.h"
@@ -58,6 +61,9 @@ absl::Status Daemon::OpenApi() {
   resource_api_ = std::make_unique<ResourceApi>(
       *store_, board_, methods_, random_, [&loop] { return loop.Now(); }, *router_);
   handlers.merge(resource_api_->MakeHandlers());
+  connector_tests_ = std::make_unique<ConnectorTests>(*store_, loop, router_spec_.id);
+  connector_service_ = std::make_unique<api::ConnectorService>(ConnectorHooks());
+  handlers.merge(connector_service_->MakeHandlers());
   resource_api_->Begin();
   auto opened =
       ControlApi::Open(store_->effective(), {.methods = methods_,
@@ -68,6 +74,30 @@ absl::Status Daemon::OpenApi() {
   api_ = *std::move(opened);
   FollowApiCertificate();
   return absl::OkStatus();
+}
+
+api::ConnectorService::Hooks Daemon::ConnectorHooks() {
+  api::ConnectorService::Hooks hooks;
+  hooks.document = [this]() -> const config::Document& { return store_->effective(); };
+  hooks.fill_status = [this](v1::Connector& connector) { resource_api_->FillStatus(connector); };
+  hooks.dial = [this](const std::string& id) {
+    if (draining_) return absl::FailedPreconditionError("the router is draining");
+    if (absl::Status status = store_->Redial(id); !status.ok()) return status;
+    board_.Dialled(id);
+    resource_api_->StatusChanged(config::ResourceName(config::kConnectors, id));
+    return absl::OkStatus();
+  };
+  hooks.close = [this](const std::string& connection, const std::string& reason) {
+    uint64_t number = 0;
+    const absl::string_view digits = absl::StripPrefix(connection, "connections/");
+    if (!absl::SimpleAtoi(digits, &number)) return absl::NotFoundError(connection);
+    return router_->CloseConnection(number, reason);
+  };
+  hooks.test = [this](const v1::Connector& connector, const std::string& path, Duration limit,
+                      api::ConnectorService::Tested done) {
+    return connector_tests_->Begin(connector, path, limit, std::move(done));
+  };
+  return hooks;
 }
 
 void Daemon::OnChanged(const std::vector<store::Difference>& differences) {

@@ -20,7 +20,7 @@ Routes AMQP 1.0 messages. Without a configuration it serves clients of this
 machine on 127.0.0.1:5672 and [::1]:5672.
 
   -c, --config FILE        resources to serve, as YAML or as a qdrouterd.conf of
-                           Qpid Dispatch; read again on SIGHUP
+                           Qpid Dispatch; read again when it changes and on SIGHUP
       --check-config FILE  says what is wrong with FILE and the certificates it
                            names, and exits: 0 good, 1 bad
       --log-level LEVEL    trace, debug, info, warning, error or off, for all

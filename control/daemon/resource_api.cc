@@ -1,14 +1,23 @@
 #include "control/daemon/resource_api.h"
 
+#include <time.h>
+
 #include <utility>
 
 #include "control/api/rpc_status.h"
 #include "control/config/text.h"
+#include "control/config/translate.h"
 
 namespace trunkline::daemon {
 namespace {
 
 using config::Concat;
+
+int64_t MillisecondsSince1970() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
 
 // The resource whose state an event may have changed; empty: none.
 std::string NameIn(const RouterEvent& event) {
@@ -45,13 +54,14 @@ ResourceApi::ResourceApi(store::Store& store, const StatusBoard& board,
             {.clock = clock, .fill_status = [this](auto& resource) { FillStatus(resource); }}),
       config_(resources_, methods, clock),
       live_(router, random, clock),
-      tls_(store, router, {.clock = clock, .status_changed = [this](const std::string& name) {
-                             crud_.StatusChanged(name);
-                           }}) {}
+      tls_(store, router,
+           {.clock = clock, .status_changed = [this](const auto& name) { StatusChanged(name); }}),
+      users_(resources_, {.now = clock, .wall = MillisecondsSince1970}) {}
 
 api::Handlers ResourceApi::MakeHandlers() {
   api::Handlers handlers = crud_.MakeHandlers();
   handlers.merge(config_.MakeHandlers());
+  handlers.merge(users_.MakeHandlers());
   live_.AddHandlers(handlers);
   handlers.merge(tls_.MakeHandlers());
   return handlers;
@@ -78,6 +88,7 @@ void ResourceApi::Fill(const std::string& id, v1::Listener& listener) const {
   if (const auto found = board_.listeners().find(id); found != board_.listeners().end()) {
     status = found->second;
   }
+  if (!config::IsEnabled(listener)) return status.set_state(v1::ListenerStatus::STATE_DISABLED);
   const auto failed = store_.failures().find(Concat("listeners[", id, "]"));
   if (failed == store_.failures().end()) return;
   status.set_state(v1::ListenerStatus::STATE_FAILED);
@@ -90,9 +101,18 @@ void ResourceApi::Fill(const std::string& id, v1::Connector& connector) const {
   if (const auto found = board_.connectors().find(id); found != board_.connectors().end()) {
     status = found->second;
   }
+  if (!config::IsEnabled(connector)) return status.set_state(v1::ConnectorStatus::STATE_DISABLED);
+  const auto failed = store_.failures().find(Concat("connectors[", id, "]"));
+  if (failed == store_.failures().end()) return;
+  status.set_state(v1::ConnectorStatus::STATE_FAILED);
+  *status.mutable_last_error() = api::ToRpcStatus(failed->second);
 }
 
 void ResourceApi::Fill(const std::string& id, v1::UserStore& users) const {
+  const auto failed = store_.failures().find(Concat("user_stores[", id, "]"));
+  if (failed != store_.failures().end()) {
+    *users.mutable_status()->mutable_last_reload_error() = api::ToRpcStatus(failed->second);
+  }
   const auto found = store_.in_force().stores.find(id);
   if (found == store_.in_force().stores.end() || found->second.users == nullptr) return;
   users.mutable_status()->set_users(static_cast<uint32_t>(found->second.users->size()));

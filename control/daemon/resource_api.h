@@ -13,6 +13,7 @@
 #include "control/api/method_table.h"
 #include "control/api/resource_store.h"
 #include "control/api/tls_service.h"
+#include "control/api/user_service.h"
 #include "control/daemon/live_api.h"
 #include "control/daemon/status_board.h"
 #include "control/store/store.h"
@@ -46,14 +47,17 @@ class ResourceApi {
   }
   // The board knows of it already.
   void OnEvent(const RouterEvent& event);
+  // What is told of the resource of this name is another.
+  void StatusChanged(const std::string& name) { crud_.StatusChanged(name); }
   void OnTime(Time now) {
     crud_.Tick(now);
     live_.OnTime(now);
   }
   Time due() const { return std::min(crud_.NextDeadline(), live_.due()); }
 
- private:
   void FillStatus(google::protobuf::Message& resource);
+
+ private:
   void Fill(const std::string& id, v1::Listener& listener) const;
   void Fill(const std::string& id, v1::Connector& connector) const;
   void Fill(const std::string& id, v1::UserStore& users) const;
@@ -65,6 +69,7 @@ class ResourceApi {
   api::ConfigService config_;
   LiveApi live_;
   api::TlsService tls_;
+  api::UserService users_;
 };
 
 }  // namespace trunkline::daemon

@@ -36,6 +36,13 @@ void StatusBoard::Expect(const std::string& connector) {
   }
 }
 
+void StatusBoard::Dialled(const std::string& connector) {
+  const auto found = connectors_.find(connector);
+  if (found == connectors_.end()) return;
+  found->second.set_state(v1::ConnectorStatus::STATE_CONNECTING);
+  found->second.clear_next_attempt_time();
+}
+
 std::string StatusBoard::Summary() const {
   size_t listening = 0;
   size_t open = 0;

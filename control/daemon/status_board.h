@@ -23,6 +23,8 @@ class StatusBoard {
 
   // Makes a connector known before anything happened to it; or forgotten.
   void Expect(const std::string& connector);
+  // It does not wait any more.
+  void Dialled(const std::string& connector);
   void Forget(const std::string& connector) { connectors_.erase(connector); }
 
  private:

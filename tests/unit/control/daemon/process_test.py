@@ -342,6 +342,85 @@ class ProcessTest(unittest.TestCase):
         trunkd.until("router section need a restart")
         self.assertEqual(trunkd.end(signal.SIGTERM), 0)
 
+    # --- watched files
+
+    def test_a_file_that_is_written_or_replaced_is_read_by_itself(self):
+        file = self.write(LISTENER % 0)
+        trunkd = self.start("--config", file)
+        trunkd.until("ready")
+        self.write(LISTENER.replace("amqp", "written") % 0)
+        trunkd.until("configuration file has changed")
+        trunkd.until('"listening" listener=written ')
+        trunkd.until("reloaded.*changed=2")
+        os.rename(self.write(LISTENER.replace("amqp", "renamed") % 0, "new.yaml"), file)
+        port = trunkd.until(r'"listening" listener=renamed address=127\.0\.0\.1:(\d+)')[1]
+        trunkd.until("reloaded.*changed=2")
+        self.assertEqual(connect(port), HEADER)
+        self.assertEqual(trunkd.end(signal.SIGTERM), 0)
+
+    def test_a_new_version_of_a_config_map_is_read_by_itself(self):
+        for version, name in (("..1", "amqp"), ("..2", "second")):
+            (self.folder / version).mkdir()
+            self.write(LISTENER.replace("amqp", name) % 0, f"{version}/trunkline.yaml")
+        os.symlink("..1", self.folder / "..data")
+        os.symlink("..data/trunkline.yaml", self.folder / "trunkline.yaml")
+        trunkd = self.start("--config", str(self.folder / "trunkline.yaml"))
+        trunkd.until("ready")
+        os.symlink("..2", self.folder / "..next")
+        os.rename(self.folder / "..next", self.folder / "..data")
+        trunkd.until('"listening" listener=second ')
+        trunkd.until("reloaded")
+        self.assertEqual(trunkd.end(signal.SIGTERM), 0)
+
+    def test_a_bad_file_is_told_once(self):
+        (self.folder / "users").mkdir()
+        (self.folder / "users" / "a").write_text("sesame")
+        users = "user_stores: [{name: all, directory: users}]\n"
+        file = self.write(LISTENER % 0 + users)
+        trunkd = self.start("--config", file)
+        port = trunkd.until(r"ready.*listening=127\.0\.0\.1:(\d+)")[1]
+        self.write(LISTENER % "x")
+        trunkd.until(r"trunkline\.yaml:2:41: listeners\[amqp\]\.port: .*is not a whole number")
+        trunkd.until("not reloaded")
+        self.look_twice(trunkd)
+        self.assertEqual("".join(trunkd.lines).count("not reloaded"), 1)
+        self.assertEqual(connect(port), HEADER)
+        self.write(LISTENER % 0 + users)
+        trunkd.until("reloaded.*changed=0")
+        self.assertEqual(trunkd.end(signal.SIGTERM), 0)
+
+    def test_a_qdrouterd_conf_is_watched_too(self):
+        text = "router {\n  mode: standalone\n}\nlistener {\n  name: %s\n  host: 127.0.0.1\n" \
+               "  port: 0\n  saslMechanisms: ANONYMOUS\n}\n"
+        trunkd = self.start("--config", self.write(text % "one", "qdrouterd.conf"))
+        trunkd.until("ready")
+        self.write(text % "two", "qdrouterd.conf")
+        trunkd.until('"listening" listener=two ')
+        trunkd.until("reloaded")
+        self.assertEqual(trunkd.end(signal.SIGTERM), 0)
+
+    def test_watching_can_be_switched_off(self):
+        (self.folder / "users").mkdir()
+        (self.folder / "users" / "a").write_text("sesame")
+        text = LISTENER + "user_stores: [{name: all, directory: users}]\n" \
+                          "router: {watch_config: %s}\n"
+        trunkd = self.start("--config", self.write(text % (0, "false")))
+        trunkd.until("ready")
+        self.write(text.replace("amqp", "other") % (0, "true"))
+        self.look_twice(trunkd)
+        self.assertNotIn("has changed", "".join(trunkd.lines))
+        trunkd.process.send_signal(signal.SIGHUP)
+        trunkd.until("reloaded.*changed=2")
+        self.write(text % (0, "true"))
+        trunkd.until("reloaded.*changed=2")  # switched on again
+        self.assertEqual(trunkd.end(signal.SIGTERM), 0)
+
+    def look_twice(self, trunkd):
+        """Returns when files have been looked at twice more: so often were the users."""
+        for password in ("one", "two more"):
+            (self.folder / "users" / "a").write_text(password)
+            trunkd.until("users in force")
+
     def test_without_a_file_a_reload_does_nothing(self):
         # Port 5672 may be taken on this machine; then trunkd says so, and that is tested above.
         try:
