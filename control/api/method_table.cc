@@ -8,6 +8,7 @@
 #include "proto/trunkline/control/v1/router_service.pb.h"
 #include "proto/trunkline/control/v1/stats_service.pb.h"
 #include "proto/trunkline/control/v1/tls_service.pb.h"
+#include "proto/trunkline/control/v1/trace_service.pb.h"
 #include "proto/trunkline/control/v1/user_service.pb.h"
 #include "router/base/check.h"
 
@@ -52,6 +53,7 @@ std::vector<const google::protobuf::FileDescriptor*> ServiceFiles() {
           v1::GetConnectionRequest::descriptor()->file(),
           v1::GetConnectorRequest::descriptor()->file(),
           v1::GetListenerRequest::descriptor()->file(),
+          v1::GetLogLevelsRequest::descriptor()->file(),
           v1::GetRouterRequest::descriptor()->file(),
           v1::GetStatsRequest::descriptor()->file(),
           v1::GetTlsProfileRequest::descriptor()->file(),

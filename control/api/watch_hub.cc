@@ -3,52 +3,16 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "control/config/error_details.h"
+#include "control/api/resume_token.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "router/base/status.h"
 
 namespace trunkline::api {
-namespace {
-
 using google::protobuf::Message;
-
-constexpr int64_t kRetryMilliseconds = 1000;
-
-absl::Status Expired() {
-  return config::WithReason(
-      absl::OutOfRangeError("the resume_token is not known any more; watch anew without it"),
-      "RESUME_TOKEN_EXPIRED");
-}
-
-absl::Status TooSlow() {
-  return config::WithReason(
-      absl::ResourceExhaustedError("too far behind what has changed; watch anew"),
-      "WATCH_TOO_SLOW");
-}
-
-absl::Status TooMany(size_t watchers) {
-  absl::Status status =
-      absl::ResourceExhaustedError(absl::StrCat("there are ", watchers, " watches already"));
-  return config::WithReason(config::WithRetry(std::move(status), kRetryMilliseconds),
-                            "TOO_MANY_WATCHERS");
-}
-
-// Tells filters apart in tokens: FNV-1a, as no secret depends on it.
-std::string Digest(std::string_view text) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return absl::StrCat(absl::Hex(hash));
-}
-
-}  // namespace
 
 struct WatchHub::Watcher {
   Wish wish;
   Exits exits;
-  std::string filter_digest;
   bool gone = false;
   // First what is there is told, in order of names; then what has changed, in order of changes.
   bool listing = true;
@@ -130,14 +94,13 @@ void WatchHub::Forget(uint64_t change) {
   }
   for (const auto& watcher : behind) {
     watcher->gone = true;
-    watcher->exits.finish(TooSlow());
+    watcher->exits.finish(WatchTooSlow());
   }
 }
 
 absl::StatusOr<WatchHub::WatcherId> WatchHub::Watch(Wish wish, Exits exits, Time now) {
-  if (watchers_.size() >= options_.watchers_max) return TooMany(watchers_.size());
+  if (watchers_.size() >= options_.watchers_max) return TooManyWatchers(watchers_.size());
   auto watcher = std::make_shared<Watcher>();
-  watcher->filter_digest = Digest(wish.filter_text);
   watcher->wish = std::move(wish);
   watcher->exits = std::move(exits);
   watcher->start = last_change_;
@@ -150,17 +113,9 @@ absl::StatusOr<WatchHub::WatcherId> WatchHub::Watch(Wish wish, Exits exits, Time
 
 // Goes on where an earlier watch has ended: what was there then is taken to be known.
 absl::Status WatchHub::Resume(Watcher& watcher) const {
-  const std::vector<std::string> parts = absl::StrSplit(watcher.wish.resume_token, '-');
-  uint64_t position = 0;
-  if (parts.size() != 3 || parts[0] != epoch_ || !absl::SimpleAtoi(parts[2], &position) ||
-      position > last_change_ || position < forgotten_) {
-    return Expired();
-  }
-  if (parts[1] != watcher.filter_digest) {
-    return config::WithViolations(
-        absl::InvalidArgumentError("resume_token: is of a watch with another filter"),
-        {{"resume_token", "is of a watch with another filter"}});
-  }
+  TL_ASSIGN_OR_RETURN(const uint64_t position,
+                      ReadResumeToken(watcher.wish.resume_token, epoch_, watcher.wish.filter_text));
+  if (position > last_change_ || position < forgotten_) return ResumeTokenExpired();
   watcher.listing = false;
   watcher.position = position;
   for (const auto& [name, entry] : entries_) {
@@ -246,7 +201,7 @@ bool WatchHub::Tell(Watcher& watcher, const Entry& entry, WatchEvent& event) {
 }
 
 std::string WatchHub::Token(const Watcher& watcher) const {
-  return absl::StrCat(epoch_, "-", watcher.filter_digest, "-", watcher.position);
+  return MakeResumeToken(epoch_, watcher.wish.filter_text, watcher.position);
 }
 
 void WatchHub::Tick(Time now) {

@@ -239,7 +239,7 @@ bool LogWriter::Drain() {
 void LogWriter::Take(Ring& ring) {
   const Cell& cell = *ring.cells.Front();
   taken_[static_cast<size_t>(cell.level)].Add();
-  if (Allows(cell)) AppendLogLine(options_.format, cell.unix_ns, cell.record(), out_);
+  if (Allows(cell)) Append(cell.unix_ns, cell.record());
   ring.cells.Pop();
   if (out_.size() >= kBatchBytes) WriteOut();
 }
@@ -287,12 +287,15 @@ void LogWriter::TellSuppressed(int64_t now_ns) {
 }
 
 void LogWriter::AppendOwn(int64_t unix_ns, LogKey phrase, absl::Span<const LogField> fields) {
-  AppendLogLine(options_.format, unix_ns,
-                {.level = LogLevel::kWarning,
-                 .module = LogModule::kLog,
-                 .phrase = phrase.text(),
-                 .fields = fields},
-                out_);
+  Append(unix_ns, {.level = LogLevel::kWarning,
+                   .module = LogModule::kLog,
+                   .phrase = phrase.text(),
+                   .fields = fields});
+}
+
+void LogWriter::Append(int64_t unix_ns, const LogRecord& record) {
+  AppendLogLine(options_.format, unix_ns, record, out_);
+  if (options_.observer) options_.observer(unix_ns, record);
 }
 
 // In pieces that an output takes without blocking once poll says so, so that one that takes nothing

@@ -34,6 +34,9 @@ class LogWriter final : public LogSink {
     LogFormat format = LogFormat::kText;
     size_t ring_records = 256;          // per thread
     uint32_t repeats_per_second = 100;  // of one phrase; 0: no limit
+    // Told of each record that is written, on the writer's thread: must not block, nor log. None:
+    // nobody is.
+    std::function<void(int64_t unix_ns, const LogRecord& record)> observer = {};
     std::function<int64_t()> clock =
         {};  // nanoseconds since 1970, any thread; none: the wall clock
   };
@@ -80,6 +83,7 @@ class LogWriter final : public LogSink {
   void TellDropped(Ring& ring);
   void TellSuppressed(int64_t now_ns);
   void AppendOwn(int64_t unix_ns, LogKey phrase, absl::Span<const LogField> fields);
+  void Append(int64_t unix_ns, const LogRecord& record);
   void WriteOut();
   void Sleep();
 
