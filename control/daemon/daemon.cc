@@ -26,12 +26,10 @@ constexpr LogModule kLogModule = LogModule::kDaemon;
 // The service manager shows it to people; more often than this nobody looks.
 constexpr Duration kStatusInterval = Seconds(1);
 
-// What the end may take beyond the limit of a drain, until the service manager
-// ends it for us.
+// What the end may take beyond the limit of a drain, until the service manager ends it for us.
 constexpr Duration kStopMargin = Seconds(10);
 
-// A listener that DefaultDocument adds for IPv6; a host without IPv6 is served
-// all the same.
+// A listener that DefaultDocument adds for IPv6; a host without IPv6 is served all the same.
 constexpr std::string_view kOptionalListener = "listeners[amqp-ipv6]";
 
 int64_t MillisecondsSince1970() {
@@ -77,10 +75,13 @@ Daemon::Daemon(Surroundings surroundings, std::string file, std::unique_ptr<stor
       router_spec_(config::ToSpec(store_->file().router,
                                   {.host_name = HostName(), .version = surroundings_.version})),
       methods_(api::ServiceFiles(), api::ChannelzMethods()),
-      random_(surroundings_.seed) {}
+      random_(surroundings_.seed),
+      trace_api_(
+          random_, [this] { return surroundings_.loop.Now(); }, surroundings_.logs) {}
 
 absl::Status Daemon::Start() {
   surroundings_.set_levels(store_->file().log);
+  trace_api_.OnLevelsConfigured();
   LogLines(LogLevel::kWarning, store_->warnings());
   ControlLoop& loop = surroundings_.loop;
   auto router = Router::Start(router_spec_, [&loop] { loop.Wake(); });
@@ -106,8 +107,7 @@ absl::Status Daemon::Start() {
   TakeEvents();
   TellCertificates();
   TellReady();
-  // The router's data threads run, and inherited nothing of this; those of the
-  // API do.
+  // The router's data threads run, and inherited nothing of this; those of the API do.
   BeginThread("trunkd", ThreadClass::kService);
   return OpenApi();
 }
@@ -117,11 +117,12 @@ void Daemon::Serve() {
   TellStatus();
   TellMetrics();
   while (!done_) {
-    const ControlLoop::Turn turn = surroundings_.loop.Wait(
-        std::min({shutdown_.deadline(), status_due_, users_due_, file_watch_.due(), retry_due_,
-                  beat_due_, resource_api_->due(), api_->due(), router_service_->due()}));
+    const ControlLoop::Turn turn = surroundings_.loop.Wait(std::min(
+        {shutdown_.deadline(), status_due_, users_due_, file_watch_.due(), retry_due_, beat_due_,
+         resource_api_->due(), api_->due(), router_service_->due(), trace_api_.due()}));
     if (turn.woken) TakeEvents();
     if (turn.woken) api_->RunPosted();
+    if (turn.woken) trace_api_.OnWoken();
     for (const auto& function : turn.posted) function();
     for (int signal : turn.signals) OnSignal(signal, turn.now);
     Act(shutdown_.OnTime(turn.now));
@@ -129,6 +130,7 @@ void Daemon::Serve() {
     Follow(turn.now);
     api_->OnTime(turn.now);
     resource_api_->OnTime(turn.now);
+    trace_api_.OnTime(turn.now);
     if (turn.now >= router_service_->due()) router_service_->OnTime(turn.now);
     if (turn.now >= beat_due_) TellMetrics();
   }
@@ -188,9 +190,11 @@ void Daemon::OnReloaded(const absl::StatusOr<store::Store::Reloaded>& reloaded) 
     LogLines(LogLevel::kError, View(reloaded.status().message()));
     TL_LOG(error, "not reloaded: nothing was changed", {"file", file_});
     metrics_.OnReloadFailed(View(reloaded.status().message()));
+    trace_api_.OnReloadFailed(file_, reloaded.status());
     return TellMetrics();
   }
   surroundings_.set_levels(store_->file().log);
+  trace_api_.OnLevelsConfigured();
   file_watch_.Resume();  // it may be asked for
   LogLines(LogLevel::kWarning, reloaded->warnings);
   WarnOfRestart();
@@ -207,6 +211,7 @@ void Daemon::OnReloaded(const absl::StatusOr<store::Store::Reloaded>& reloaded) 
            {"error", View(status.message())});
   }
   metrics_.OnReloaded(MillisecondsSince1970(), complete);
+  trace_api_.OnReloaded(file_, reloaded->differences.size());
   TellMetrics();
   TL_LOG(info, "reloaded", {"file", file_}, {"changed", reloaded->differences.size()});
 }
@@ -252,6 +257,7 @@ void Daemon::TakeEvents() {
   for (const RouterEvent& event : router_->TakeEvents()) {
     board_.Apply(event, MillisecondsSince1970());
     if (resource_api_ != nullptr) resource_api_->OnEvent(event);
+    trace_api_.OnEvent(event);
     if (const auto* drained = std::get_if<Drained>(&event)) {
       OnDrained(*drained);
     }
@@ -282,15 +288,14 @@ void Daemon::TellReady() const {
   TL_LOG(info, "serving clients of this machine, as no --config was given",
          {"try", Concat("an AMQP 1.0 client at amqp://",
                         addresses.empty() ? "127.0.0.1:5672" : addresses.front())},
-         {"then",
-          "trunkd --help; README.md, \"Start\"; "
-          "/usr/share/doc/trunkline/samples"});
+         {"then", "trunkd --help; README.md, \"Start\"; /usr/share/doc/trunkline/samples"});
 }
 
 void Daemon::TellCertificates() {
   for (const auto& [id, profile] : store_->in_force().profiles) {
     if (profile.leaf.subject.empty()) continue;
     if (std::exchange(certificates_told_[id], profile.fingerprint) == profile.fingerprint) continue;
+    trace_api_.OnCertificate(id, profile.leaf);
     TL_LOG(info, "certificate in force", {"tls_profile", id}, {"subject", profile.leaf.subject},
            {"not_after", View(absl::FormatTime("%Y-%m-%dT%H:%M:%SZ",
                                                absl::FromUnixSeconds(profile.leaf.not_after),

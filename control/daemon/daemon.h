@@ -18,6 +18,7 @@
 #include "control/daemon/resource_api.h"
 #include "control/daemon/shutdown.h"
 #include "control/daemon/telemetry.h"
+#include "control/daemon/trace_api.h"
 #include "control/store/store.h"
 #include "router/router.h"
 
@@ -26,9 +27,9 @@ namespace trunkline::daemon {
 // One record per line of `problems`, as a warning or an error.
 void LogLines(LogLevel level, std::string_view problems);
 
-// A running trunkd: starts the router, keeps it as the configuration says, ends
-// it in order. All of control's work happens here, on one thread that never
-// waits but in ControlLoop::Wait and for the router's answers.
+// A running trunkd: starts the router, keeps it as the configuration says, ends it in order. All of
+// control's work happens here, on one thread that never waits but in ControlLoop::Wait and for the
+// router's answers.
 //
 // Owned by main. Thread: control, the process's first.
 class Daemon {
@@ -42,14 +43,14 @@ class Daemon {
     std::function<void(const v1::LogSpec&)> set_levels;
     // Any thread.
     std::function<metrics::LogCounts()> log_counts;
+    api::LogFeed& logs;
     uint64_t seed = 0;  // that nobody can guess
   };
 
   // `file` is where `store` has its file from; empty: nowhere.
   Daemon(Surroundings surroundings, std::string file, std::unique_ptr<store::Store> store);
 
-  // The router with everything that is configured; or why not, one problem per
-  // line.
+  // The router with everything that is configured; or why not, one problem per line.
   absl::Status Start();
   // Serves until a signal ends it. REQUIRES: Start succeeded.
   void Serve();
@@ -59,8 +60,7 @@ class Daemon {
   api::ConnectorService::Hooks ConnectorHooks();
   void OnSignal(int signal, Time now);
   void Act(Shutdown::Step step);
-  // Asked for over the API: like the first SIGTERM; or a drain after which the
-  // process stays.
+  // Asked for over the API: like the first SIGTERM; or a drain after which the process stays.
   void ShutDown(std::optional<Duration> limit);
   void Drain(std::optional<Duration> limit);
   void OnDrained(const Drained& drained);
@@ -70,8 +70,7 @@ class Daemon {
   void OnChanged(const std::vector<store::Difference>& differences);
   void OnReloaded(const absl::StatusOr<store::Store::Reloaded>& reloaded);
   void WarnOfRestart() const;
-  // FailedPrecondition: a certificate that is outside its dates would replace
-  // one that is in force.
+  // FailedPrecondition: a certificate that is outside its dates would replace one that is in force.
   absl::Status CheckDates(const store::Configuration& loaded, const std::string& warnings) const;
   void ExpectConnectors();
   void TakeEvents();
@@ -99,6 +98,7 @@ class Daemon {
   const api::MethodTable methods_;
   StatusBoard board_;
   Random random_;  // of ids and tokens that callers see
+  TraceApi trace_api_;
   std::unique_ptr<ResourceApi> resource_api_;
   std::unique_ptr<api::RouterService> router_service_;
   std::unique_ptr<ConnectorTests> connector_tests_;

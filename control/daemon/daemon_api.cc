@@ -61,6 +61,7 @@ absl::Status Daemon::OpenApi() {
   resource_api_ = std::make_unique<ResourceApi>(
       *store_, board_, methods_, random_, [&loop] { return loop.Now(); }, *router_);
   handlers.merge(resource_api_->MakeHandlers());
+  handlers.merge(trace_api_.MakeHandlers(*router_));
   connector_tests_ = std::make_unique<ConnectorTests>(*store_, loop, router_spec_.id);
   connector_service_ = std::make_unique<api::ConnectorService>(ConnectorHooks());
   handlers.merge(connector_service_->MakeHandlers());
@@ -105,7 +106,9 @@ void Daemon::OnChanged(const std::vector<store::Difference>& differences) {
   TakeEvents();
   TellCertificates();
   FollowApiCertificate();
-  if (resource_api_ != nullptr) resource_api_->OnChanged(differences);
+  if (resource_api_ == nullptr) return;
+  resource_api_->OnChanged(differences);
+  trace_api_.OnChanged(differences);
 }
 
 void Daemon::ShutDown(std::optional<Duration> limit) {
@@ -120,6 +123,7 @@ void Daemon::Drain(std::optional<Duration> limit) {
   if (std::exchange(draining_, true)) return;
   api_->SetServing(false);
   router_service_->OnDraining();
+  trace_api_.OnDraining(limit.value_or(config::DrainTimeout(store_->file().router)));
   router_->Drain(limit.value_or(config::DrainTimeout(store_->file().router)));
   metrics_.OnDrain();
   TellMetrics();

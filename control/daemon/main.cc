@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "control/api/log_feed.h"
 #include "control/config/text.h"
 #include "control/daemon/control_loop.h"
 #include "control/daemon/core_dumps.h"
@@ -68,7 +69,7 @@ int CheckConfig(const std::string& file) {
 }
 
 // With the log in place: anything that goes wrong from here on is a record.
-int Serve(const Options& options, ControlLoop& loop, const LogWriter& log,
+int Serve(const Options& options, ControlLoop& loop, const LogWriter& log, api::LogFeed& logs,
           std::unique_ptr<store::Store> store) {
   const char* socket = ::getenv("NOTIFY_SOCKET");
   const char* runtime_directory = ::getenv("XDG_RUNTIME_DIR");
@@ -79,6 +80,7 @@ int Serve(const Options& options, ControlLoop& loop, const LogWriter& log,
                  .runtime_directory = runtime_directory == nullptr ? "" : runtime_directory,
                  .set_levels = [&](const v1::LogSpec& spec) { SetLevels(spec, options); },
                  .log_counts = [&log] { return CountsOf(log); },
+                 .logs = logs,
                  .seed = Seed()},
                 options.config, std::move(store));
   if (absl::Status status = daemon.Start(); !status.ok()) {
@@ -109,9 +111,13 @@ int Run(const Options& options, const CoreDumps& core_dumps) {
   if ((*store)->file().router.core_dumps()) {
     if (const absl::Status status = core_dumps.Permit(); !status.ok()) return NotStarted(status);
   }
-  LogWriter log({.format = FormatOf((*store)->file().log, options)});
+  api::LogFeed logs([&loop] { (*loop)->Wake(); });
+  LogWriter log({.format = FormatOf((*store)->file().log, options),
+                 .observer = [&logs](int64_t unix_ns, const LogRecord& record) {
+                   logs.Push(unix_ns, record);
+                 }});
   SetLogSink(&log);
-  const int status = Serve(options, **loop, log, *std::move(store));
+  const int status = Serve(options, **loop, log, logs, *std::move(store));
   SetLogSink(nullptr);
   return status;
 }
