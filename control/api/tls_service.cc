@@ -70,7 +70,7 @@ void Describe(const certs::Revision& revision, v1::TlsProfileStatus::Revision& t
   if (!revision.leaf.subject.empty() || !revision.leaf.sha256.empty()) {
     Describe<v1::TlsProfileStatus::Revision>(revision.leaf, told);
   }
-  told.set_ordinal(revision.ordinal);
+  told.set_ordinal(static_cast<uint32_t>(revision.ordinal));
   told.set_connections(revision.connections);
   told.set_active(revision.active);
 }

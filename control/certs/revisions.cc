@@ -4,16 +4,12 @@
 
 namespace trunkline::certs {
 
-bool Revisions::Note(const std::string& profile, uint64_t number,
+bool Revisions::Note(const std::string& profile, uint64_t ordinal,
                      const tls::CertificateInfo& leaf) {
   std::vector<Revision>& revisions = profiles_[profile];
-  if (!revisions.empty() && revisions.back().number == number) return false;
-  uint32_t ordinal = 1;
-  if (!revisions.empty()) {
-    ordinal = revisions.back().ordinal + 1;
-    revisions.back().active = false;
-  }
-  revisions.push_back({.ordinal = ordinal, .number = number, .leaf = leaf, .active = true});
+  if (!revisions.empty() && revisions.back().ordinal == ordinal) return false;
+  if (!revisions.empty()) revisions.back().active = false;
+  revisions.push_back({.ordinal = ordinal, .leaf = leaf, .active = true});
   return true;
 }
 
@@ -30,7 +26,7 @@ void Revisions::Count(const std::vector<TlsConnections>& uses) {
   }
   for (auto& [profile, revisions] : profiles_) {
     for (Revision& revision : revisions) {
-      const auto found = connections.find({profile, revision.number});
+      const auto found = connections.find({profile, revision.ordinal});
       revision.connections = found == connections.end() ? 0 : found->second;
     }
     std::erase_if(revisions,

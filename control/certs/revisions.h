@@ -12,8 +12,7 @@ namespace trunkline::certs {
 
 // A certificate that is in force, or was and is still in use.
 struct Revision {
-  uint32_t ordinal = 0;  // of its profile, from 1
-  uint64_t number = 0;   // the router's (Router::SetTls)
+  uint64_t ordinal = 0;  // of its profile, from 1; the router's revision (Router::SetTls)
   tls::CertificateInfo leaf;
   uint64_t connections = 0;
   bool active = false;
@@ -26,7 +25,7 @@ struct Revision {
 class Revisions {
  public:
   // What is in force of this profile. True: it is another than before.
-  bool Note(const std::string& profile, uint64_t number, const tls::CertificateInfo& leaf);
+  bool Note(const std::string& profile, uint64_t ordinal, const tls::CertificateInfo& leaf);
   void Forget(const std::string& profile) { profiles_.erase(profile); }
 
   // Profiles that there are.

@@ -102,10 +102,20 @@ std::vector<Failure> Reconciler::Reconcile(const Named& named, const Resources& 
 absl::Status Reconciler::SetTls(const std::string& name, const certs::Profile& profile) {
   if (TlsFingerprint(name) == profile.fingerprint) return absl::OkStatus();
   Tls& tls = tls_[name];
-  if (tls.fingerprint != profile.fingerprint) tls = {profile.fingerprint, ++last_revision_};
+  if (tls.fingerprint != profile.fingerprint) {
+    tls = {profile.fingerprint, NextRevision(name, tls.revision)};
+  }
   TL_RETURN_IF_ERROR(router_.SetTls(name, profile.context, tls.revision));
   tls.in_force = true;
   return absl::OkStatus();
+}
+
+uint64_t Reconciler::NextRevision(const std::string& profile, uint64_t last) const {
+  if (last != 0) return last + 1;
+  for (const TlsConnections& use : router_.ConnectionsByTls()) {
+    if (use.profile == profile) last = std::max(last, use.revision);
+  }
+  return last + 1;
 }
 
 absl::Status Reconciler::SetUsers(const std::string& name, const users::Store& store) {

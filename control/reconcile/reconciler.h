@@ -53,13 +53,15 @@ class Reconciler {
 
   // 0: no profile of this name is in force.
   uint64_t TlsFingerprint(const std::string& profile) const;
-  // By which the router knows the certificates of a profile that are in force (Router::SetTls); 0:
-  // there is none of this name.
+  // By which the router knows the certificates of a profile that are in force (Router::SetTls):
+  // counts up from 1; of a profile that takes the name of another, from those that this one's
+  // connections were made with. 0: there is none of this name.
   uint64_t TlsRevision(const std::string& profile) const;
   // Likewise of user stores.
   uint64_t UsersStamp(const std::string& store) const;
 
  private:
+  uint64_t NextRevision(const std::string& profile, uint64_t last) const;
   std::vector<Failure> Hold(const Resources& want, const std::vector<std::string>& leaving);
   void RemoveTls(const std::map<std::string, certs::Profile>& wanted,
                  std::vector<Failure>& failures);
@@ -79,7 +81,6 @@ class Reconciler {
     bool in_force = false;     // it said so
   };
   std::map<std::string, Tls> tls_;
-  uint64_t last_revision_ = 0;             // of all profiles
   std::map<std::string, uint64_t> users_;  // stamps in force
 };
 

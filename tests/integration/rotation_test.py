@@ -391,6 +391,9 @@ class Old(RotationTest):
         self.assertEqual(self.revisions(), [(2, 0, True), (1, 3, False)])
         clients += [self.dial(self.router.port("secure"))]
         self.wait(lambda: self.revisions() == [(2, 1, True), (1, 3, False)], "the new one")
+        told = self.api.call("ConnectionService/ListConnections", orderBy="open_time").connections
+        self.assertEqual([(one.tls.tls_profile, one.tls.revision) for one in told],
+                         3 * [("tlsProfiles/filed", 1)] + [("tlsProfiles/filed", 2)])
         for client in clients[:3]:
             client.close()
         self.wait(lambda: self.revisions() == [(2, 1, True)], "that the old ones are gone")

@@ -25,18 +25,18 @@ std::vector<std::string> Told(const Revisions& revisions, const std::string& pro
   return told;
 }
 
-TEST(Revisions, CountUpFromOneForEachProfile) {
+TEST(Revisions, AreOfOneProfile) {
   Revisions revisions;
   EXPECT_TRUE(revisions.Note("a", 1, Leaf("A1")));
   EXPECT_FALSE(revisions.Note("a", 1, Leaf("A1")));
-  EXPECT_TRUE(revisions.Note("b", 2, Leaf("B1")));
-  EXPECT_TRUE(revisions.Note("a", 3, Leaf("A2")));
+  EXPECT_TRUE(revisions.Note("b", 1, Leaf("B1")));
+  EXPECT_TRUE(revisions.Note("a", 2, Leaf("A2")));
   EXPECT_THAT(Told(revisions, "a"), ElementsAre("2 A2 0*", "1 A1 0"));
   EXPECT_THAT(Told(revisions, "b"), ElementsAre("1 B1 0*"));
   EXPECT_THAT(Told(revisions, "c"), IsEmpty());
 }
 
-TEST(Revisions, StayWhileTheyAreUsedAndGoOnCounting) {
+TEST(Revisions, StayWhileTheyAreUsed) {
   Revisions revisions;
   revisions.Note("a", 1, Leaf("A1"));
   revisions.Note("a", 2, Leaf("A2"));
@@ -48,7 +48,7 @@ TEST(Revisions, StayWhileTheyAreUsedAndGoOnCounting) {
   EXPECT_THAT(Told(revisions, "a"), ElementsAre("4 A4 0*"));
 }
 
-TEST(Revisions, BeginAnewWithANewProfileOfTheSameName) {
+TEST(Revisions, AreForgottenWithTheirProfile) {
   Revisions revisions;
   revisions.Note("a", 1, Leaf("A1"));
   EXPECT_THAT(revisions.Names(), ElementsAre("a"));
@@ -56,7 +56,7 @@ TEST(Revisions, BeginAnewWithANewProfileOfTheSameName) {
   EXPECT_THAT(revisions.Names(), IsEmpty());
   revisions.Note("a", 2, Leaf("A2"));
   revisions.Count({{"a", 1, 5}});
-  EXPECT_THAT(Told(revisions, "a"), ElementsAre("1 A2 0*"));
+  EXPECT_THAT(Told(revisions, "a"), ElementsAre("2 A2 0*"));
 }
 
 }  // namespace
