@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # User instructions of trunkd per message, by callgrind: the difference between two runs of different
-# length, so that start-up and attach do not count. One sender, one receiver, 64 B.
+# length, so that start-up and attach do not count. One sender, one receiver, 64 B. At the end once
+# more, with metrics served, and what they cost.
 #   bash tests/bench/instructions.sh
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -19,7 +20,9 @@ instructions() {
   cat > "$work/trunkline.yaml" <<YAML
 router: {id: bench, workers: 1}
 log: {levels: {default: warning}}
+control: {socket: none}
 listeners: [{name: plain, host: 127.0.0.1, port: $port}]
+$metrics
 YAML
   valgrind --tool=callgrind --callgrind-out-file="$work/out" "$BUILD/control/trunkd" \
     --config "$work/trunkline.yaml" 2> "$work/log" &
@@ -34,10 +37,18 @@ YAML
 
 short=20000
 long=220000
-for mode in unsettled settled; do
-  arguments=()
-  [ $mode = settled ] && arguments=(--settled)
-  a=$(instructions $short "${arguments[@]}")
-  b=$(instructions $long "${arguments[@]}")
-  echo "64 B 1->1 $mode: $(((b - a) / (long - short))) user instructions per message"
-done
+# per_message GENERATOR-ARGUMENTS...
+per_message() {
+  local a b
+  a=$(instructions $short "$@")
+  b=$(instructions $long "$@")
+  echo $(((b - a) / (long - short)))
+}
+
+metrics=""
+unsettled=$(per_message)
+echo "64 B 1->1 unsettled: $unsettled user instructions per message"
+echo "64 B 1->1 settled: $(per_message --settled) user instructions per message"
+metrics="metrics: {host: 127.0.0.1, port: $(free_port)}"
+served=$(per_message)
+echo "64 B 1->1 unsettled, with metrics: $served user instructions per message, $((served - unsettled)) of them for metrics"
