@@ -62,7 +62,7 @@ class Router {
   // Handshakes whose first byte comes or goes after the return of this call use `context`, also of
   // connections that were accepted before; connections that are there keep theirs. `revision` is a
   // number of the caller's by which it is known in ConnectionUp and TlsConnections; larger than
-  // those before, of all profiles.
+  // those of this profile that are in force or in use.
   absl::Status SetTls(const std::string& profile, std::shared_ptr<const tls::Context> context,
                       uint64_t revision);
   // Ends the connections that were made with older revisions of a profile: in order, with
