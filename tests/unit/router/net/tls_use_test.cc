@@ -144,6 +144,17 @@ TEST(TlsUse, RemovingAProfileLeavesItsConnections) {
   EXPECT_TRUE(service.Becomes({}, {{"service", 2, 0}}));
 }
 
+// Even under the same number.
+TEST(TlsUse, AProfileThatIsMadeAnewIsAnother) {
+  Service service;
+  auto early = service.Client();
+  ASSERT_TRUE(RunUntil({}, [&] { return service.router->Counters().connections_now == 1; }));
+  ASSERT_TRUE(service.router->RemoveListener("in").ok());
+  ASSERT_TRUE(service.router->RemoveTls("service").ok());
+  service.RotateAll(1);
+  EXPECT_TRUE(RunUntil({early.get()}, [&] { return !(*early)->tls_error().empty(); }));
+}
+
 TEST(RetireTls, EndsOldConnectionsInOrderAndLeavesTheNewest) {
   Service service(2);
   auto first = service.OpenClient();
