@@ -51,6 +51,8 @@ class Session(unittest.TestCase):
             if command.startswith("call() "):
                 setting = command + "\n"
                 continue
+            if "RotateCertificate" in command:
+                self.certificates.issue("tls", "/CN=newer", "DNS:localhost")
             process = subprocess.Popen(
                 ["bash", "-c", setting + command.rstrip(" &")], text=True, start_new_session=True,
                 env={**os.environ, "PATH": f"{self.tools}:{os.environ['PATH']}"},
@@ -90,6 +92,9 @@ class Session(unittest.TestCase):
         made = json.loads(printed["ListenerService/CreateListener"])
         self.assertEqual(made["listener"]["name"], "listeners/live")
         self.assertEqual(made["listener"]["spec"]["port"], self.port)
+        rotated = json.loads(printed["TlsService/RotateCertificate"])
+        self.assertTrue(rotated["changed"])
+        self.assertEqual(rotated["tls_profile"]["status"]["active"]["subject"], "CN=newer")
         gone = json.loads(printed["ListenerService/DeleteListener"])
         self.assertEqual(gone["listener"]["uid"], made["listener"]["uid"])
         self.assertIn("listeners/live", told)

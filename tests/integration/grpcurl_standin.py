@@ -46,7 +46,8 @@ def call(api, name, fields):
     try:
         for answer in (api.stream(method, package, **fields) if is_stream
                        else [api.call(method, package, **fields)]):
-            print(json_format.MessageToJson(answer, descriptor_pool=pool()), flush=True)
+            print(json_format.MessageToJson(answer, preserving_proto_field_name=True,
+                                            descriptor_pool=pool()), flush=True)
     except (ApiError, grpc.RpcError) as error:
         told = error if isinstance(error, ApiError) else ApiError(error)
         sys.exit(f"ERROR:\n  Code: {told.code}\n  Message: {told.text}")
