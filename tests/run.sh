@@ -113,7 +113,7 @@ fast_tier() {
     --hostile "$BUILD/tests/bench/bench_hostile" --rounds 1 --seconds 0.5 --warmup 0.1 --rate 1000 \
     --half-open 50 --slow 50 --logins 20 --churn 100 --workers 2 --patience 1
   check "bench smoke: changes" /usr/bin/python3 tests/bench/changes.py "${bench[@]}" \
-    --rounds 1 --warmup 0.1 --rate 1000 --calls 52 --rotations 0
+    --rounds 1 --warmup 0.1 --rate 1000 --calls 52 --rotations 4
   fuzz 100000
 }
 

@@ -116,7 +116,8 @@ def prepare(router, api):
                     "subjectAltName=DNS:localhost && openssl x509 -req -in next.csr -CA ca.crt "
                     "-CAkey ca.key -CAcreateserial -days 30 -copy_extensions copy -out next.crt"],
                    cwd=router.folder, check=True, capture_output=True)
-    router.certificates = [(read("next.crt"), read("next.key")), (read("tls.crt"), read("tls.key"))]
+    # The first is in force.
+    router.certificates = [(read("tls.crt"), read("tls.key")), (read("next.crt"), read("next.key"))]
     api.call("TlsService/CreateTlsProfile", tlsProfileId="rotated", tlsProfile={
         "spec": {"certificateFile": str(router.folder / "tls.crt"),
                  "privateKeyFile": str(router.folder / "tls.key")}})
