@@ -5,6 +5,7 @@
 
 #include "control/api/desk.h"
 #include "control/config/error_details.h"
+#include "proto/trunkline/control/v1/listener_service.pb.h"
 #include "proto/trunkline/control/v1/router_service.pb.h"
 
 namespace trunkline::api {
@@ -15,6 +16,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 constexpr char kGet[] = "/trunkline.control.v1.RouterService/GetVersion";
+constexpr char kUpdate[] = "/trunkline.control.v1.ListenerService/UpdateListener";
 constexpr char kDrain[] = "/trunkline.control.v1.RouterService/Drain";
 
 // Where the answers of a call arrive.
@@ -112,6 +114,7 @@ class DeskTest : public CallTest {
   Desk MakeDesk() {
     return Desk(
         {{"RouterService/GetVersion", [this](auto call) { held_ = std::move(call); }},
+         {"ListenerService/UpdateListener", [this](auto call) { held_ = std::move(call); }},
          {"RouterService/Drain", [this](auto call) { held_ = std::move(call); }}},
         [this](const Call& call, const std::string& etag, const absl::Status& status) {
           audited_.push_back(call.method().name + etag + absl::StatusCodeToString(status.code()));
@@ -122,8 +125,8 @@ class DeskTest : public CallTest {
     desk.Open(number, method, method.NewRequest(), Caller{"local"}, client_.Exits());
   }
 
-  std::shared_ptr<Call> held_;
   std::vector<std::string> audited_;
+  std::shared_ptr<Call> held_;  // ends before what it is told to
 };
 
 TEST_F(DeskTest, ForgetsACallThatHasEnded) {
@@ -180,6 +183,50 @@ TEST_F(DeskTest, AuditsWhatChangesSomething) {
   Open(desk, 2, kDrain);
   held_->Finish(absl::AbortedError("x"));
   EXPECT_THAT(audited_, ElementsAre("DrainABORTED"));
+}
+
+TEST_F(DeskTest, AuditsWhatBecameOfACallWhoseCallerHadGone) {
+  Desk desk = MakeDesk();
+  Open(desk, 1, kUpdate);
+  desk.End(1, absl::CancelledError());
+  EXPECT_THAT(client_.ends, ElementsAre(StatusCode::kCancelled));
+  EXPECT_THAT(audited_, IsEmpty()) << "it is still under way";
+  v1::ListenerChange change;
+  change.mutable_listener()->set_etag("e2");
+  held_->Reply(change);
+  held_ = nullptr;
+  EXPECT_THAT(audited_, ElementsAre("UpdateListenere2OK"));
+  EXPECT_THAT(client_.written, IsEmpty());
+}
+
+TEST_F(DeskTest, AuditsAFailureThatNobodyHears) {
+  Desk desk = MakeDesk();
+  Open(desk, 1, kUpdate);
+  desk.End(1, absl::DeadlineExceededError(""));
+  held_->Finish(absl::UnavailableError("the disk"));
+  held_ = nullptr;
+  EXPECT_THAT(audited_, ElementsAre("UpdateListenerUNAVAILABLE"));
+}
+
+TEST_F(DeskTest, AuditsACallThatIsDroppedAsItsCallerHasGone) {
+  Desk desk = MakeDesk();
+  Open(desk, 1, kDrain);
+  desk.End(1, absl::CancelledError());
+  held_ = nullptr;
+  Open(desk, 2, kUpdate);
+  desk.Close();
+  EXPECT_THAT(audited_, ElementsAre("DrainCANCELLED"));
+  held_ = nullptr;
+  EXPECT_THAT(audited_, ElementsAre("DrainCANCELLED", "UpdateListenerUNAVAILABLE"));
+}
+
+TEST_F(DeskTest, AuditsACallThatOutlivesIt) {
+  {
+    Desk desk = MakeDesk();
+    Open(desk, 1, kUpdate);
+  }
+  held_->Finish(absl::OkStatus());
+  EXPECT_THAT(audited_, ElementsAre("UpdateListenerOK"));
 }
 
 }  // namespace

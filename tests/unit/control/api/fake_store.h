@@ -56,7 +56,9 @@ class FakeStore : public ResourceStore {
     if (absl::Status status = change(made); !status.ok()) return done(std::move(status));
     store::StampLayer(made_, {.now = ++now_, .random = &random_}, made);
     Outcome outcome{.differences = store::Differences(made_, made), .persisted = true};
-    if (outcome.differences.empty()) return done(std::move(outcome));
+    if (outcome.differences.empty() && made.built_in_users == made_.built_in_users) {
+      return done(std::move(outcome));
+    }
     std::vector<config::Problem> problems;
     config::Document both = store::Merge(file_, made, problems);
     for (config::Problem& each : config::Validate(both)) problems.push_back(std::move(each));
