@@ -24,6 +24,7 @@ using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::SizeIs;
+using testing::UnorderedElementsAre;
 
 // A pipe whose reading end collects lines.
 class Pipe {
@@ -142,6 +143,22 @@ TEST_F(LogWriterTest, SuppressesRepetitionsWithinASecondAndTellsHowMany) {
       ElementsAre(EndsWith("i=0"), EndsWith("i=1"), EndsWith("\"another phrase\""),
                   EndsWith(R"(warning log "records suppressed" module=net phrase=again count=3)"),
                   EndsWith("i=5")));
+}
+
+TEST_F(LogWriterTest, TellsAnObserverWhatIsWritten) {
+  std::vector<std::string> observed;
+  const auto observer = [&](int64_t unix_ns, const LogRecord& record) {
+    observed.push_back(absl::StrCat(unix_ns, " ", std::string(LogModuleName(record.module)), " ",
+                                    std::string(record.phrase), " ", record.fields.size()));
+  };
+  Run({.repeats_per_second = 1, .observer = observer}, [&](LogWriter&) {
+    for (int i = 0; i < 3; ++i) TL_LOG(info, "again", {"i", i});
+    clock_.now_ns = 2 * kSecondNs;
+    TL_LOG(debug, "switched off");
+    TL_LOG(info, "once");
+  });
+  EXPECT_THAT(observed, UnorderedElementsAre("0 net again 1", "1000000000 log records suppressed 3",
+                                             "2000000000 net once 0"));
 }
 
 TEST_F(LogWriterTest, CountsRecordsByLevelWrittenOrSuppressed) {
