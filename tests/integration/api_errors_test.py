@@ -31,6 +31,7 @@ class Row:
     preconditions: list = field(default_factory=list)
     text: str = ""
     stream: bool = False
+    named: list = None  # fields of the violations, where what is said of them is in the text
 
 
 def listener(identifier="next", /, **spec):
@@ -41,6 +42,11 @@ def listener(identifier="next", /, **spec):
 def profile(certificate, key, **more):
     return {"tlsProfileId": "next", "tlsProfile": {
         "spec": {"certificateFile": certificate, "privateKeyFile": key}}, **more}
+
+
+def rotation(certificate, key, name="tlsProfiles/used"):
+    return {"name": name, "inline": {"certificate": f"{{{certificate}.crt in PEM}}",
+                                     "privateKey": f"{{{key}.key in PEM}}"}}
 
 
 def unknown(kind, path, collection, known):
@@ -142,7 +148,7 @@ ROWS = [
         **bad_field("listener_id", '"A!" is not 1 to 63 of a-z, 0-9, "." and "-", with a letter '
                                    'or digit at both ends')),
     Row("a_name", LISTENERS + "GetListener", {"name": "connectors/x"},
-        **bad_field("name", '"connectors/x" is not of the form "listeners/{{id}}"')),
+        **bad_field("name", '"connectors/x" is not of the form "listeners/{id}"')),
     Row("a_mask", LISTENERS + "UpdateListener",
         {"listener": {"name": "listeners/made"}, "updateMask": "spec.nothing"},
         **bad_field("update_mask", 'there is no field "spec.nothing"')),
@@ -177,6 +183,30 @@ ROWS = [
         {"tlsProfileId": "next", "tlsProfile": {"spec": {"certificateFile": "{certificate}"}}},
         "INVALID_ARGUMENT", "INVALID_CONFIGURATION",
         violations=[("tls_profile.spec.certificate_file", "needs private_key_file")]),
+    Row("a_key_of_another", TLS + "RotateCertificate", rotation("server", "other"),
+        "INVALID_ARGUMENT", "KEY_MISMATCH", {"resource_name": "tlsProfiles/used"},
+        named=["inline.private_key"],
+        text="inline.private_key: does not belong to the certificate; {stays}"),
+    Row("a_certificate_that_has_expired", TLS + "RotateCertificate", rotation("old", "old"),
+        "FAILED_PRECONDITION", "CERTIFICATE_EXPIRED", {"resource_name": "tlsProfiles/used"},
+        named=["inline.certificate"],
+        text="inline.certificate: CN=old has expired; {stays}"),
+    Row("no_certificate", TLS + "RotateCertificate",
+        {"name": "tlsProfiles/used", "inline": {"certificate": "x", "privateKey": "y"}},
+        "INVALID_ARGUMENT", "INVALID_CERTIFICATE", {"resource_name": "tlsProfiles/used"},
+        named=["inline.certificate"],
+        text="inline.certificate: no PEM certificates found; {stays}"),
+    Row("an_inline_certificate_for_files", TLS + "RotateCertificate",
+        rotation("other", "other", "tlsProfiles/service"),
+        "FAILED_PRECONDITION", "READ_ONLY_SOURCE",
+        {"resource_name": "tlsProfiles/service", "place": "{certificate}"},
+        text='TLS profile "service" is read from {certificate}; replace the files there, they are '
+             "watched"),
+    Row("no_such_profile_to_rotate", TLS + "RotateCertificate",
+        {"name": "tlsProfiles/none", "files": {}},
+        **unknown("TLS_PROFILE", "name", "tlsProfiles", "service, used")),
+    Row("nothing_to_rotate_to", TLS + "RotateCertificate", {"name": "tlsProfiles/used"},
+        **bad_field("files", "either files or inline is required", "INVALID_FIELD")),
     Row("no_such_users", "UserService/CreateUserStore",
         {"userStoreId": "next", "userStore": {"spec": {"directory": "/none"}}},
         **bad_field("user_store.spec.directory", "/none: No such file or directory",
@@ -191,6 +221,8 @@ class Errors(unittest.TestCase):
     def setUpClass(cls):
         cls.certificates = certificates = Certificates()
         cert, key = certificates.issue("server", "/CN=localhost")
+        certificates.issue("other", "/CN=other")
+        certificates.issue("old", "/CN=old", days=-1)
         cls.router = Router(
             {"plain": {}}, addresses=[{"name": "news", "prefix": "news"}],
             tls_profiles=[{"name": "service", "certificate_file": cert, "private_key_file": key}])
@@ -206,6 +238,14 @@ class Errors(unittest.TestCase):
                      **listener("secured", tlsProfile="tlsProfiles/used"))
         cls.facts = {"made port": port, "taken": cls.taken.getsockname()[1],
                      "etag": made.listener.etag, "certificate": cert, "key": key}
+        for name in ("server", "other", "old"):
+            for end in ("crt", "key"):
+                with open(certificates.path(f"{name}.{end}"), encoding="ascii") as file:
+                    cls.facts[f"{name}.{end} in PEM"] = file.read()
+        active = cls.api.call(TLS + "GetTlsProfile", name="tlsProfiles/used").status.active
+        day = active.not_after.ToDatetime().date()
+        cls.facts["stays"] = (f"the running certificate (CN=localhost, expires {day}) stays in "
+                              "use")
         with open(cls.router.config_file, encoding="utf-8") as file:
             lines = file.read().splitlines()
         for name in ("listeners/plain", "tlsProfiles/service"):
@@ -231,7 +271,12 @@ class Errors(unittest.TestCase):
             return {key: self.filled(each) for key, each in value.items()}
         if isinstance(value, (list, tuple)):
             return type(value)(self.filled(each) for each in value)
-        return value.format_map(self.facts) if isinstance(value, str) else value
+        return self.with_facts(value) if isinstance(value, str) else value
+
+    def with_facts(self, text):
+        for name, fact in self.facts.items():
+            text = text.replace("{" + name + "}", str(fact))
+        return text
 
     def there(self):
         """All resources, as they are."""
@@ -256,7 +301,10 @@ class Errors(unittest.TestCase):
         error = self.error_of(row)
         self.assertEqual((error.code, error.reason), (row.code, row.reason), str(error))
         self.assertEqual(error.metadata, self.filled(row.metadata))
-        self.assertEqual(error.violations, self.filled(row.violations))
+        if row.named is None:
+            self.assertEqual(error.violations, self.filled(row.violations))
+        else:
+            self.assertEqual([path for path, _ in error.violations], row.named)
         self.assertEqual(error.preconditions, self.filled(row.preconditions))
         if row.text:
             self.assertEqual(error.text, self.filled(row.text))
