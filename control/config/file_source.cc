@@ -1,10 +1,12 @@
 #include "control/config/file_source.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 #include <variant>
 
 #include "control/config/read_file.h"
+#include "control/config/resource.h"
 #include "control/config/schema.h"
 #include "control/config/text.h"
 #include "control/config/validate.h"
@@ -14,8 +16,9 @@
 namespace trunkline::config {
 namespace {
 
-// The key of a resource that stands beside the fields of its spec.
+// The keys of a resource that stand beside the fields of its spec.
 constexpr std::string_view kName = "name";
+constexpr std::string_view kWords[] = {"legacy_name", "labels"};
 
 // A name above this is too long by far, as is the prefix or pattern that it is made from (1024
 // bytes, three in the name for each); not read on, so that no name fills memory as part of many
@@ -40,6 +43,21 @@ std::string IdOf(const YamlNode& node, std::string_view collection) {
   std::string_view text = TextOf(node, "prefix");
   if (text.empty()) text = TextOf(node, "pattern");
   return text.empty() ? "" : DeriveId(text);
+}
+
+// Of the map `node`, the entries that a resource carries about itself, or those that it does not.
+enum class Part { kWords, kSpec };
+YamlNode PartOf(const YamlNode& node, Part part) {
+  YamlNode taken = node;
+  taken.items.clear();
+  for (size_t i = 0; i + 1 < node.items.size(); i += 2) {
+    const bool is_word =
+        std::find(std::begin(kWords), std::end(kWords), node.items[i].text) != std::end(kWords);
+    if (is_word != (part == Part::kWords)) continue;
+    taken.items.push_back(node.items[i]);
+    taken.items.push_back(node.items[i + 1]);
+  }
+  return taken;
 }
 
 // A list of resources of one kind: `section` of the file.
@@ -80,7 +98,9 @@ void ReadResources(const YamlNode& list, const std::string& section, std::string
     // Without an id it is read for its other problems; then the document is not used.
     Resource& resource = resources[id.empty() ? Concat("[", i, "]") : id];
     resource.set_name(ResourceName(collection, id));
-    ReadMessage(node, path, kName, *resource.mutable_spec(), report);
+    ReadMessage(PartOf(node, Part::kWords), path, "", resource, report);
+    CheckWords(resource, path, report.problems);
+    ReadMessage(PartOf(node, Part::kSpec), path, kName, *resource.mutable_spec(), report);
     if (id.empty() && collection == kAddresses) {
       report.problems.push_back({node.at, path, "exactly one of prefix and pattern must be set"});
     }
@@ -138,8 +158,8 @@ void ResolveFiles(const std::string& file, Document& document) {
   if (document.control.has_tcp()) ResolveFiles(folder, *document.control.mutable_tcp());
 }
 
-// The document of `text`, as far as it can be read, and all that is wrong with it.
-Document Read(std::string_view text, YamlReport& report) {
+// The document of `text`, as far as it can be read, and what is wrong with its form.
+Document ReadForm(std::string_view text, YamlReport& report) {
   Document document;
   std::variant<YamlNode, Problem> tree = ParseYaml(text);
   if (Problem* problem = std::get_if<Problem>(&tree)) {
@@ -155,6 +175,13 @@ Document Read(std::string_view text, YamlReport& report) {
                [&](const YamlNode& key, const YamlNode& value, const std::string&) {
                  ReadSection(key, value, document, report);
                });
+  Locate(report.positions, report.problems);
+  return document;
+}
+
+// As ReadForm; and all that is wrong with the document.
+Document Read(std::string_view text, YamlReport& report) {
+  Document document = ReadForm(text, report);
   if (report.problems.empty()) {
     report.problems = Validate(document);
     Locate(report.positions, report.problems);
@@ -172,6 +199,16 @@ absl::StatusOr<FileDocument> ParseDocument(std::string_view text, const std::str
   }
   ResolveFiles(file, document);
   return FileDocument{std::move(document), std::move(report.positions)};
+}
+
+absl::StatusOr<Document> ParsePart(std::string_view text, const std::string& file) {
+  YamlReport report;
+  Document document = ReadForm(text, report);
+  if (!report.problems.empty()) {
+    return absl::InvalidArgumentError(FormatProblems(file, std::move(report.problems)));
+  }
+  ResolveFiles(file, document);
+  return document;
 }
 
 std::vector<Problem> FindProblems(std::string_view text) {

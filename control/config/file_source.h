@@ -24,6 +24,10 @@ struct FileDocument {
 // `file`. InvalidArgument: all problems, as FormatProblems writes them. Pure.
 absl::StatusOr<FileDocument> ParseDocument(std::string_view text, const std::string& file);
 
+// As ParseDocument, of a text that is a part of a configuration: what it names may be elsewhere, so
+// nothing but its form is checked. Pure.
+absl::StatusOr<Document> ParsePart(std::string_view text, const std::string& file);
+
 // All that ParseDocument would complain about, with places; none: it would take the text. Pure.
 std::vector<Problem> FindProblems(std::string_view text);
 

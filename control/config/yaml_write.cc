@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -149,6 +150,16 @@ void WriteSection(const char* section, const Message& message, std::string& text
 
 void WriteResource(const std::string& id, const Message& resource, std::string& text) {
   absl::StrAppend(&text, "- name: ", Scalar(id), "\n");
+  // What the router tells of it is no part of a configuration.
+  std::unique_ptr<Message> words(resource.New());
+  words->CopyFrom(resource);
+  std::vector<const FieldDescriptor*> fields;
+  words->GetReflection()->ListFields(*words, &fields);
+  for (const FieldDescriptor* field : fields) {
+    if (field->name() == "legacy_name" || field->name() == "labels") continue;
+    words->GetReflection()->ClearField(words.get(), field);
+  }
+  text += WriteYaml(*words, kIndent);
   const FieldDescriptor* const spec = resource.GetDescriptor()->FindFieldByName("spec");
   text += WriteYaml(resource.GetReflection()->GetMessage(resource, spec), kIndent);
 }

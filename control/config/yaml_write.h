@@ -8,8 +8,8 @@
 namespace trunkline::config {
 
 // The opposite of file_source: a document as a trunkline.yaml, which ParseDocument reads as an
-// equal document; what resources carry about themselves, but for their names, and what is not set
-// is left out. Pure.
+// equal document. Of what resources carry about themselves, names, legacy names and labels are
+// written; what is not set is left out. Pure.
 std::string WriteYaml(const Document& document);
 
 // One message in the same form: its fields that are set, `indent` blanks before each line.

@@ -378,5 +378,30 @@ TEST_F(OnDisk, WhatIsNoReadableFileIsToldByName) {
   EXPECT_THAT(LoadDocument(fifo).status().ToString(), HasSubstr("not a file"));
 }
 
+TEST(FileSource, LabelsAndLegacyNamesStandBesideTheName) {
+  const Document document =
+      Parsed("listeners:\n- {name: amqp, legacy_name: 'A b', labels: {team: billing}, port: 1}\n");
+  EXPECT_EQ(document.listeners.at("amqp").legacy_name(), "A b");
+  EXPECT_EQ(document.listeners.at("amqp").labels().at("team"), "billing");
+  EXPECT_EQ(Errors("listeners:\n- name: amqp\n  labels: {'a b': x}\n"),
+            "f.yaml:3:11: listeners[amqp].labels: \"a b\" is not made of A-Z, a-z, 0-9 and "
+            "\"._/-\"\n");
+  EXPECT_THAT(Errors("listeners:\n- {name: amqp, labels: [a]}\n"), HasSubstr("must be a map"));
+  EXPECT_THAT(Errors("listeners:\n- {name: amqp, uid: a}\n"), HasSubstr("unknown key"));
+}
+
+TEST(FileSource, OfAPartTheFormAloneIsChecked) {
+  const std::string yaml = "listeners:\n- {name: amqp, tls_profile: elsewhere, port: 1}\n";
+  EXPECT_THAT(Errors(yaml), HasSubstr("there is no TLS profile"));
+  const auto part = ParsePart(yaml, "f.yaml");
+  ASSERT_TRUE(part.ok()) << part.status();
+  EXPECT_EQ(part->listeners.at("amqp").spec().tls_profile(), "tlsProfiles/elsewhere");
+  EXPECT_EQ(ParsePart("listeners:\n- {name: amqp, prot: 1}\n", "f.yaml").status().message(),
+            "f.yaml:2:16: listeners[amqp].prot: unknown key; did you mean \"port\"?\n");
+  const auto files = ParsePart("tls_profiles:\n- {name: a, ca_file: ca.crt}\n", "/etc/t/f.yaml");
+  ASSERT_TRUE(files.ok());
+  EXPECT_EQ(files->tls_profiles.at("a").spec().ca_file(), "/etc/t/ca.crt");
+}
+
 }  // namespace
 }  // namespace trunkline::config

@@ -71,6 +71,23 @@ TEST(YamlWrite, LooksAsPeopleWriteIt) {
             "  private_key_file: \"/etc/k.pem\"\n");
 }
 
+TEST(YamlWrite, WritesWhatResourcesCarryAboutThemselves) {
+  const std::string yaml =
+      "addresses:\n"
+      "- name: news\n"
+      "  legacy_name: \"News of today\"\n"
+      "  labels:\n"
+      "    region: \"1\"\n"
+      "    team: billing\n"
+      "  prefix: news\n";
+  const Document document = Parse(yaml);
+  const v1::Address& address = document.addresses.at("news");
+  EXPECT_EQ(address.legacy_name(), "News of today");
+  EXPECT_EQ(address.labels().at("team"), "billing");
+  EXPECT_EQ(address.spec().prefix(), "news");
+  EXPECT_EQ(WriteYaml(document), yaml);
+}
+
 TEST(YamlWrite, QuotesWhatYamlWouldTakeForSomethingElse) {
   for (const std::string text :
        {"true", "No", "~",  "1",   "0x1", "- a", "a: b", "a #b", "\"",  "\\",
