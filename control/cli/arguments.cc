@@ -12,40 +12,44 @@ namespace {
 using config::Concat;
 using config::Quote;
 
-struct Option {
-  std::string_view name;
-  char letter;  // 0: none
-  bool has_value;
-  bool everywhere;  // every command takes it
-};
-
 constexpr Option kOptions[] = {
-    {"endpoint", 0, true, true},
-    {"tls-cert", 0, true, true},
-    {"tls-key", 0, true, true},
-    {"tls-ca", 0, true, true},
-    {"tls-name", 0, true, true},
-    {"timeout", 0, true, true},
-    {"help", 'h', false, true},
-    {"output", 'o', true, false},
-    {"no-headers", 0, false, false},
-    {"watch", 'w', false, false},
-    {"filter", 0, true, false},
-    {"order-by", 0, true, false},
-    {"limit", 0, true, false},
-    {"file", 'f', true, false},
-    {"dry-run", 0, false, false},
-    {"prune", 0, false, false},
-    {"label", 'l', true, false},
-    {"etag", 0, true, false},
-    {"ignore-not-found", 0, false, false},
+    {"output", 'o', "FORM", false, "table, wide, json, yaml, csv, name or jsonpath={.spec.port}"},
+    {"no-headers", 0, "", false, "tables without their first line"},
+    {"watch", 'w', "", false, "goes on with what changes, until it is interrupted"},
+    {"filter", 0, "TEXT", false, "'status.state = failed', 'labels.team = \"a\"'"},
+    {"order-by", 0, "FIELDS", false, "\"spec.port\", \"create_time desc\""},
+    {"limit", 0, "N", false, "at most so many"},
+    {"file", 'f', "FILE", false, "what to read; - is the standard input"},
+    {"dry-run", 0, "", false, "says what would happen, and does nothing"},
+    {"prune", 0, "", false, "deletes what was made over the API and is not in the file"},
+    {"label", 'l', "KEY=VALUE", false, "a label; KEY- takes it away; several are taken"},
+    {"etag", 0, "ETAG", false, "only if it is still this one"},
+    {"ignore-not-found", 0, "", false, "fine if there is none"},
+    {"offline", 0, "", false, "without asking the router"},
+    {"reason", 0, "TEXT", false, "told to the peer"},
+    {"follow", 0, "", false, "goes on with what comes, until it is interrupted"},
+    {"level", 0, "LEVEL", false, "of this level and above: debug, info, warning, error"},
+    {"module", 0, "NAME", false, "of this module alone"},
+    {"for", 0, "DURATION", false, "afterwards what is configured counts again"},
+    {"body-bytes", 0, "N", false, "so much of each body, too; needs an admin"},
+    {"interval", 0, "DURATION", false, "between two screens (1s)"},
+    {"once", 0, "", false, "one screen, after one interval"},
+    {"cert", 0, "FILE", false, "the new certificate and its chain, PEM; it is sent"},
+    {"key", 0, "FILE", false, "its key, PEM; it is sent"},
+    {"ca", 0, "FILE", false, "whom to trust, PEM; it is sent"},
+    {"retire-old", 0, "WHEN", false, "connections of the old one: keep (default), now, or 10m"},
+    {"allow-expired", 0, "", false, "takes one that is outside of its dates"},
+    {"host", 0, "NAME", false, "that clients dial; several are taken"},
+    {"endpoint", 0, "ADDRESS", true, "unix:///run/trunkline/control.sock, or HOST:PORT with TLS"},
+    {"context", 0, "NAME", true, "the router of this name (trunkctl context list)"},
+    {"tls-cert", 0, "FILE", true, "of HOST:PORT: the caller's certificate, PEM"},
+    {"tls-key", 0, "FILE", true, "its key"},
+    {"tls-ca", 0, "FILE", true, "whom the router's certificate must come from"},
+    {"tls-name", 0, "NAME", true, "that the router's certificate must be for, if not HOST"},
+    {"timeout", 0, "DURATION", true, "how long a call may take (30s)"},
+    {"verbose", 'v', "", true, "tells each call on the standard error"},
+    {"help", 'h', "", true, "explains the command"},
 };
-
-const Option* FindLong(std::string_view name) {
-  const auto* found = std::find_if(std::begin(kOptions), std::end(kOptions),
-                                   [&](const Option& option) { return option.name == name; });
-  return found == std::end(kOptions) ? nullptr : found;
-}
 
 const Option* FindShort(char letter) {
   const auto* found = std::find_if(std::begin(kOptions), std::end(kOptions),
@@ -61,6 +65,18 @@ absl::Status UnknownOption(std::string_view argument) {
 }
 
 }  // namespace
+
+absl::Span<const Option> Options() { return kOptions; }
+
+const Option* FindOption(std::string_view name) {
+  const auto* found = std::find_if(std::begin(kOptions), std::end(kOptions),
+                                   [&](const Option& option) { return option.name == name; });
+  return found == std::end(kOptions) ? nullptr : found;
+}
+
+bool IsAmong(std::string_view words, std::string_view word) {
+  return Concat(" ", words, " ").find(Concat(" ", word, " ")) != std::string::npos;
+}
 
 absl::StatusOr<Arguments> Arguments::Parse(absl::Span<const char* const> arguments) {
   Arguments parsed;
@@ -78,38 +94,40 @@ absl::StatusOr<Arguments> Arguments::Parse(absl::Span<const char* const> argumen
     const bool is_long = argument.starts_with("--");
     const size_t equals = is_long ? argument.find('=') : std::string_view::npos;
     const Option* const option =
-        is_long ? FindLong(argument.substr(2, equals == argument.npos ? equals : equals - 2))
+        is_long ? FindOption(argument.substr(2, equals == argument.npos ? equals : equals - 2))
                 : FindShort(argument[1]);
     if (option == nullptr) return UnknownOption(argument);
     std::string value;
     const bool glued = is_long ? equals != argument.npos : argument.size() > 2;
-    if (glued && !option->has_value) {
+    if (glued && option->value.empty()) {
       return absl::InvalidArgumentError(Concat("--", option->name, ": takes no value"));
     }
     if (glued) {
       value = argument.substr(is_long ? equals + 1 : 2);
-    } else if (option->has_value) {
+    } else if (!option->value.empty()) {
       if (++i == arguments.size()) {
         return absl::InvalidArgumentError(Concat("--", option->name, ": no value"));
       }
       value = arguments[i];
     }
-    parsed.options_[std::string(option->name)] = std::move(value);
+    parsed.options_[std::string(option->name)].push_back(std::move(value));
   }
   return parsed;
 }
 
 std::string Arguments::Get(std::string_view option, std::string_view absent) const {
   const auto found = options_.find(option);
-  return found == options_.end() ? std::string(absent) : found->second;
+  return found == options_.end() ? std::string(absent) : found->second.back();
 }
 
-absl::Status Arguments::Expect(std::string_view command,
-                               const std::vector<std::string_view>& known) const {
-  for (const auto& [name, value] : options_) {
-    if (FindLong(name)->everywhere || std::find(known.begin(), known.end(), name) != known.end()) {
-      continue;
-    }
+std::vector<std::string> Arguments::GetAll(std::string_view option) const {
+  const auto found = options_.find(option);
+  return found == options_.end() ? std::vector<std::string>() : found->second;
+}
+
+absl::Status Arguments::Expect(std::string_view command, std::string_view known) const {
+  for (const auto& [name, values] : options_) {
+    if (FindOption(name)->everywhere || IsAmong(known, name)) continue;
     return absl::InvalidArgumentError(Concat("--", name, ": is no option of trunkctl ", command));
   }
   return absl::OkStatus();

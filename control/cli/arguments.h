@@ -11,6 +11,18 @@
 
 namespace trunkline::cli {
 
+// An option of the command line. The one table of them is behind parsing, --help and completion.
+struct Option {
+  std::string_view name;   // "output", without "--"
+  char letter;             // 0: none
+  std::string_view value;  // what it takes, "FILE"; empty: nothing
+  bool everywhere;         // every command takes it
+  std::string_view help;
+};
+absl::Span<const Option> Options();
+// By its long name; null: there is none.
+const Option* FindOption(std::string_view name);
+
 // A command line, taken apart: options wherever they stand, and words. `--` ends the options.
 class Arguments {
  public:
@@ -22,12 +34,18 @@ class Arguments {
   bool Has(std::string_view option) const { return options_.contains(option); }
   // Of an option that is there twice the last counts.
   std::string Get(std::string_view option, std::string_view absent = "") const;
-  // InvalidArgument: an option is there that is not among `known`, those of every command included.
-  absl::Status Expect(std::string_view command, const std::vector<std::string_view>& known) const;
+  // Of an option that may be there several times.
+  std::vector<std::string> GetAll(std::string_view option) const;
+  // InvalidArgument: an option is there that is not among `known` (names, blanks between them),
+  // those of every command included.
+  absl::Status Expect(std::string_view command, std::string_view known) const;
 
  private:
   std::vector<std::string> words_;
-  std::map<std::string, std::string, std::less<>> options_;  // by long name, without "--"
+  std::map<std::string, std::vector<std::string>, std::less<>> options_;  // by long name
 };
+
+// Whether `word` is among words with blanks between them.
+bool IsAmong(std::string_view words, std::string_view word);
 
 }  // namespace trunkline::cli

@@ -25,7 +25,15 @@ constexpr size_t kPemBytesMax = 1 << 20;
 // Listings of a thousand resources are larger than gRPC's 4 MiB only if specs are huge.
 constexpr int kReplyBytesMax = 64 << 20;
 
+// So that who watches learns that the router's host is gone. The router allows no more often.
+constexpr int kKeepaliveMs = 30'000;
+
 using config::Concat;
+using Clock = std::chrono::steady_clock;
+
+int64_t MillisecondsSince(Clock::time_point start) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start).count();
+}
 
 grpc::ByteBuffer ToBuffer(const google::protobuf::Message& message) {
   const grpc::Slice slice(message.SerializeAsString());
@@ -42,13 +50,31 @@ bool FromBuffer(const grpc::ByteBuffer& buffer, google::protobuf::Message& messa
   return message.ParseFromString(bytes);
 }
 
+// Why there is no answer: the library's text, without what is no news to anybody.
+std::string ReasonOf(const grpc::Status& status) {
+  if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+    return "not within the time that it may take (--timeout)";
+  }
+  constexpr std::string_view kLast = "last error: ";
+  std::string_view text = status.error_message();
+  if (const size_t last = text.rfind(kLast); last != text.npos) {
+    text.remove_prefix(last + kLast.size());
+  }
+  // "UNKNOWN: unix:/run/trunkline/control.sock: No such file or directory"
+  const size_t code = text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
+  if (code != text.npos && code > 0 && text.substr(code).starts_with(": ")) {
+    text.remove_prefix(code + 2);
+  }
+  return std::string(text);
+}
+
 absl::Status ToStatus(const grpc::Status& status, const std::string& address) {
   if (status.ok()) return absl::OkStatus();
   const auto code = static_cast<absl::StatusCode>(status.error_code());
   google::rpc::Status details;
   if (status.error_details().empty() || !details.ParseFromString(status.error_details())) {
     // Not by a router's word, so there is none, or none that we may talk to.
-    return absl::Status(code, Concat("no answer from ", address, ": ", status.error_message()));
+    return absl::Status(code, Concat("no answer from ", address, ": ", ReasonOf(status)));
   }
   absl::Status result(code, status.error_message());
   for (const google::protobuf::Any& detail : details.details()) {
@@ -102,6 +128,7 @@ absl::StatusOr<std::unique_ptr<Channel>> Channel::Open(const Endpoint& endpoint)
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kReplyBytesMax);
   arguments.SetUserAgentPrefix("trunkctl");
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   if (!endpoint.tls_server_name.empty()) {
     arguments.SetSslTargetNameOverride(endpoint.tls_server_name);
   }
@@ -123,9 +150,12 @@ absl::Status Channel::Call(const std::string& method, const google::protobuf::Me
   grpc::ByteBuffer buffer;
   grpc::Status status;
   call->StartCall();
+  const Clock::time_point start = Clock::now();
   call->Finish(&buffer, &status, nullptr);
   impl_->Await();
-  if (!status.ok()) return ToStatus(status, address_);
+  const absl::Status result = ToStatus(status, address_);
+  Trace(method, result, MillisecondsSince(start));
+  TL_RETURN_IF_ERROR(result);
   if (!FromBuffer(buffer, reply)) return absl::InternalError("the answer cannot be read");
   return absl::OkStatus();
 }
@@ -135,6 +165,7 @@ absl::Status Channel::Stream(const std::string& method, const google::protobuf::
   grpc::ClientContext context;
   auto call = impl_->stub().PrepareCall(&context, kPackage + method, &impl_->queue());
   bool ended = false;
+  const Clock::time_point start = Clock::now();
   call->StartCall(nullptr);
   if (impl_->Await()) {
     call->WriteLast(ToBuffer(request), grpc::WriteOptions(), nullptr);
@@ -155,7 +186,16 @@ absl::Status Channel::Stream(const std::string& method, const google::protobuf::
   grpc::Status status;
   call->Finish(&status, nullptr);
   impl_->Await();
-  return ended ? absl::OkStatus() : ToStatus(status, address_);
+  const absl::Status result = ended ? absl::OkStatus() : ToStatus(status, address_);
+  Trace(method, result, MillisecondsSince(start));
+  return result;
+}
+
+void Channel::Trace(const std::string& method, const absl::Status& status,
+                    int64_t milliseconds) const {
+  if (trace_ == nullptr) return;
+  trace_(Concat(address_, " ", method, " ", absl::StatusCodeToString(status.code()), " ",
+                milliseconds, " ms\n"));
 }
 
 }  // namespace trunkline::cli

@@ -4,6 +4,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -36,20 +38,25 @@ class Channel {
   // Of each call; 0: none.
   void SetTimeout(int64_t milliseconds) { timeout_ms_ = milliseconds; }
 
+  // Called with a line for each call: what it was, how it went and how long it took.
+  void SetTrace(std::function<void(std::string_view line)> trace) { trace_ = std::move(trace); }
+
   // `method` is "ListenerService/GetListener".
   absl::Status Call(const std::string& method, const google::protobuf::Message& request,
                     google::protobuf::Message& reply);
   // Calls `each` for every answer of a stream, until it returns false or the stream ends.
-  // `reply` is filled anew for each. Has no time-out but that of the connection.
+  // `reply` is filled anew for each. There is no time-out once the router has been reached.
   absl::Status Stream(const std::string& method, const google::protobuf::Message& request,
                       google::protobuf::Message& reply, const std::function<bool()>& each);
 
  private:
   Channel();
+  void Trace(const std::string& method, const absl::Status& status, int64_t milliseconds) const;
   class Impl;
   std::unique_ptr<Impl> impl_;
   std::string address_;
   int64_t timeout_ms_ = 0;
+  std::function<void(std::string_view line)> trace_;
 };
 
 }  // namespace trunkline::cli

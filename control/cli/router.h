@@ -7,7 +7,6 @@ namespace trunkline::cli {
 
 // Commands for the router as a whole.
 
-absl::Status Config(Session& session);  // config show, config check FILE
 absl::Status Status(Session& session);
 absl::Status DrainRouter(Session& session);
 absl::Status Shutdown(Session& session);

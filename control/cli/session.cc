@@ -8,6 +8,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "control/cli/contexts.h"
 #include "control/config/error_details.h"
 #include "control/config/problem.h"
 #include "control/config/schema.h"
@@ -23,14 +24,8 @@ using config::Quote;
 constexpr char kSystemSocket[] = "/run/trunkline/control.sock";
 constexpr int64_t kTimeoutMs = 30'000;
 
-std::string Environment(const char* name) {
-  const char* const value = ::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 // Where a trunkd of this machine listens that was told nothing else.
 std::string DefaultEndpoint() {
-  if (std::string endpoint = Environment("TRUNKLINE_ENDPOINT"); !endpoint.empty()) return endpoint;
   const std::string folder = Environment("XDG_RUNTIME_DIR");
   const std::string own = folder + "/trunkline/control.sock";
   const bool is_own =
@@ -53,6 +48,54 @@ bool IsKind(const api::Kind& kind, const std::string& folded) {
          (folded == "tls" && kind.field == "tls_profile");
 }
 
+// "connection" of "connections", "address" of "addresses".
+std::string Singular(const std::string& word) {
+  return word.ends_with("sses") ? word.substr(0, word.size() - 2) : word.substr(0, word.size() - 1);
+}
+
+// "/trunkline.control.v1.ListenerService/ListListeners" and what belongs to it, if it is such a
+// method: its answer is a list, and a token for the next page.
+bool Describe(const api::Method& list, const api::MethodTable& methods, Listed& listed) {
+  const google::protobuf::Descriptor& reply = *list.descriptor->output_type();
+  const bool is_list = list.name.starts_with("List") && reply.field_count() > 0 &&
+                       reply.field(0)->is_repeated() && reply.field(0)->message_type() != nullptr &&
+                       reply.FindFieldByName("next_page_token") != nullptr;
+  if (!is_list) return false;
+  listed.word = reply.field(0)->name();
+  listed.title = listed.word;
+  listed.type = reply.field(0)->message_type();
+  listed.list = &list;
+  listed.prefix = listed.word + "/";
+  const std::string service = list.path.substr(0, list.path.rfind('/') + 1);
+  listed.get = methods.Find(service + "Get" + listed.type->name());
+  listed.watch = methods.Find(service + "Watch" + list.name.substr(4));
+  if (const config::Collection* collection = config::FindCollection(*listed.type)) {
+    listed.prefix = collection->name() + "/";
+    listed.title = Concat(collection->title(), collection->title().ends_with('s') ? "es" : "s");
+  } else if (list.descriptor->input_type()->FindFieldByName("parent") != nullptr) {
+    listed.parent_prefix = listed.word == "users" ? "userStores/" : "connections/";
+  }
+  return true;
+}
+
+std::vector<Listed> FindAllListed(const api::MethodTable& methods) {
+  std::vector<Listed> all;
+  for (const api::Method& method : methods.methods()) {
+    Listed listed;
+    if (Describe(method, methods, listed)) all.push_back(std::move(listed));
+  }
+  return all;
+}
+
+absl::Status NoKind(std::string_view word, const std::vector<std::string>& names) {
+  std::string hint = config::DidYouMean(word, names);
+  if (hint.empty()) {
+    hint = "; there are";
+    for (const std::string& name : names) absl::StrAppend(&hint, " ", name);
+  }
+  return absl::InvalidArgumentError(Concat("no kind of resource ", Quote(word), hint));
+}
+
 absl::StatusOr<int64_t> TimeoutOf(const Arguments& arguments) {
   if (!arguments.Has("timeout")) return kTimeoutMs;
   const std::string text = arguments.Get("timeout");
@@ -62,25 +105,67 @@ absl::StatusOr<int64_t> TimeoutOf(const Arguments& arguments) {
       Concat("--timeout: ", Quote(text), " is not a duration such as 30s or 1m"));
 }
 
+std::vector<std::string> Behind(const std::vector<std::string>& words, size_t count) {
+  return {words.begin() + static_cast<ptrdiff_t>(std::min(count, words.size())), words.end()};
+}
+
 }  // namespace
 
-Session::Session(const Arguments& arguments)
-    : arguments_(arguments), kinds_(api::FindKinds(methods_)) {}
+Session::Session(const Arguments& arguments, size_t words)
+    : arguments_(arguments),
+      words_(Behind(arguments.words(), words)),
+      kinds_(api::FindKinds(methods_)),
+      listed_(FindAllListed(methods_)) {}
 
-absl::StatusOr<std::unique_ptr<Session>> Session::Open(const Arguments& arguments) {
-  std::unique_ptr<Session> session(new Session(arguments));
+absl::StatusOr<Endpoint> Session::FindEndpoint() const {
   Endpoint endpoint;
-  endpoint.address = arguments.Get("endpoint");
+  endpoint.address = arguments_.Get("endpoint");
+  if (endpoint.address.empty() && !arguments_.Has("context")) {
+    endpoint.address = Environment("TRUNKLINE_ENDPOINT");
+  }
+  if (endpoint.address.empty()) {
+    TL_ASSIGN_OR_RETURN(endpoint, EndpointOfContext(arguments_.Get("context")));
+  }
   if (endpoint.address.empty()) endpoint.address = DefaultEndpoint();
   if (endpoint.address.starts_with('/')) endpoint.address.insert(0, "unix://");
-  endpoint.tls_certificate = arguments.Get("tls-cert", Environment("TRUNKLINE_TLS_CERT"));
-  endpoint.tls_key = arguments.Get("tls-key", Environment("TRUNKLINE_TLS_KEY"));
-  endpoint.tls_ca = arguments.Get("tls-ca", Environment("TRUNKLINE_TLS_CA"));
-  endpoint.tls_server_name = arguments.Get("tls-name");
-  TL_ASSIGN_OR_RETURN(session->channel_, Channel::Open(endpoint));
-  TL_ASSIGN_OR_RETURN(const int64_t timeout, TimeoutOf(arguments));
-  session->channel_->SetTimeout(timeout);
-  return session;
+  const struct {
+    const char* option;
+    const char* variable;
+    std::string& value;
+  } files[] = {{"tls-cert", "TRUNKLINE_TLS_CERT", endpoint.tls_certificate},
+               {"tls-key", "TRUNKLINE_TLS_KEY", endpoint.tls_key},
+               {"tls-ca", "TRUNKLINE_TLS_CA", endpoint.tls_ca},
+               {"tls-name", "TRUNKLINE_TLS_NAME", endpoint.tls_server_name}};
+  for (const auto& [option, variable, value] : files) {
+    // What a context says goes before the environment: it belongs to its endpoint.
+    if (value.empty()) value = Environment(variable);
+    if (arguments_.Has(option)) value = arguments_.Get(option);
+  }
+  return endpoint;
+}
+
+absl::Status Session::Connect() {
+  if (channel_ != nullptr) return absl::OkStatus();
+  TL_ASSIGN_OR_RETURN(const int64_t timeout, TimeoutOf(arguments_));
+  TL_ASSIGN_OR_RETURN(const Endpoint endpoint, FindEndpoint());
+  TL_ASSIGN_OR_RETURN(channel_, Channel::Open(endpoint));
+  channel_->SetTimeout(timeout);
+  if (arguments_.Has("verbose")) {
+    channel_->SetTrace([this](std::string_view line) { Note(line); });
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Session::Call(const std::string& method, const google::protobuf::Message& request,
+                           google::protobuf::Message& reply) {
+  TL_RETURN_IF_ERROR(Connect());
+  return channel_->Call(method, request, reply);
+}
+
+absl::Status Session::Stream(const std::string& method, const google::protobuf::Message& request,
+                             google::protobuf::Message& reply, const std::function<bool()>& each) {
+  TL_RETURN_IF_ERROR(Connect());
+  return channel_->Stream(method, request, reply, each);
 }
 
 absl::StatusOr<const api::Kind*> Session::FindKind(std::string_view word) const {
@@ -88,19 +173,43 @@ absl::StatusOr<const api::Kind*> Session::FindKind(std::string_view word) const 
   std::vector<std::string> names;
   for (const api::Kind& kind : kinds_) {
     if (IsKind(kind, folded)) return &kind;
-    names.push_back(kind.collection->name());
+    names.push_back(kind.collection->section());
   }
-  std::string hint = config::DidYouMean(word, names);
-  if (hint.empty()) {
-    hint = "; there are";
-    for (const std::string& name : names) absl::StrAppend(&hint, " ", name);
+  return NoKind(word, names);
+}
+
+absl::StatusOr<const Listed*> Session::FindListed(std::string_view word) const {
+  const std::string folded = Fold(word);
+  std::vector<std::string> names;
+  for (const Listed& listed : listed_) {
+    const std::string own = Fold(listed.word);
+    const bool is_tls = folded == "tls" && own == "tlsprofiles";
+    if (folded == own || folded == Singular(own) || is_tls) return &listed;
+    names.push_back(listed.word);
   }
-  return absl::InvalidArgumentError(Concat("no kind of resource ", Quote(word), hint));
+  return NoKind(word, names);
 }
 
 void Session::Print(std::string_view text) const {
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
+}
+
+void Session::Note(std::string_view text) const {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+void Session::Progress(std::string_view text, Line line) const {
+  const bool takes_its_place = ::isatty(STDOUT_FILENO) == 1;
+  // To the left edge, and away with what was there.
+  Print(Concat(takes_its_place ? "\r\033[K" : "", text,
+               takes_its_place && line == Line::kNext ? "" : "\n"));
+}
+
+Table::Colours Session::colours() const {
+  const bool wanted = ::isatty(STDOUT_FILENO) == 1 && Environment("NO_COLOR").empty() &&
+                      Environment("TERM") != "dumb";
+  return wanted ? Table::Colours::kOn : Table::Colours::kOff;
 }
 
 int ExitStatusOf(const absl::Status& status) {
@@ -114,7 +223,7 @@ int ExitStatusOf(const absl::Status& status) {
       return 4;
     case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kUnauthenticated:
-      return 5;
+      return IsFromRouter(status) ? 5 : 1;
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded:
       return 6;
@@ -126,16 +235,29 @@ int ExitStatusOf(const absl::Status& status) {
 bool IsFromRouter(const absl::Status& status) { return !config::ReasonOf(status).empty(); }
 
 std::string Explain(const absl::Status& status) {
-  std::string text = Concat("trunkctl: ", status.message());
+  const std::vector<config::FieldViolation> violations = config::ViolationsOf(status);
+  // One is what the text says; of several it would be a long line of all.
+  const bool listed = violations.size() > 1;
+  std::string text = Concat("trunkctl: ", listed ? Concat(violations.size(), " fields are wrong")
+                                                 : Printable(config::View(status.message())));
   if (const std::string reason = config::ReasonOf(status); !reason.empty()) {
     absl::StrAppend(&text, " (", reason, ")");
   }
-  const std::vector<config::FieldViolation> violations = config::ViolationsOf(status);
   for (const config::FieldViolation& violation : violations) {
-    if (violations.size() == 1) break;  // the text has said it
-    absl::StrAppend(&text, "\n  ", violation.field, ": ", violation.description);
+    if (!listed) break;
+    absl::StrAppend(&text, "\n  ", Printable(violation.field), ": ",
+                    Printable(violation.description));
   }
   return text + "\n";
+}
+
+std::string Count(size_t count, std::string_view one) {
+  return Concat(count, " ", one, count == 1 ? "" : "s");
+}
+
+std::string Environment(const char* name) {
+  const char* const value = ::getenv(name);
+  return value == nullptr ? "" : value;
 }
 
 }  // namespace trunkline::cli

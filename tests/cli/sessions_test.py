@@ -9,12 +9,29 @@ from terminal import Terminal
 ADDRESSES = [{"name": "news", "prefix": "news", "distribution": "multicast"},
              {"name": "jobs", "pattern": "jobs/#"}]
 
+APPLIED = """\
+listeners:
+- name: extra
+  labels: {team: billing}
+  host: 127.0.0.1
+  port: 0
+  max_connections: 10
+addresses:
+- name: orders
+  prefix: orders
+- name: jobs
+  pattern: jobs/#
+"""
+
 
 class Sessions(unittest.TestCase):
-    def session(self, name, listeners=None, **config):
+    def session(self, name, listeners=None, files=None, **config):
         config.setdefault("router", {})["id"] = "east"
         router = Router({"amqp": {}} if listeners is None else listeners, **config)
         self.addCleanup(router.close)
+        for file, text in (files or {}).items():
+            with open(os.path.join(router.directory, file), "w", encoding="ascii") as out:
+                out.write(text)
         terminal = Terminal(router.directory, TRUNKLINE_ENDPOINT=router.socket())
         terminal.check(self, name)
         return router
@@ -27,6 +44,30 @@ class Sessions(unittest.TestCase):
 
     def test_mistakes_are_explained(self):
         self.session("mistakes.txt")
+
+    def test_forms_of_output(self):
+        self.session("forms.txt", addresses=ADDRESSES)
+
+    def test_colours_are_for_terminals(self):
+        self.session("colours.txt")
+
+    def test_help_is_there(self):
+        self.session("help.txt")
+
+    def test_the_manual_is_built_in(self):
+        self.session("explain.txt")
+
+    def test_routers_have_names(self):
+        self.session("contexts.txt")
+
+    def test_files_are_compared(self):
+        self.session("config.txt")
+
+    def test_resources_are_edited(self):
+        self.session("edit.txt", addresses=ADDRESSES)
+
+    def test_files_are_applied(self):
+        self.session("apply.txt", addresses=ADDRESSES[:1], files={"new.yaml": APPLIED})
 
     def test_the_router_is_seen_and_stopped(self):
         router = self.session("router.txt")

@@ -60,7 +60,7 @@ class ExitStatus(unittest.TestCase):
         for wrong in ("", "gte", "get", "get x", "get listeners -o xml", "get --unknown",
                       "get listeners --limit", "get listeners --timeout 5", "create listener",
                       "create listener x port", "create listener x port=many", "config"):
-            self.ends(2, wrong, "trunkctl: ")
+            self.ends(2, wrong, "trunkctl")
 
     def test_3_not_found(self):
         self.ends(3, "get listener x", "LISTENER_NOT_FOUND")

@@ -37,12 +37,13 @@ VARIABLE = [
 
 def masked(text, directory):
     text = text.replace(directory, "DIR")
+    text = text.replace("\033", "\\e").replace("\r", "\\r")
     for pattern in VARIABLE:
         text = re.sub(pattern, lambda found: re.sub(r"[0-9a-f]", "N", found.group()), text)
     # Ages stand last in their lines, so their width moves nothing.
-    text = re.sub(r"(?<= )\d+[smhd]$", "Ns", text, flags=re.M)
+    text = re.sub(r"(?<=  )\d+[smhd]$", "Ns", text, flags=re.M)
     text = re.sub(r"\bup \d+[smhd]\b", "up Ns", text)
-    return re.sub(r"\d+\.\d+\.\d+(?=,|$)", "N.N.N", text, flags=re.M)
+    return re.sub(r"(?<![\d.])\d+\.\d+\.\d+(?![\d.])", "N.N.N", text)
 
 
 class Terminal:
@@ -51,7 +52,8 @@ class Terminal:
     def __init__(self, directory, **environment):
         self.directory = directory
         self.environment = {
-            "HOME": directory, "PATH": f"{os.path.dirname(TRUNKCTL)}:/usr/bin:/bin",
+            "HOME": directory, "TMPDIR": directory,
+            "PATH": f"{os.path.dirname(TRUNKCTL)}:/usr/bin:/bin",
             "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "NO_COLOR": "1", **environment,
         }
 
@@ -77,7 +79,7 @@ class Terminal:
         parts = []
         for command in commands:
             screen, status = self.run(command)
-            parts.append(f"$ {command}\n{screen}")
+            parts.append(f"$ {command}\n{masked(screen, self.directory)}")
             if status != 0:
                 parts.append(f"[status {status}]\n")
         return "".join(parts)
@@ -88,7 +90,7 @@ class Terminal:
         with open(path, encoding="utf-8") as file:
             wanted = file.read()
         commands = [line[2:] for line in wanted.splitlines() if line.startswith("$ ")]
-        seen = masked(self.transcript(commands), self.directory)
+        seen = self.transcript(commands)
         if UPDATE:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(seen)

@@ -1,0 +1,225 @@
+#include "control/cli/commands.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "control/cli/apply.h"
+#include "control/cli/certs.h"
+#include "control/cli/completion.h"
+#include "control/cli/configuration.h"
+#include "control/cli/contexts.h"
+#include "control/cli/edit.h"
+#include "control/cli/explain.h"
+#include "control/cli/live.h"
+#include "control/cli/resources.h"
+#include "control/cli/router.h"
+#include "control/cli/traffic.h"
+#include "control/config/text.h"
+
+namespace trunkline::cli {
+namespace {
+
+using config::Concat;
+using config::internal::Piece;
+
+constexpr std::string_view kFieldsHelp =
+    R"(Fields and values are those of trunkline.yaml: port=5671, idle_timeout=1m30s,
+sasl_mechanisms=[EXTERNAL,PLAIN], backoff.failed=1s. Names of files start at
+this folder, and are of the router's machine.
+)";
+
+constexpr Command kCommands[] = {
+    {"Resources", "get", "KIND [ID...]", "output no-headers watch filter order-by limit",
+     "lists resources, or shows some",
+     "With -w and -o json each event is a line of its own, for programs.\n", &Get},
+    {"Resources", "watch", "KIND", "output no-headers filter",
+     "tells what is there, then what changes", "", &WatchKind},
+    {"Resources", "create", "KIND ID [FIELD=VALUE...]", "label dry-run", "makes one", kFieldsHelp,
+     &Create},
+    {"Resources", "set", "KIND ID FIELD=VALUE...", "label etag dry-run", "changes fields of one",
+     R"(FIELD= puts it back to its default.
+)",
+     &Set},
+    {"Resources", "edit", "KIND ID", "dry-run", "changes one in $VISUAL, $EDITOR or vi",
+     R"(Nothing is done where the text stays as it is. What the router refuses is opened
+again, with the reason. Who changes it meanwhile is not overwritten.
+)",
+     &Edit},
+    {"Resources", "delete", "KIND ID...", "etag ignore-not-found dry-run", "takes some away", "",
+     &Delete},
+    {"Resources", "apply", "", "file prune dry-run", "makes resources what files say, all or none",
+     R"(FILE is as trunkline.yaml, of which the sections of resources count, or JSON as of
+the API's ConfigBundle ({"listeners": [{"name": "listeners/amqp", "spec": {...}}]}).
+Relative names of files in it start at its folder.
+)",
+     &ApplyFiles},
+    {"Resources", "explain", "[KIND[.FIELD]]", "", "the manual of a kind or a field", "",
+     &ExplainField},
+    {"Traffic", "top", "", "limit interval once", "rates, as they change", "", &Top},
+    {"Traffic", "explain address", "ADDRESS", "output", "where a message to it would go", "",
+     &ResolveAddress},
+    {"Traffic", "close", "connection N | link NAME", "reason", "ends a connection or a link",
+     R"(Numbers and names are those of trunkctl get connections and get links. Most clients
+come again at once.
+)",
+     &CloseOne},
+    {"Traffic", "test connector", "ID", "no-headers", "tries whether a connector would connect",
+     R"(Looks the host up, connects, makes the TLS handshake, logs in and opens, and says
+how each went; the connector itself is left alone.
+)",
+     &TestConnector},
+    {"Traffic", "events", "", "output filter watch limit", "what has happened",
+     "The last 50; --limit: so many; -w: also what comes.\n", &Events},
+    {"Traffic", "logs", "", "output follow level module limit", "what the router writes to its log",
+     "", &Logs},
+    {"Traffic", "log-level list", "", "output no-headers", "from which level on modules write", "",
+     &ListLevels},
+    {"Traffic", "log-level set", "MODULE LEVEL", "output no-headers for", "another level",
+     R"(MODULE may be all. LEVEL may be configured: what the configuration says.
+)",
+     &SetLevel},
+    {"Traffic", "tap", "[ADDRESS]", "output limit body-bytes", "messages, as they are forwarded",
+     R"(ADDRESS is a pattern, "orders/#". Messages never wait for it: what is not read in
+time is not told.
+)",
+     &Tap},
+    {"Traffic", "trace", "N | listeners/ID | connectors/ID", "output limit",
+     "AMQP frames of connections", "", &Frames},
+    {"Certificates", "certs list", "[PROFILE...]", "output no-headers",
+     "certificates, and connections of each", "", &ListCertificates},
+    {"Certificates", "certs rotate", "PROFILE", "cert key ca retire-old allow-expired dry-run",
+     "puts another certificate in force",
+     R"(Without --cert the profile's files are read again now. With it, what is in the files
+named is sent to the router; only for profiles that were made over the API.
+)",
+     &RotateCertificate},
+    {"Certificates", "certs check", "[PROFILE...]", "host no-headers",
+     "what expires, and whom it is for",
+     R"(Exit status 1: something is bad, or expires within 30 days.
+)",
+     &CheckCertificates},
+    {"Configuration", "config show", "", "", "all that is configured, without secrets", "",
+     &ShowConfig},
+    {"Configuration", "config check", "FILE", "offline", "what is wrong with a trunkline.yaml",
+     R"(The router decides, as it would at a restart; --offline: trunkctl, by the same rules
+of its own version.
+)",
+     &CheckConfig},
+    {"Configuration", "config diff", "FILE", "", "what FILE would change",
+     R"(Lines with - are in force, lines with + in FILE. Exit status 1: something differs.
+)",
+     &DiffConfig},
+    {"Router", "status", "", "", "the router at a glance", "", &Status},
+    {"Router", "drain", "", "", "finishes messages, closes connections", "", &DrainRouter},
+    {"Router", "shutdown", "", "", "drains, then ends the process", "", &Shutdown},
+    {"Router", "version", "", "", "of trunkctl and of the router", "", &Version},
+    {"This program", "context list", "", "output", "the routers that have names here", "",
+     &ListContexts},
+    {"This program", "context use", "NAME", "", "talks to this one from here on", "", &UseContext},
+    {"This program", "context set", "NAME", "", "remembers --endpoint and --tls-... as NAME", "",
+     &SetContext},
+    {"This program", "context delete", "NAME", "", "forgets one", "", &DeleteContext},
+    {"This program", "completion", "bash|zsh", "", "a script that completes commands", "",
+     &PrintCompletion},
+};
+
+constexpr std::string_view kHead =
+    R"(Usage: trunkctl COMMAND [ARGUMENTS] [OPTIONS]
+
+Shows and changes what a running trunkd does.
+)";
+
+constexpr std::string_view kTail =
+    R"(
+KIND is listeners, connectors, tls-profiles, user-stores or addresses, also in
+the singular; for get also connections, links, routes (addresses in use) and
+users. trunkctl COMMAND --help says more.
+
+  trunkctl create listener amqps port=5671 tls_profile=service
+  trunkctl set listener amqps sasl_mechanisms=[EXTERNAL,PLAIN] --dry-run
+
+Without --endpoint and --context: $TRUNKLINE_ENDPOINT, else the context in use,
+else /run/trunkline/control.sock or $XDG_RUNTIME_DIR/trunkline/control.sock.
+$TRUNKLINE_TLS_CERT, _KEY and _CA stand for the options. $NO_COLOR: no colours.
+
+Exit status: 0 good, 1 failed, 2 usage, 3 not found, 4 conflict, 5 denied,
+6 unreachable.
+)";
+
+// Lines of two columns.
+void AddLine(std::string_view left, std::string_view right, std::string& text) {
+  constexpr size_t kLeft = 32;
+  if (left.size() > kLeft) {
+    absl::StrAppendFormat(&text, "  %s\n  %*s  %s\n", Piece(left), kLeft, "", Piece(right));
+  } else {
+    absl::StrAppendFormat(&text, "  %-*s  %s\n", kLeft, Piece(left), Piece(right));
+  }
+}
+
+void AddOption(const Option& option, std::string& text) {
+  const std::string letter =
+      option.letter == 0 ? "    " : Concat("-", std::string(1, option.letter), ", ");
+  AddLine(Concat(letter, "--", option.name, option.value.empty() ? "" : " ", option.value),
+          option.help, text);
+}
+
+}  // namespace
+
+absl::Span<const Command> Commands() { return kCommands; }
+
+size_t WordsOf(const Command& command) {
+  return 1 + static_cast<size_t>(std::count(command.name.begin(), command.name.end(), ' '));
+}
+
+const Command* FindCommand(const std::vector<std::string>& words) {
+  const Command* found = nullptr;
+  for (const Command& command : kCommands) {
+    const std::vector<std::string> name = absl::StrSplit(Piece(command.name), ' ');
+    const bool fits =
+        name.size() <= words.size() && std::equal(name.begin(), name.end(), words.begin());
+    if (fits && (found == nullptr || WordsOf(command) > WordsOf(*found))) found = &command;
+  }
+  return found;
+}
+
+std::vector<std::string> CommandsUnder(std::string_view word) {
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) {
+    if (command.name.starts_with(Concat(word, " "))) names.emplace_back(command.name);
+  }
+  return names;
+}
+
+std::string Help() {
+  std::string text(kHead);
+  std::string_view group;
+  for (const Command& command : kCommands) {
+    if (command.group != group) absl::StrAppend(&text, "\n", Piece(command.group), ":\n");
+    group = command.group;
+    AddLine(Concat(command.name, command.words.empty() ? "" : " ", command.words), command.summary,
+            text);
+  }
+  text += "\nOptions of every command:\n";
+  for (const Option& option : Options()) {
+    if (option.everywhere) AddOption(option, text);
+  }
+  return text.append(kTail);
+}
+
+std::string HelpOf(const Command& command) {
+  std::string text = Concat("Usage: trunkctl ", command.name, command.words.empty() ? "" : " ",
+                            command.words, " [OPTIONS]\n\n", command.summary, "\n");
+  text[text.find("\n\n") + 2] = static_cast<char>(std::toupper(command.summary.front()));
+  if (!command.details.empty()) absl::StrAppend(&text, "\n", Piece(command.details));
+  text += "\nOptions, beside those of every command (trunkctl --help):\n";
+  const size_t before = text.size();
+  for (const Option& option : Options()) {
+    if (IsAmong(command.options, option.name)) AddOption(option, text);
+  }
+  if (text.size() == before) text += "  none\n";
+  return text;
+}
+
+}  // namespace trunkline::cli

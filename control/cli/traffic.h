@@ -1,0 +1,15 @@
+#pragma once
+
+#include "absl/status/status.h"
+#include "control/cli/session.h"
+
+namespace trunkline::cli {
+
+// Commands for what is connected, and where messages go.
+
+absl::Status CloseOne(Session& session);        // close connection N, close link NAME
+absl::Status ResolveAddress(Session& session);  // explain address ADDRESS
+absl::Status TestConnector(Session& session);   // test connector ID
+absl::Status Top(Session& session);             // top
+
+}  // namespace trunkline::cli
