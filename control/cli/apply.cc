@@ -16,7 +16,7 @@
 #include "control/config/schema.h"
 #include "control/config/text.h"
 #include "google/protobuf/util/json_util.h"
-#include "google/rpc/status.pb.h"
+#include "proto/google/rpc/status.pb.h"
 #include "router/base/status.h"
 
 namespace trunkline::cli {
