@@ -2,8 +2,8 @@
 # From a clean clone on a fresh Debian 12 to a router with messages through it:
 #   bash control/quickstart.sh [--keep]
 # Installs what is missing, builds trunkd and trunkctl, starts a router on free loopback ports, sends ten
-# messages through it, gives it a second listener while it runs, reads its metrics, then says what to try
-# next. --keep leaves the router running.
+# messages through it, gives it a second listener while it runs, replaces the certificate of a third one
+# under a client, reads its metrics, then says what to try next. --keep leaves the router running.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tests/tools/build.sh
@@ -36,7 +36,7 @@ run "trunkd --version"
 
 step "3. A router"
 work=$(mktemp -d)
-port=$(free_port) metrics=$(free_port) second=$(free_port)
+port=$(free_port) metrics=$(free_port) second=$(free_port) tls=$(free_port)
 export TRUNKLINE_ENDPOINT=unix://$work/control.sock
 cat > "$work/trunkline.yaml" <<YAML
 router:
@@ -81,7 +81,25 @@ run "trunkctl get listeners"
 run "/usr/bin/python3 control/quickstart/messages.py 127.0.0.1:$second orders 3"
 run "trunkctl status"
 
-step "6. What Prometheus sees"
+step "6. Another certificate, while messages flow"
+certificate() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj "/CN=$1" \
+    -addext subjectAltName=DNS:localhost -keyout "$work/tls.key" -out "$work/tls.crt" 2> "$work/openssl.log"
+}
+shown() { openssl s_client -connect "127.0.0.1:$tls" < /dev/null 2> /dev/null | grep -m 1 '^subject='; }
+certificate first
+run "trunkctl create tls-profile service certificate_file=$work/tls.crt private_key_file=$work/tls.key"
+run "trunkctl create listener amqps host=127.0.0.1 port=$tls tls_profile=service"
+echo "clients are shown $(shown)"
+/usr/bin/python3 control/quickstart/messages.py "127.0.0.1:$port" flow 5000 > "$work/flow.log" &
+flow=$!
+certificate second
+run "trunkctl certs rotate service"
+echo "clients are shown $(shown)"
+wait $flow || { cat "$work/flow.log"; exit 1; }
+echo "messages meanwhile: $(tail -n 1 "$work/flow.log")"
+
+step "7. What Prometheus sees"
 run "curl -s http://127.0.0.1:$metrics/metrics | grep -E '^trunkline_(ready|connections_opened|deliveries_(settled_)?total.*(gress|accepted))'"
 
 step "What to try next"
