@@ -49,15 +49,12 @@ std::unique_ptr<Message> Method::NewReply() const { return New(descriptor->outpu
 
 // A message of each: what nothing refers to is not part of a program.
 std::vector<const google::protobuf::FileDescriptor*> ServiceFiles() {
-  return {v1::GetAddressRequest::descriptor()->file(),
-          v1::GetConnectionRequest::descriptor()->file(),
-          v1::GetConnectorRequest::descriptor()->file(),
-          v1::GetListenerRequest::descriptor()->file(),
-          v1::GetLogLevelsRequest::descriptor()->file(),
-          v1::GetRouterRequest::descriptor()->file(),
-          v1::GetStatsRequest::descriptor()->file(),
-          v1::GetTlsProfileRequest::descriptor()->file(),
-          v1::GetUserStoreRequest::descriptor()->file()};
+  return {
+      v1::GetAddressRequest::descriptor()->file(),   v1::GetConnectionRequest::descriptor()->file(),
+      v1::GetConnectorRequest::descriptor()->file(), v1::GetListenerRequest::descriptor()->file(),
+      v1::GetLogLevelsRequest::descriptor()->file(), v1::GetRouterRequest::descriptor()->file(),
+      v1::GetStatsRequest::descriptor()->file(),     v1::GetTlsProfileRequest::descriptor()->file(),
+      v1::GetUserStoreRequest::descriptor()->file()};
 }
 
 MethodTable::MethodTable(const std::vector<const google::protobuf::FileDescriptor*>& files,

@@ -311,7 +311,11 @@ void Daemon::TellMetrics() {
   const Time now = surroundings_.loop.Now();
   beat_due_ = now + Telemetry::kBeatInterval;
   telemetry_->Beat(now);
-  telemetry_->Tell(metrics_.Update(*store_, router_->ConnectionsByTls(), board_));
+  std::map<std::string, MetricsState::Profile> profiles;
+  for (const auto& [id, profile] : store_->in_force().profiles) {
+    profiles[id] = {&profile, store_->TlsRevision(id), store_->TlsRefused(id)};
+  }
+  telemetry_->Tell(metrics_.Update(profiles, router_->ConnectionsByTls(), board_));
 }
 
 }  // namespace trunkline::daemon

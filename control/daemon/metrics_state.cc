@@ -40,13 +40,13 @@ void MetricsState::OnReloadFailed(std::string_view problems) {
   }
 }
 
-const metrics::ControlState& MetricsState::Update(const store::Store& store,
+const metrics::ControlState& MetricsState::Update(const std::map<std::string, Profile>& profiles,
                                                   const std::vector<TlsConnections>& connections,
                                                   const StatusBoard& board) {
-  const auto& profiles = store.in_force().profiles;
   state_.certificates.clear();
   std::erase_if(certificates_, [&](const auto& one) { return !profiles.contains(one.first); });
-  for (const auto& [id, profile] : profiles) {
+  for (const auto& [id, now] : profiles) {
+    const certs::Profile& profile = *now.profile;
     Certificate& certificate = certificates_[id];
     metrics::CertificateState& state = certificate.state;
     state.profile = id;
@@ -55,7 +55,7 @@ const metrics::ControlState& MetricsState::Update(const store::Store& store,
     if (std::exchange(certificate.fingerprint, profile.fingerprint) != profile.fingerprint) {
       if (++state.revision > 1) ++state.reloads_ok;
     }
-    state.reloads_failed = certificate.reloads_failed + store.TlsRefused(id);
+    state.reloads_failed = certificate.reloads_failed + now.refused;
     state.connections_current = 0;
     state.connections_retired = 0;
   }
@@ -63,7 +63,7 @@ const metrics::ControlState& MetricsState::Update(const store::Store& store,
     const auto found = certificates_.find(use.profile);
     if (found == certificates_.end()) continue;
     metrics::CertificateState& state = found->second.state;
-    const bool is_current = use.revision == store.TlsRevision(use.profile);
+    const bool is_current = use.revision == profiles.at(use.profile).revision;
     (is_current ? state.connections_current : state.connections_retired) += use.connections;
   }
   for (const auto& [id, certificate] : certificates_) {

@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
+#include "control/certs/profile.h"
 #include "control/daemon/status_board.h"
 #include "control/metrics/state.h"
-#include "control/store/store.h"
 #include "router/observe.h"
 
 namespace trunkline::daemon {
@@ -23,8 +23,14 @@ class MetricsState {
   void OnReloadFailed(std::string_view problems);
   void OnDrain() { state_.draining = true; }
 
-  // All of it by now, with what is taken from others.
-  const metrics::ControlState& Update(const store::Store& store,
+  // A TLS profile that is in force, as the store has it.
+  struct Profile {
+    const certs::Profile* profile = nullptr;
+    uint64_t revision = 0;  // the router's number of it
+    uint64_t refused = 0;   // certificates that were not taken (store::Store::TlsRefused)
+  };
+  // All of it by now, with what is taken from others. `profiles` by id.
+  const metrics::ControlState& Update(const std::map<std::string, Profile>& profiles,
                                       const std::vector<TlsConnections>& connections,
                                       const StatusBoard& board);
 

@@ -237,8 +237,8 @@ class Engine {
   std::vector<std::unique_ptr<Session>> sessions_;  // by our channel; null: free
   NumberMap channels_;                              // the peer's, to ours
   uint32_t sessions_now_ = 0;
-  uint32_t channel_hint_ = 0;                       // none below it is free
-  uint16_t channel_max_;                            // of the peer's channels
+  uint32_t channel_hint_ = 0;  // none below it is free
+  uint16_t channel_max_;       // of the peer's channels
 
   // What is being read: context_.input from at_ up to size_.
   uint32_t at_ = 0;

@@ -108,23 +108,23 @@ TEST_F(TelemetryTest, KnowsAfterAMoveWhatItWasTold) {
   MetricsState state;
   EXPECT_THAT(Ask(0, "/readyz"), "");
   state.OnStarted(0);
-  telemetry_->Tell(state.Update({}, StatusBoard()));
+  telemetry_->Tell(state.Update({}, {}, StatusBoard()));
   const uint16_t port = FreePort();
   ASSERT_TRUE(telemetry_->Apply({.enabled = true, .port = port}).ok());
   EXPECT_THAT(Ask(port, "/readyz"), HasSubstr("data: ready"));
   state.OnDrain();
-  telemetry_->Tell(state.Update({}, StatusBoard()));
+  telemetry_->Tell(state.Update({}, {}, StatusBoard()));
   EXPECT_THAT(Ask(port, "/readyz"), HasSubstr("data: draining"));
 }
 
 TEST(MetricsState, CountsReloads) {
   MetricsState state;
   state.OnStarted(1000);
-  EXPECT_EQ(state.Update({}, StatusBoard()).generation, 1u);
+  EXPECT_EQ(state.Update({}, {}, StatusBoard()).generation, 1u);
   state.OnReloaded(2000, true);
   state.OnReloaded(3000, false);
   state.OnReloadFailed("f.yaml:1:1: listeners: unknown\n");
-  const metrics::ControlState& told = state.Update({}, StatusBoard());
+  const metrics::ControlState& told = state.Update({}, {}, StatusBoard());
   EXPECT_TRUE(told.started);
   EXPECT_EQ(told.generation, 3u);
   EXPECT_EQ(told.configured_at_ms, 3000);
@@ -138,9 +138,11 @@ TEST(MetricsState, FollowsCertificates) {
   profile.leaf.subject = "CN=a";
   profile.leaf.not_after = 1800000000;
   profile.fingerprint = 1;
+  uint64_t refused = 0;
   MetricsState state;
   const auto told = [&] {
-    return state.Update({{"service", profile}}, StatusBoard()).certificates.at(0);
+    return state.Update({{"service", {&profile, profile.fingerprint, refused}}}, {}, StatusBoard())
+        .certificates.at(0);
   };
   EXPECT_EQ(told().revision, 1u);
   EXPECT_EQ(told().reloads_ok, 0u);
@@ -151,18 +153,34 @@ TEST(MetricsState, FollowsCertificates) {
   state.OnReloadFailed("f.yaml:3:1: tls_profiles[service].certificate_file: empty\n");
   state.OnReloadFailed("f.yaml:3:1: tls_profiles[other].certificate_file: empty\n");
   EXPECT_EQ(told().reloads_failed, 1u);
+  refused = 2;
+  EXPECT_EQ(told().reloads_failed, 3u);
   EXPECT_EQ(told().revision, 2u);
+}
+
+TEST(MetricsState, CountsConnectionsByTheCertificateTheyWereMadeWith) {
+  const certs::Profile profile;
+  MetricsState state;
+  const std::vector<TlsConnections> connections = {
+      {.profile = "gone", .revision = 1, .connections = 1},
+      {.profile = "service", .revision = 1, .connections = 2},
+      {.profile = "service", .revision = 2, .connections = 3},
+      {.profile = "service", .revision = 3, .connections = 4}};
+  const auto told = state.Update({{"service", {&profile, 3, 0}}}, connections, StatusBoard());
+  ASSERT_EQ(told.certificates.size(), 1u);
+  EXPECT_EQ(told.certificates[0].connections_current, 4u);
+  EXPECT_EQ(told.certificates[0].connections_retired, 5u);
 }
 
 TEST(MetricsState, TellsTheStateOfConnectors) {
   StatusBoard board;
   board.Expect("broker");
   MetricsState state;
-  EXPECT_EQ(state.Update({}, board).connectors.at(0).state, "connecting");
+  EXPECT_EQ(state.Update({}, {}, board).connectors.at(0).state, "connecting");
   board.Apply(ConnectorFailed{.name = "broker"}, 0);
-  EXPECT_EQ(state.Update({}, board).connectors.at(0).state, "backoff");
+  EXPECT_EQ(state.Update({}, {}, board).connectors.at(0).state, "backoff");
   board.Apply(ConnectionUp{.id = 1, .owner = "broker", .inbound = false}, 0);
-  EXPECT_EQ(state.Update({}, board).connectors.at(0).state, "open");
+  EXPECT_EQ(state.Update({}, {}, board).connectors.at(0).state, "open");
 }
 
 }  // namespace
