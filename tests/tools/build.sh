@@ -51,7 +51,8 @@ build_tree() {
   esac
   (
     flock 9
-    export CCACHE_DIR=${CCACHE_DIR:-$TRUNKLINE_CACHE/ccache}
+    # The sloppiness is what ccache asks for with precompiled headers.
+    export CCACHE_DIR=${CCACHE_DIR:-$TRUNKLINE_CACHE/ccache} CCACHE_SLOPPINESS=pch_defines,time_macros
     cmake -S . -B "$BUILD" -G Ninja -DCMAKE_CXX_COMPILER_LAUNCHER=ccache \
       -DCMAKE_C_COMPILER_LAUNCHER=ccache "${flags[@]}" > "$BUILD/configure.log" 2>&1 ||
       { cat "$BUILD/configure.log"; exit 1; }
