@@ -106,6 +106,7 @@ absl::Status Daemon::Start() {
   metrics_.OnStarted(MillisecondsSince1970());
   TakeEvents();
   TellCertificates();
+  TellMetrics();  // who hears that it is ready finds all of it there
   TellReady();
   // The router's data threads run, and inherited nothing of this; those of the API do.
   BeginThread("trunkd", ThreadClass::kService);
@@ -115,7 +116,6 @@ absl::Status Daemon::Start() {
 void Daemon::Serve() {
   surroundings_.notifier.Send("READY=1");
   TellStatus();
-  TellMetrics();
   while (!done_) {
     const ControlLoop::Turn turn = surroundings_.loop.Wait(std::min(
         {shutdown_.deadline(), status_due_, users_due_, file_watch_.due(), retry_due_, beat_due_,
