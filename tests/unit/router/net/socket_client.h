@@ -30,10 +30,11 @@ class SocketClient {
   bool ended() const { return ended_; }
   // Writes what there is to say and reads what has come, without waiting.
   void Pump();
+  // Only the writing: an answer that comes meanwhile is left for the next Pump.
+  void Write();
   void HangUp() { fd_.Reset(); }
 
  private:
-  void Write();
   void Read();
 
   BlockPool pool_;

@@ -100,7 +100,7 @@ TEST(TlsUse, AHandshakeUsesWhatIsInForceAtItsFirstByte) {
 TEST(TlsUse, AHandshakeThatHasBegunGoesOnAsItBegan) {
   Service service;
   auto slow = service.Client();
-  slow->Pump();  // its hello goes out
+  slow->Write();  // its hello goes out
   ASSERT_TRUE(RunUntil({}, [&] { return service.router->Counters().bytes_read > 0; }));
   service.RotateAll(2);
   ASSERT_TRUE(RunUntil({slow.get()}, [&] { return (*slow)->opened(); })) << (*slow)->tls_error();
@@ -218,7 +218,7 @@ TEST(RetireTls, LeavesThemUntilTheirTimeHasCome) {
 TEST(RetireTls, EndsWhoHadOnlyBegunHisHandshake) {
   Service service;
   auto slow = service.Client();
-  slow->Pump();
+  slow->Write();
   ASSERT_TRUE(RunUntil({}, [&] { return service.router->Counters().bytes_read > 0; }));
   service.Rotate(2);
   const auto count = service.router->RetireTls({.profile = "service", .before = 2});
