@@ -144,6 +144,7 @@ fuzz() {
 
 sanitize_tier() {
   unit address && integration address 1
+  export TSAN_OPTIONS="suppressions=$PWD/tests/tools/tsan.supp${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
   unit thread && integration thread 2
 }
 
