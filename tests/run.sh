@@ -87,7 +87,7 @@ integration() {
   local name="integration ($1, workers: $2)"
   note "$name"
   /usr/bin/python3 tests/integration/run.py --trunkd "$BUILD/control/trunkd" --workers "$2" \
-    --clients "$BUILD/tests/integration" > "$work/integration" 2>&1
+    --jobs "$JOBS" --clients "$BUILD/tests/integration" > "$work/integration" 2>&1
   count "$work/integration" "$name"
 }
 

@@ -1,8 +1,9 @@
 """Runs the real trunkd for one test class: configuration, ports, log, certificates, stop.
 
-Nothing here sleeps: readiness is read from the log, ports are chosen by the kernel.
+Nothing here sleeps: readiness is read from the log.
 """
 
+import itertools
 import json
 import os
 import re
@@ -24,12 +25,29 @@ WORKERS = os.environ.get("TRUNKLINE_WORKERS", "auto")
 PATIENCE = 60.0
 
 
+# Not those that the system gives to clients, who would take one between its choice and its use; and
+# each process of tests begins elsewhere.
+_ports = None
+_ports_of = None  # process
+
+
 def free_port(host="127.0.0.1"):
     """A port that was free a moment ago: for listeners that must know theirs beforehand."""
+    global _ports, _ports_of
+    if _ports_of != os.getpid():
+        _ports_of = os.getpid()
+        first = _ports_of * 523 % 20000
+        _ports = itertools.cycle([*range(10000 + first, 30000), *range(10000, 10000 + first)])
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
+    for port in _ports:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+                return port
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
 
 
 class Router:
