@@ -1,0 +1,59 @@
+#include "control/cli/output.h"
+
+#include <gtest/gtest.h>
+
+#include "proto/trunkline/control/v1/listener.pb.h"
+
+namespace trunkline::cli {
+namespace {
+
+control::v1::Listener Amqps() {
+  control::v1::Listener listener;
+  listener.set_name("listeners/amqps");
+  listener.set_generation(3);
+  listener.mutable_spec()->set_port(5671);
+  listener.mutable_spec()->add_sasl_mechanisms("PLAIN");
+  listener.mutable_spec()->add_sasl_mechanisms("EXTERNAL");
+  (*listener.mutable_labels())["team"] = "billing";
+  return listener;
+}
+
+std::string By(std::string_view path) {
+  const auto text = ByJsonPath(Amqps(), path);
+  return text.ok() ? *text : std::string(text.status().message());
+}
+
+TEST(JsonPath, FindsWhatPeopleAskFor) {
+  EXPECT_EQ(By("{.spec.port}"), "5671\n");
+  EXPECT_EQ(By(".spec.port"), "5671\n");
+  EXPECT_EQ(By("$.name"), "listeners/amqps\n");
+  EXPECT_EQ(By("{.generation}"), "3\n");
+  EXPECT_EQ(By("{.labels.team}"), "billing\n");
+  EXPECT_EQ(By("{.spec.sasl_mechanisms[1]}"), "EXTERNAL\n");
+  EXPECT_EQ(By("{.spec.sasl_mechanisms[*]}"), "PLAIN\nEXTERNAL\n");
+  EXPECT_EQ(By("{.labels}"), "{\"team\":\"billing\"}\n");
+}
+
+TEST(JsonPath, OfWhatIsNotThereIsNothing) {
+  EXPECT_EQ(By("{.spec.host}"), "");
+  EXPECT_EQ(By("{.spec.port.x}"), "");
+  EXPECT_EQ(By("{.spec.sasl_mechanisms[2]}"), "");
+  EXPECT_EQ(By("{.name[0]}"), "");
+}
+
+TEST(JsonPath, OtherTextsAreRefused) {
+  for (const std::string_view path : {"", "{}", "spec", "{.}", "{.a.}", ".a[", ".a[]", ".a[-1]",
+                                      ".a[x]", ".a[0", "{.a}b", "..", ".a[99999999999]"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(ByJsonPath(Amqps(), path).status())) << path;
+  }
+}
+
+TEST(JsonPath, StandsAnyEnd) {
+  const std::string_view whole = "{.spec.sasl_mechanisms[*].x[12]}";
+  for (size_t size = 0; size <= whole.size(); ++size) {
+    ByJsonPath(Amqps(), whole.substr(0, size)).IgnoreError();  // it comes back
+  }
+}
+
+}  // namespace
+}  // namespace trunkline::cli
