@@ -121,8 +121,9 @@ absl::Status Store::SetProfile(const std::string& id, certs::Profile profile) {
   return status;
 }
 
-void Store::FollowTls() {
-  if (busy_) return;  // what is being kept would be put in force over it
+void Store::FollowTls() { InTurn(tls_look_); }
+
+void Store::LookAtTls() {
   const auto is_gone = [this](const auto& one) {
     return !in_force_.document.tls_profiles.contains(one.first);
   };

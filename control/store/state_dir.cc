@@ -59,16 +59,21 @@ absl::Status WriteAll(int fd, std::string_view bytes, const std::string& name) {
   return absl::OkStatus();
 }
 
+absl::Status WriteFile(const std::string& name, const std::string& bytes) {
+  const File file(
+      ::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file) return ErrnoStatus(name);
+  TL_RETURN_IF_ERROR(WriteAll(file.get(), bytes, name));
+  return ::fsync(file.get()) == 0 ? absl::OkStatus() : ErrnoStatus(name);
+}
+
 // The old file is there until the new one is, wherever this is interrupted: first the bytes, then
-// the name, then the folder that has the name.
+// the name, then the folder that has the name. Half a file is not left on a disk that is full.
 absl::Status Replace(const std::string& folder, const std::string& bytes) {
   const std::string next = folder + kNewFile;
-  {
-    const File file(
-        ::open(next.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!file) return ErrnoStatus(next);
-    TL_RETURN_IF_ERROR(WriteAll(file.get(), bytes, next));
-    if (::fsync(file.get()) != 0) return ErrnoStatus(next);
+  if (absl::Status status = WriteFile(next, bytes); !status.ok()) {
+    ::unlink(next.c_str());
+    return status;
   }
   if (::rename(next.c_str(), (folder + kStateFile).c_str()) != 0) return ErrnoStatus(next);
   const File parent(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

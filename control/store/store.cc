@@ -54,6 +54,19 @@ absl::Status ToStatus(const std::vector<reconcile::Failure>& failures) {
                                    preconditions);
 }
 
+// The disk may be full, read-only or gone.
+absl::Status NotKept(const absl::Status& status) {
+  constexpr int64_t kRetryMilliseconds = 5000;
+  return config::WithRetry(
+      config::WithReason(
+          absl::UnavailableError(
+              Concat("the change cannot be kept, and nothing was changed: ", status.message(),
+                     "; make the state directory writable, with room for it, "
+                     "and try again")),
+          "STATE_NOT_WRITTEN"),
+      kRetryMilliseconds);
+}
+
 size_t CountOf(const config::Document& document) {
   size_t count = 0;
   for (const config::Collection& collection : config::Collections()) {
@@ -203,9 +216,7 @@ void Store::Persist(std::shared_ptr<Plan> plan, Done done) {
   const auto end = [this, plan, done](const absl::Status& status) {
     if (!status.ok()) {
       reconciler_->Undo();
-      return done(config::WithReason(
-          absl::UnavailableError(Concat("the change cannot be kept: ", status.message())),
-          "STATE_NOT_WRITTEN"));
+      return done(NotKept(status));
     }
     Outcome outcome{.differences = plan->differences, .persisted = state_ != nullptr};
     Commit(std::move(*plan));
@@ -314,7 +325,18 @@ std::string Store::PlaceOf(const config::Collection& collection, const std::stri
   return Concat(options_.file, ":", found->second.line);
 }
 
-void Store::FollowUsers() {
+void Store::FollowUsers() { InTurn(users_look_); }
+
+void Store::InTurn(Look& look) {
+  if (std::exchange(look.waits, true)) return;
+  pending_.push_back([this, &look] {
+    look.waits = false;
+    (this->*look.look)();
+  });
+  Next();
+}
+
+void Store::LookAtUsers() {
   for (const auto& [id, resource] : in_force_.document.user_stores) {
     // What lacks its files is Retry's.
     if (resource.spec().built_in() || missing_.contains(Concat("user_stores[", id, "]"))) continue;

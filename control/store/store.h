@@ -96,8 +96,9 @@ class Store {
   // Mutate, with whose changes it stands in line.
   using RotationDone = std::function<void(absl::StatusOr<Rotated> rotated)>;
   void Rotate(Rotation rotation, Mode mode, RotationDone done);
-  // Looks whether files of TLS profiles have changed on the disk, and lets what is good count. Who
-  // was told by Start is told that something is another, without a difference.
+  // Looks whether files of TLS profiles have changed on the disk, and lets what is good count, once
+  // the changes before it are done. Who was told by Start is told that something is another,
+  // without a difference.
   void FollowTls();
   // Why what is in the files of a profile is not in force, once it has been bad for some seconds;
   // OK otherwise.
@@ -137,8 +138,8 @@ class Store {
     return reconciler_->TlsRevision(profile);
   }
 
-  // Looks whether users have changed on the disk, and lets what has changed count. Problems are
-  // told once.
+  // Looks whether users have changed on the disk, and lets what has changed count, once the changes
+  // before it are done. Problems are told once.
   void FollowUsers();
 
  private:
@@ -199,6 +200,8 @@ class Store {
 
   std::deque<std::function<void()>> pending_;
   bool busy_ = false;  // a change is being persisted
+  Look users_look_{&Store::LookAtUsers};
+  Look tls_look_{&Store::LookAtTls};
 };
 
 }  // namespace trunkline::store

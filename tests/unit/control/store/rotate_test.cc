@@ -320,6 +320,20 @@ TEST_F(Rotate, FollowsFiles) {
   EXPECT_EQ(changes_, 1);
 }
 
+TEST_F(Rotate, FollowsFilesWhileAChangeIsBeingKept) {
+  std::optional<absl::StatusOr<Store::Outcome>> answer;
+  const auto change = [](config::Document& made) {
+    made.tls_profiles["made"].set_name("tlsProfiles/made");
+    return absl::OkStatus();
+  };
+  store_->Mutate(change, Store::Mode::kApply, [&](auto outcome) { answer = outcome; });
+  Put("b", "key too");
+  Look(2);
+  EXPECT_EQ(InForce("filed"), "CN=a");
+  ASSERT_TRUE(Wait(answer).ok());
+  EXPECT_EQ(InForce("filed"), "CN=b");
+}
+
 TEST_F(Rotate, WaitsForTheOtherHalf) {
   Put("b", "");
   Look(2);

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -210,6 +212,48 @@ TEST_F(StoreTest, LeavesEverythingAsItWasWhenTheDiskRefuses) {
   EXPECT_TRUE(Mutate(Put("a", port.number())).ok());
 }
 
+// The process can write no file beyond so many bytes while this is there, as on a disk that is
+// full.
+class FullDisk {
+ public:
+  explicit FullDisk(rlim_t bytes) : handler_(::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit less = {bytes, before_.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &less), 0);
+  }
+  ~FullDisk() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    ::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  void (*handler_)(int);
+  rlimit before_{};
+};
+
+TEST_F(StoreTest, LeavesEverythingAsItWasWhenTheDiskIsFull) {
+  ASSERT_TRUE(Open().ok());
+  Port port;
+  port.Free();
+  ASSERT_TRUE(Mutate(Put("kept", 0)).ok());
+  std::optional<FullDisk> full(64);
+  const auto outcome = Mutate(Put("a", port.number()));
+  full.reset();
+  EXPECT_EQ(outcome.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(config::ReasonOf(outcome.status()), "STATE_NOT_WRITTEN");
+  EXPECT_THAT(std::string(outcome.status().message()), HasSubstr("nothing was changed"));
+  EXPECT_THAT(std::string(outcome.status().message()), HasSubstr("with room for it"));
+  EXPECT_FALSE(Listens(port.number()));
+  EXPECT_FALSE(fs::exists(folder_ + "/state/state.json.new")) << "it would fill the disk";
+  EXPECT_THAT(store_->effective().listeners, SizeIs(1));
+  EXPECT_THAT(changed_, ElementsAre("listeners/kept"));
+  End();
+  ASSERT_TRUE(Open().ok());
+  EXPECT_THAT(store_->made().listeners, SizeIs(1));
+  EXPECT_TRUE(Mutate(Put("a", port.number())).ok());
+  EXPECT_TRUE(Listens(port.number()));
+}
+
 TEST_F(StoreTest, SaysWhichFieldIsWrong) {
   ASSERT_TRUE(Open().ok());
   const auto outcome = Mutate(Put("a", 70'000));
@@ -386,6 +430,26 @@ TEST_F(StoreTest, UsersOfAStoreOfTheFileStayWhenItIsReadAgain) {
   Write(yaml + "addresses: [{name: a, prefix: a}]\n");
   ASSERT_TRUE(Reload().ok());
   EXPECT_TRUE(store_->in_force().stores.at("built").users->Check("alice", "sesame"));
+}
+
+TEST_F(StoreTest, FollowsUsersWhileAChangeIsBeingKept) {
+  fs::create_directory(folder_ + "/users");
+  std::ofstream(folder_ + "/users/alice") << "sesame";
+  Write("listeners: []\nuser_stores: [{name: clients, directory: users}]\n");
+  ASSERT_TRUE(Open().ok());
+  const auto users = [&] { return store_->in_force().stores.at("clients").users->size(); };
+  std::optional<absl::StatusOr<Store::Outcome>> answer;
+  store_->Mutate(Put("a", 0), Store::Mode::kApply, [&](auto outcome) { answer = outcome; });
+  std::ofstream(folder_ + "/users/bob") << "sesame";
+  store_->FollowUsers();
+  store_->FollowUsers();
+  ASSERT_FALSE(answer.has_value());
+  RunUntil([&] { return answer.has_value(); });
+  ASSERT_TRUE(answer->ok()) << answer->status();
+  EXPECT_EQ(users(), 2u) << "the change brought back those from before it";
+  fs::remove(folder_ + "/users/bob");
+  store_->FollowUsers();
+  EXPECT_EQ(users(), 1u) << "nothing is being kept: at once";
 }
 
 // --- what cannot be put in force at the start
