@@ -155,6 +155,15 @@ class Store {
 
   Store(Options options, Hooks hooks);
   void Next();
+  // A look at the disk. What it finds would be undone by a change that is being persisted and was
+  // loaded before, so it stands in line with the changes; once, however often it is asked for.
+  struct Look {
+    void (Store::*look)();
+    bool waits = false;
+  };
+  void InTurn(Look& look);
+  void LookAtUsers();
+  void LookAtTls();
   absl::Status Enqueue(std::function<void()> change);
   void Run(const Change& change, Mode mode, Done done);
   void Persist(std::shared_ptr<Plan> plan, Done done);
