@@ -84,7 +84,7 @@ void Owners::Put(const ConnectorSpec& spec) {
 }
 
 void Owners::Put(const std::string& name, const Description& description) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   Owner& owner = owners_[name];
   // Who takes over the name of another kind does not go on with its counters.
   if (owner.meter == nullptr || owner.description.inbound != description.inbound) {
@@ -94,12 +94,12 @@ void Owners::Put(const std::string& name, const Description& description) {
 }
 
 void Owners::Remove(const std::string& name) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   owners_.erase(name);
 }
 
 std::shared_ptr<Owners::Meter> Owners::MeterOf(const std::string& name) const {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   const auto found = owners_.find(name);
   return found == owners_.end() ? nullptr : found->second.meter;
 }
@@ -122,7 +122,7 @@ void Owners::CountUnreached(const std::string& connector) {
 std::vector<OwnerMetrics> Owners::Read() const {
   std::vector<std::pair<std::string, Owner>> owners;
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     owners = {owners_.begin(), owners_.end()};
   }
   std::vector<OwnerMetrics> metrics;

@@ -31,7 +31,7 @@ TlsUse::TlsUse(boost::asio::io_context& io, Close close) : io_(io), close_(std::
 TlsUse::~TlsUse() = default;
 
 void TlsUse::Put(const std::string& profile, uint64_t revision) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   uses_[{profile, revision}].in_force = true;
   const auto first = uses_.lower_bound({profile, 0});
   for (auto use = first; use != uses_.end() && use->first.first == profile;) {
@@ -46,7 +46,7 @@ void TlsUse::Put(const std::string& profile, uint64_t revision) {
 
 void TlsUse::Remove(const std::string& profile) {
   retirements_.erase(profile);
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   const auto first = uses_.lower_bound({profile, 0});
   for (auto use = first; use != uses_.end() && use->first.first == profile;) {
     const auto next = std::next(use);
@@ -64,7 +64,7 @@ void TlsUse::Leave(Uses::iterator use) {
 void TlsUse::Opened(const ConnectionUp& connection) {
   if (connection.tls_revision == 0) return;
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     const auto use = uses_.try_emplace({connection.tls_profile, connection.tls_revision}).first;
     ++use->second.connections;
     connections_[connection.id] = use;
@@ -79,7 +79,7 @@ void TlsUse::Gone(uint64_t connection) {
   const auto found = connections_.find(connection);
   if (found == connections_.end()) return;
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     --found->second->second.connections;
     Leave(found->second);
   }
@@ -130,7 +130,7 @@ void TlsUse::Step(const std::shared_ptr<Retirement>& retirement) {
 
 std::vector<TlsConnections> TlsUse::Read() const {
   std::vector<TlsConnections> all;
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   for (const auto& [revision, use] : uses_) {
     all.push_back({revision.first, revision.second, use.connections});
   }

@@ -5,12 +5,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
 #include "router/observe.h"
 #include "router/specs.h"
 
@@ -62,7 +62,7 @@ class TlsUse {
   using Uses = std::map<Revision, Use>;
   struct Retirement;
 
-  void Leave(Uses::iterator use) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Leave(Uses::iterator use);  // the mutex is held
   void Schedule(const std::shared_ptr<Retirement>& retirement, Duration delay);
   void Step(const std::shared_ptr<Retirement>& retirement);
 
@@ -70,8 +70,8 @@ class TlsUse {
   const Close close_;
   absl::flat_hash_map<uint64_t, Uses::iterator> connections_;
   std::map<std::string, std::shared_ptr<Retirement>> retirements_;  // by profile
-  mutable absl::Mutex mutex_;
-  Uses uses_ ABSL_GUARDED_BY(mutex_);
+  mutable std::mutex mutex_;  // of what follows; one that the thread sanitizer knows
+  Uses uses_;
 };
 
 }  // namespace trunkline::net
