@@ -185,6 +185,16 @@ def start(cpus, command):
                             text=True)
 
 
+def send(options, port):
+    """Messages of 64 B at options.rate, until they are finished."""
+    load = start(options.generator_cpus[:1], [
+        options.loadgen, "--port", str(port), "--senders", "2", "--receivers", "2", "--size", "64",
+        "--rate", str(options.rate), "--warmup", "1", "--until-eof", "--address", "load"])
+    if load.stdout.readline() != "measuring\n":
+        finish(load)
+    return load
+
+
 def finish(process):
     out, _ = process.communicate()
     if process.returncode != 0:

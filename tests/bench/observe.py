@@ -82,7 +82,7 @@ def measure(options, router, port, api):
             time.sleep(0.1)
         rows = {}
         for name, lists in (("undisturbed", 0), ("with lists", options.lists)):
-            load = send(options, port)
+            load = harness.send(options, port)
             before = stats(api)
             times = [time_of_all(api, options.links) for _ in range(lists)]
             if not times:
@@ -95,16 +95,6 @@ def measure(options, router, port, api):
         harness.kill([load] if load else [])
         crowd.terminate()
         crowd.wait()
-
-
-def send(options, port):
-    """Messages at a fixed rate, until they are finished."""
-    load = harness.start(options.generator_cpus[:1], [
-        options.loadgen, "--port", str(port), "--senders", "2", "--receivers", "2", "--size", "64",
-        "--rate", str(options.rate), "--warmup", "1", "--until-eof", "--address", "load"])
-    if load.stdout.readline() != "measuring\n":
-        harness.finish(load)
-    return load
 
 
 def time_of_all(api, expected):

@@ -12,7 +12,7 @@ case ${1:-} in
   stalled) table=stalled tools=(loadgen stalled); shift ;;
   hostile) table=hostile tools=(loadgen hostile); shift ;;
   logins) table=logins tools=(crowd); shift ;;
-  scrape) table=scrape tools=(crowd); shift ;;
+  scrape) table=scrape tools=(crowd loadgen); shift ;;
   changes) table=changes tools=(loadgen); shift ;;
   observe) table=observe tools=(crowd loadgen); shift ;;
 esac
