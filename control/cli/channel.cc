@@ -56,7 +56,8 @@ std::string ReasonOf(const grpc::Status& status) {
     return "not within the time that it may take (--timeout)";
   }
   constexpr std::string_view kLast = "last error: ";
-  std::string_view text = status.error_message();
+  const std::string whole = status.error_message();
+  std::string_view text = whole;
   if (const size_t last = text.rfind(kLast); last != text.npos) {
     text.remove_prefix(last + kLast.size());
   }
