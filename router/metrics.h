@@ -68,6 +68,7 @@ struct RouterMetrics {
   uint64_t links_out = 0;
   uint64_t unsettled = 0;    // copies that were sent and have no outcome, now
   uint64_t undelivered = 0;  // copies that wait for credit, now
+  uint64_t addresses = 0;    // that have consumers, now
   uint64_t redirected_fallback = 0;
   std::vector<NamedCount> dropped;  // pre-settled copies that nobody got, by why
   std::vector<NamedCount> faults;   // what peers did wrong, by what it was

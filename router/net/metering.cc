@@ -137,6 +137,7 @@ RouterMetrics ReadMetrics(const Meters& meters) {
   metrics.links_out = Level(links_out);
   metrics.unsettled = Level(unsettled);
   metrics.undelivered = Level(undelivered);
+  metrics.addresses = Level(meters.publisher.addresses().Get());
   metrics.owners = meters.owners.Read();
   return metrics;
 }

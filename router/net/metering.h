@@ -7,6 +7,7 @@
 #include "router/metrics.h"
 #include "router/net/admission.h"
 #include "router/net/owners.h"
+#include "router/net/publisher.h"
 #include "router/net/worker.h"
 
 namespace trunkline::net {
@@ -17,6 +18,7 @@ struct Meters {
   const MemoryBudget& budget;
   const Admission& admission;
   const Owners& owners;
+  const Publisher& publisher;
 };
 
 // Adds up what is there. Any thread: reads atomics, waits for nobody.

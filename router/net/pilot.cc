@@ -47,7 +47,7 @@ class Pilot::Impl {
   void Start();
   void Stop();
   void Post(std::function<void()> request) { asio::post(io_, std::move(request)); }
-  Meters meters() const { return {workers_, budget_, admission_, owners_}; }
+  Meters meters() const { return {workers_, budget_, admission_, owners_, publisher_}; }
   void RestartLongestTurn();
 
   void Apply(const ListenerSpec& spec, Done done);

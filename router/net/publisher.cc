@@ -64,6 +64,7 @@ void Publisher::SetLookers(Lookers lookers) {
 
 uint64_t Publisher::Publish() {
   changed_ |= builder_.Update(directory_);
+  addresses_.Add(static_cast<int64_t>(directory_.addresses()) - addresses_.Get());
   if (std::exchange(changed_, false)) {
     MakeView();
     for (size_t i = 0; i < mailboxes_.size(); ++i) {

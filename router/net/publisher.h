@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "router/core/address.h"
+#include "router/core/stats.h"
 #include "router/mesh/directory.h"
 #include "router/mesh/publication.h"
 #include "router/mesh/table_builder.h"
@@ -48,6 +49,9 @@ class Publisher {
   // that they can be reached. Returns the version in force.
   uint64_t Publish();
 
+  // That have consumers, as published last. Any thread.
+  const core::Gauge& addresses() const { return addresses_; }
+
   void Take(const ViewLeft& left);
   // Whether all workers go by `version` or a newer one; and who does not, of those.
   bool InForce(uint64_t version) const { return publication_.InForce(version); }
@@ -68,6 +72,7 @@ class Publisher {
   Lookers lookers_;
   bool changed_ = false;  // settings, certificates, users or lookers
   std::vector<core::OutLinkRef> ready_;
+  core::Gauge addresses_;
   StuckLog stuck_log_;
   std::map<uint64_t, std::unique_ptr<const View>> views_;
 };
