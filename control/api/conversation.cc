@@ -83,6 +83,7 @@ void Conversation::Start() {
 void Conversation::OnReadDone(bool ok) {
   auto request = method_.NewRequest();
   if (!ok || !Parse(in_, *request)) {
+    front_.gate.CountMalformed();
     const absl::Status status = Malformed(*request);
     return Reactor::Finish(ToGrpc(status));
   }

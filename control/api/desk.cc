@@ -16,25 +16,20 @@ absl::Status Stopping() {
 
 }  // namespace
 
-Desk::Desk(Handlers handlers, Audit audit)
-    : handlers_(std::move(handlers)), audit_(std::move(audit)) {}
+Desk::Desk(Handlers handlers, Audit audit, std::function<Time()> now)
+    : handlers_(std::move(handlers)), audit_(std::move(audit)), now_(std::move(now)) {}
 
 void Desk::Open(uint64_t number, const Method& method,
                 std::unique_ptr<google::protobuf::Message> request, Caller caller,
                 Call::Exits exits) {
-  if (closed_) return exits.finish(Stopping());
+  Call::Exits noted = Noted(number, method, std::move(exits));
+  if (closed_) return noted.finish(Stopping());
   const auto handler = handlers_.find(method.key());
   if (handler == handlers_.end()) {
-    return exits.finish(config::WithReason(
+    return noted.finish(config::WithReason(
         absl::UnimplementedError(config::Concat(method.key(), " is not served by this router")),
         "METHOD_NOT_SERVED"));
   }
-  Call::Exits noted;
-  noted.write = std::move(exits.write);
-  noted.finish = [this, number, finish = std::move(exits.finish)](const absl::Status& status) {
-    calls_.erase(number);
-    finish(status);
-  };
   if (method.mutates && audit_) {
     // A copy: a call whose caller has gone may be answered when the desk is no more.
     noted.ended = [audit = audit_](const Call& call, const google::protobuf::Message* reply,
@@ -46,6 +41,19 @@ void Desk::Open(uint64_t number, const Method& method,
       std::make_shared<Call>(method, std::move(request), std::move(caller), std::move(noted));
   calls_[number] = call;
   handler->second(std::move(call));
+}
+
+Call::Exits Desk::Noted(uint64_t number, const Method& method, Call::Exits exits) {
+  tally_.Began(method);
+  Call::Exits noted;
+  noted.write = std::move(exits.write);
+  noted.finish = [this, number, &method, began = now_(),
+                  finish = std::move(exits.finish)](const absl::Status& status) {
+    calls_.erase(number);
+    tally_.Ended(method, status.code(), now_() - began);
+    finish(status);
+  };
+  return noted;
 }
 
 void Desk::Written(uint64_t number) {

@@ -9,6 +9,8 @@
 #include "absl/status/status.h"
 #include "control/api/call.h"
 #include "control/api/method_table.h"
+#include "control/api/tally.h"
+#include "router/base/time.h"
 
 namespace trunkline::api {
 
@@ -26,7 +28,9 @@ class Desk {
   using Audit =
       std::function<void(const Call& call, const std::string& etag, const absl::Status& status)>;
 
-  Desk(Handlers handlers, Audit audit);
+  // `now` tells how long calls take.
+  Desk(
+      Handlers handlers, Audit audit, std::function<Time()> now = [] { return Time(); });
   Desk(const Desk&) = delete;
   Desk& operator=(const Desk&) = delete;
   ~Desk() { Close(); }
@@ -43,12 +47,18 @@ class Desk {
   void Close();
 
   size_t calls_now() const { return calls_.size(); }
+  // What became of those that came here.
+  const Tally& tally() const { return tally_; }
 
  private:
+  // `exits`, which take notice of the end.
+  Call::Exits Noted(uint64_t number, const Method& method, Call::Exits exits);
   std::shared_ptr<Call> Find(uint64_t number) const;
 
   const Handlers handlers_;
   const Audit audit_;
+  const std::function<Time()> now_;
+  Tally tally_;
   // Who answers a call owns it; one that is dropped without an answer fails, and so leaves this.
   std::map<uint64_t, std::weak_ptr<Call>> calls_;
   bool closed_ = false;

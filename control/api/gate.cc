@@ -18,6 +18,19 @@ constexpr int64_t kRetryMilliseconds = 1000;
 // Lines about refused calls per second.
 constexpr int kRefusalsTold = 10;
 
+Refused WhyOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kUnauthenticated:
+      return Refused::kIdentity;
+    case absl::StatusCode::kPermissionDenied:
+      return Refused::kRole;
+    case absl::StatusCode::kUnimplemented:
+      return Refused::kMethod;
+    default:
+      return Refused::kRoom;
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<Caller> Gate::CallerOf(std::string identity, std::string peer) {
@@ -65,7 +78,7 @@ absl::Status Gate::TakePlace(bool streams) {
 }
 
 absl::Status Gate::Refuse(const Caller& caller, std::string_view path, absl::Status status) {
-  refused_.fetch_add(1);
+  Count(WhyOf(status));
   const int64_t second = ::time(nullptr);
   if (told_second_.exchange(second) != second) told_ = 0;
   if (told_.fetch_add(1) < kRefusalsTold) AuditRefused(caller, path, status);

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,6 +23,16 @@ struct CallLimits {
   int calls_max = 1024;    // under way at a time, of all callers; streams not counted
   int streams_max = 4096;  // likewise
 };
+
+// Why a call was not let in.
+enum class Refused : uint8_t {
+  kIdentity,  // the caller has none
+  kRole,
+  kMethod,   // there is no such method
+  kRoom,     // too many calls, or streams, at a time
+  kRequest,  // it cannot be read
+};
+inline constexpr size_t kRefusedReasons = 5;
 
 // Decides which calls come in, on the threads they come on: who it is, whether that one may, and
 // whether there is room. Any thread, but for SetPolicy: control.
@@ -44,7 +56,11 @@ class Gate {
   absl::Status EnterStream() { return TakePlace(/*streams=*/true); }
   void LeaveStream() { Places(/*streams=*/true).fetch_sub(1); }
 
-  uint64_t refused() const { return refused_; }
+  // The caller may, but what he sent is not the method's request.
+  void CountMalformed() { Count(Refused::kRequest); }
+  uint64_t refused(Refused why) const {
+    return refused_[static_cast<size_t>(why)].load(std::memory_order_relaxed);
+  }
 
   void SetPolicy(Policy policy) { policy_.Set(std::move(policy)); }
 
@@ -52,6 +68,9 @@ class Gate {
   absl::StatusOr<const Method*> Find(std::string_view path, const Caller& caller);
   absl::Status TakePlace(bool streams);
   absl::Status Refuse(const Caller& caller, std::string_view path, absl::Status status);
+  void Count(Refused why) {
+    refused_[static_cast<size_t>(why)].fetch_add(1, std::memory_order_relaxed);
+  }
   std::atomic<int>& Places(bool streams) { return streams ? streams_now_ : calls_now_; }
 
   const MethodTable& methods_;
@@ -59,7 +78,7 @@ class Gate {
   Published<Policy> policy_;
   std::atomic<int> calls_now_ = 0;
   std::atomic<int> streams_now_ = 0;
-  std::atomic<uint64_t> refused_ = 0;
+  std::array<std::atomic<uint64_t>, kRefusedReasons> refused_{};
   std::atomic<int64_t> told_second_ = 0;  // the second that told_ counts the lines of
   std::atomic<int> told_ = 0;
 };

@@ -155,7 +155,7 @@ class Server::Impl {
         services_(ServedBy(methods, handlers)),
         reflection_(services_, {google::rpc::ErrorInfo::descriptor()->file()}),
         front_{.gate = Gate(methods, options_.limits, options_.policy),
-               .desk = Desk(std::move(handlers), Audit),
+               .desk = Desk(std::move(handlers), Audit, options_.now),
                .inbox = std::make_shared<Inbox>(std::move(wake)),
                .reflection = options_.reflection ? &reflection_ : nullptr,
                .call_limit_ms = options_.call_limit.milliseconds()} {}
@@ -171,7 +171,7 @@ class Server::Impl {
   }
   const std::string& socket_path() const { return socket_path_; }
   uint16_t port() const { return tcp_ == nullptr ? 0 : tcp_->port(); }
-  uint64_t refused() const { return front_.gate.refused(); }
+  const Front& front() const { return front_; }
   void Stop(Duration limit);
 
  private:
@@ -292,7 +292,8 @@ std::string Server::GrpcVersion() { return grpc::Version(); }
 
 uint16_t Server::port() const { return impl_->port(); }
 
-uint64_t Server::refused() const { return impl_->refused(); }
+uint64_t Server::refused(Refused why) const { return impl_->front().gate.refused(why); }
+const Tally& Server::tally() const { return impl_->front().desk.tally(); }
 
 void Server::Stop(Duration limit) { impl_->Stop(limit); }
 

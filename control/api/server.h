@@ -52,6 +52,7 @@ class Server {
     CallLimits limits;
     Duration call_limit = Seconds(60);  // of calls with one answer
     bool reflection = true;
+    std::function<Time()> now = [] { return Time(); };  // tells how long calls take
   };
 
   // `wake` is called on any thread when RunPosted has something to do. `methods` outlives the
@@ -75,7 +76,9 @@ class Server {
 
   const std::string& socket_path() const;  // empty: there is none
   uint16_t port() const;                   // of TCP; 0: there is none
-  uint64_t refused() const;                // calls that were not let in
+
+  uint64_t refused(Refused why) const;  // calls that were not let in
+  const Tally& tally() const;           // those that were
 
   // Of the library, "1.51.1".
   static std::string GrpcVersion();

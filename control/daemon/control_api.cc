@@ -77,6 +77,7 @@ absl::StatusOr<std::unique_ptr<ControlApi>> ControlApi::Open(const config::Docum
   std::unique_ptr<ControlApi> opened(new ControlApi());
   TL_ASSIGN_OR_RETURN(api::Server::Options options,
                       opened->MakeOptions(document, parts.runtime_directory));
+  options.now = std::move(parts.now);
   auto server = api::Server::Start(std::move(options), std::move(parts.handlers), parts.methods,
                                    std::move(parts.wake));
   if (!server.ok()) return WithField(server.status(), "socket or tcp");

@@ -33,6 +33,7 @@ class ControlApi {
     const api::MethodTable& methods;  // outlives it
     api::Handlers handlers;
     std::function<void()> wake;     // control, for RunPosted; any thread
+    std::function<Time()> now;      // of control
     std::string runtime_directory;  // of the user; empty: there is none
   };
   // FailedPrecondition, InvalidArgument: why not, the field of `control` first.
@@ -49,6 +50,10 @@ class ControlApi {
   void FollowCertificate(const certs::Profile& profile);
   // Id of the profile whose certificate it uses; empty: none.
   const std::string& tls_profile() const { return tls_profile_; }
+
+  // Calls that were not let in; those that were.
+  uint64_t refused(api::Refused why) const { return server_->refused(why); }
+  const api::Tally& tally() const { return server_->tally(); }
 
   // Looks at the policy file when it is time to.
   void OnTime(Time now);

@@ -70,6 +70,7 @@ absl::Status Daemon::OpenApi() {
       ControlApi::Open(store_->effective(), {.methods = methods_,
                                              .handlers = std::move(handlers),
                                              .wake = [&loop] { loop.Wake(); },
+                                             .now = [&loop] { return loop.Now(); },
                                              .runtime_directory = surroundings_.runtime_directory});
   if (!opened.ok()) return opened.status();
   api_ = *std::move(opened);

@@ -18,6 +18,22 @@ std::string_view NameOf(v1::ConnectorStatus::State state) {
   }
 }
 
+metrics::MethodCalls CallsOf(const api::Method& method, const api::Tally::Calls& calls) {
+  metrics::MethodCalls told;
+  told.service = method.service;
+  told.method = method.name;
+  told.streams = method.streams;
+  told.open = calls.open;
+  for (const auto& [code, count] : calls.ended)
+    told.ended.push_back({absl::StatusCodeToString(code), count});
+  told.duration.bounds = api::Tally::Durations::kBounds;
+  told.duration.sum = calls.durations.Sum();
+  for (size_t i = 0; i < api::Tally::Durations::kBuckets; ++i) {
+    told.duration.counts.push_back(calls.durations.In(i));
+  }
+  return told;
+}
+
 }  // namespace
 
 void MetricsState::OnStarted(int64_t now_ms) {
@@ -38,6 +54,26 @@ void MetricsState::OnReloadFailed(std::string_view problems) {
     const std::string path = config::Concat("tls_profiles[", id, "]");
     if (problems.find(path) != std::string_view::npos) ++certificate.reloads_failed;
   }
+}
+
+void MetricsState::SetCalls(const api::Tally& tally,
+                            const std::function<uint64_t(api::Refused)>& refused) {
+  state_.calls.clear();
+  for (const auto& [method, calls] : tally.calls()) {
+    state_.calls.push_back(CallsOf(*method, calls));
+  }
+  using api::Refused;
+  state_.calls_denied = {{"no_identity", refused(Refused::kIdentity)},
+                         {"role_required", refused(Refused::kRole)}};
+  state_.calls_refused = {{"method_unknown", refused(Refused::kMethod)},
+                          {"too_many_calls", refused(Refused::kRoom)},
+                          {"malformed_request", refused(Refused::kRequest)}};
+}
+
+void MetricsState::SetStore(uint64_t failed, uint64_t writes_ok, uint64_t writes_failed) {
+  state_.resources_failed = failed;
+  state_.state_writes_ok = writes_ok;
+  state_.state_writes_failed = writes_failed;
 }
 
 const metrics::ControlState& MetricsState::Update(const std::map<std::string, Profile>& profiles,

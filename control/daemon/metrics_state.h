@@ -1,11 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "control/api/gate.h"
+#include "control/api/tally.h"
 #include "control/certs/profile.h"
 #include "control/daemon/status_board.h"
 #include "control/metrics/state.h"
@@ -16,12 +19,20 @@ namespace trunkline::daemon {
 // What control counts for metrics. Thread: control.
 class MetricsState {
  public:
+  MetricsState() {
+    SetCalls({}, [](api::Refused) { return uint64_t{0}; });
+  }
+
   // The configuration that was read at `now_ms` is in force; at the start, and after a reload.
   void OnStarted(int64_t now_ms);
   void OnReloaded(int64_t now_ms, bool complete);
   // Nothing was changed. `problems`: why, with the paths of resources.
   void OnReloadFailed(std::string_view problems);
   void OnDrain() { state_.draining = true; }
+  // What the API counts by now: calls that came in, and how many were not let in, by why.
+  void SetCalls(const api::Tally& tally, const std::function<uint64_t(api::Refused)>& refused);
+  // Resources that are not in force as they should be, and writes of the state.
+  void SetStore(uint64_t failed, uint64_t writes_ok, uint64_t writes_failed);
 
   // A TLS profile that is in force, as the store has it.
   struct Profile {

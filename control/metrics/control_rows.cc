@@ -20,6 +20,20 @@ void AddCertificate(const CertificateState& certificate, Families& families) {
   families.Add(Metric::kTlsConnections, {profile, "retired"}, certificate.connections_retired);
 }
 
+constexpr double kNanosecond = 1e-9;  // in seconds
+
+void AddMethod(const MethodCalls& calls, Families& families) {
+  for (const CodeCount& ended : calls.ended) {
+    families.Add(Metric::kControlRequests, {calls.service, calls.method, ended.code}, ended.count);
+  }
+  if (calls.streams) {
+    families.Add(Metric::kControlWatchers, {calls.service, calls.method}, calls.open);
+  } else {
+    families.Add(Metric::kControlDuration, {calls.service, calls.method}, calls.duration,
+                 kNanosecond);
+  }
+}
+
 }  // namespace
 
 void AddIdentity(const Identity& identity, Families& families) {
@@ -42,6 +56,16 @@ void AddControl(const ControlState& state, Families& families) {
   families.Add(Metric::kConfigReloads, {"ok"}, state.reloads_ok);
   families.Add(Metric::kConfigReloads, {"partial"}, state.reloads_partial);
   families.Add(Metric::kConfigReloads, {"failed"}, state.reloads_failed);
+  families.Add(Metric::kConfigFailed, {}, state.resources_failed);
+  families.Add(Metric::kStateWrites, {"ok"}, state.state_writes_ok);
+  families.Add(Metric::kStateWrites, {"failed"}, state.state_writes_failed);
+  for (const MethodCalls& calls : state.calls) AddMethod(calls, families);
+  for (const NamedCount& reason : state.calls_denied) {
+    families.Add(Metric::kControlDenied, {reason.name}, reason.count);
+  }
+  for (const NamedCount& reason : state.calls_refused) {
+    families.Add(Metric::kControlRefused, {reason.name}, reason.count);
+  }
 }
 
 void AddLog(const LogCounts& counts, Families& families) {

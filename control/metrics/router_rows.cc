@@ -16,6 +16,7 @@ void AddTraffic(const RouterMetrics& router, Families& families) {
   families.Add(Metric::kLinks, {"in"}, router.links_in);
   families.Add(Metric::kLinks, {"out"}, router.links_out);
   families.Add(Metric::kLinksBlocked, {}, sums.links_blocked);
+  families.Add(Metric::kAddresses, {}, router.addresses);
   for (const NamedCount& fault : router.faults) {
     families.Add(Metric::kProtocolFaults, {fault.name}, fault.count);
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "router/base/log.h"
+#include "router/metrics.h"
 
 namespace trunkline::metrics {
 
@@ -31,6 +32,22 @@ struct ConnectorState {
   std::string_view state;  // of kConnectorStates
 };
 
+// Calls that ended with one code of gRPC, "NOT_FOUND".
+struct CodeCount {
+  std::string code;
+  uint64_t count = 0;
+};
+
+// Calls of one method of the API that was called at least once.
+struct MethodCalls {
+  std::string service;  // "ListenerService"
+  std::string method;   // "GetListener"
+  bool streams = false;
+  uint64_t open = 0;  // now
+  std::vector<CodeCount> ended;
+  Spread duration;  // nanoseconds; of those that do not stream
+};
+
 struct ControlState {
   bool started = false;  // everything that is configured was applied once
   bool draining = false;
@@ -39,8 +56,14 @@ struct ControlState {
   uint64_t generation = 0;       // configurations in force so far
   int64_t configured_at_ms = 0;  // since 1970
   uint64_t reloads_ok = 0;
-  uint64_t reloads_partial = 0;  // something could not be applied
-  uint64_t reloads_failed = 0;   // nothing was changed
+  uint64_t reloads_partial = 0;   // something could not be applied
+  uint64_t reloads_failed = 0;    // nothing was changed
+  uint64_t resources_failed = 0;  // not in force as they should be, now
+  uint64_t state_writes_ok = 0;
+  uint64_t state_writes_failed = 0;
+  std::vector<MethodCalls> calls;
+  std::vector<NamedCount> calls_denied;   // by why
+  std::vector<NamedCount> calls_refused;  // for other reasons, likewise
 };
 
 // What does not change while the process runs.

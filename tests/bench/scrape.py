@@ -82,8 +82,9 @@ def measure(options, router, port, metrics):
         text = scrape(connection, "")[1]
         if value(text, 'trunkline_links{direction="out"}') < options.links:
             raise SystemExit("the crowd left")
-        print(f"the last one here: {value(text, 'trunkline_scrape_duration_seconds') * 1e3:.2f} ms; "
-              f"{len(text.splitlines())} lines, {len(text)} bytes")
+        last = value(text, "trunkline_scrape_duration_seconds")
+        print(f"the last one here: {last * 1e3:.2f} ms; {len(text.splitlines())} lines, "
+              f"{len(text)} bytes")
         return 1 if options.limits and missed(rows) else 0
     finally:
         harness.kill(loads)

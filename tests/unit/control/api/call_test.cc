@@ -14,6 +14,7 @@ namespace {
 using absl::StatusCode;
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::Pair;
 
 constexpr char kGet[] = "/trunkline.control.v1.RouterService/GetVersion";
 constexpr char kUpdate[] = "/trunkline.control.v1.ListenerService/UpdateListener";
@@ -118,13 +119,15 @@ class DeskTest : public CallTest {
          {"RouterService/Drain", [this](auto call) { held_ = std::move(call); }}},
         [this](const Call& call, const std::string& etag, const absl::Status& status) {
           audited_.push_back(call.method().name + etag + absl::StatusCodeToString(status.code()));
-        });
+        },
+        [this] { return now_; });
   }
   void Open(Desk& desk, uint64_t number, const char* path) {
     const Method& method = *table_.Find(path);
     desk.Open(number, method, method.NewRequest(), Caller{"local"}, client_.Exits());
   }
 
+  Time now_;
   std::vector<std::string> audited_;
   std::shared_ptr<Call> held_;  // ends before what it is told to
 };
@@ -173,6 +176,41 @@ TEST_F(DeskTest, EndsAllWhenItIsClosed) {
   EXPECT_TRUE(first->ended());
   EXPECT_THAT(client_.ends, ElementsAre(StatusCode::kUnavailable, StatusCode::kUnavailable,
                                         StatusCode::kUnavailable));
+}
+
+TEST_F(DeskTest, CountsCallsByMethodAndHowTheyEnded) {
+  Desk desk = MakeDesk();
+  Open(desk, 1, kGet);
+  now_ = now_ + Milliseconds(30);
+  held_->Reply(Version("1"));
+  Open(desk, 2, kGet);
+  desk.End(2, absl::CancelledError());
+  held_ = nullptr;
+  Open(desk, 3, kDrain);
+  const auto& calls = desk.tally().calls();
+  const Tally::Calls& get = calls.at(table_.Find(kGet));
+  EXPECT_EQ(get.open, 0u);
+  EXPECT_THAT(get.ended, ElementsAre(Pair(StatusCode::kOk, 1), Pair(StatusCode::kCancelled, 1)));
+  EXPECT_EQ(get.durations.Count(), 2u);
+  EXPECT_EQ(get.durations.Sum(), static_cast<uint64_t>(Milliseconds(30).ns));
+  const Tally::Calls& drain = calls.at(table_.Find(kDrain));
+  EXPECT_EQ(drain.open, 1u);
+  EXPECT_THAT(drain.ended, IsEmpty());
+  held_->Finish(absl::OkStatus());
+  EXPECT_EQ(drain.open, 0u);
+  EXPECT_EQ(drain.durations.Count(), 0u) << "how long a stream lasts is its caller's to say";
+}
+
+TEST_F(DeskTest, CountsWhatItRefuses) {
+  Desk desk = MakeDesk();
+  Open(desk, 1, "/trunkline.control.v1.RouterService/GetConfig");
+  desk.Close();
+  Open(desk, 2, kGet);
+  for (const auto& [method, calls] : desk.tally().calls()) {
+    EXPECT_EQ(calls.open, 0u) << method->name;
+    EXPECT_EQ(calls.ended.size(), 1u) << method->name;
+  }
+  EXPECT_EQ(desk.tally().calls().size(), 2u);
 }
 
 TEST_F(DeskTest, AuditsWhatChangesSomething) {

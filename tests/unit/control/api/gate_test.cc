@@ -49,7 +49,8 @@ TEST_F(GateTest, WhoIsRefusedTakesNoPlace) {
     EXPECT_EQ(gate_.Enter(kDrain, viewer).status().code(), StatusCode::kPermissionDenied);
     EXPECT_EQ(gate_.Enter("/x/y", viewer).status().code(), StatusCode::kUnimplemented);
   }
-  EXPECT_EQ(gate_.refused(), 10u);
+  EXPECT_EQ(gate_.refused(Refused::kRole), 5u);
+  EXPECT_EQ(gate_.refused(Refused::kMethod), 5u);
   EXPECT_TRUE(gate_.Enter(kDrain, Local()).ok());
 }
 

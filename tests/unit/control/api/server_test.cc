@@ -221,7 +221,7 @@ TEST_F(ServerTest, RefusesWhatItDoesNotKnow) {
     EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << path;
     EXPECT_EQ(ReasonOf(status), reason) << path;
   }
-  EXPECT_EQ(server_->refused(), 3u);
+  EXPECT_EQ(server_->refused(Refused::kMethod), 3u);
 }
 
 TEST_F(ServerTest, RefusesBytesThatAreNoRequest) {
@@ -270,7 +270,7 @@ TEST_F(ServerTest, ThereAreOnlySoManyCallsAtATime) {
   RunUntil([&] {
     held_.clear();
     Stream third(Connect(), kDrain);
-    RunUntil([&] { return !held_.empty() || server_->refused() > 1; });
+    RunUntil([&] { return !held_.empty() || server_->refused(Refused::kRoom) > 1; });
     return !held_.empty();
   });
 }

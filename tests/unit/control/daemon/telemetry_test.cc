@@ -172,6 +172,33 @@ TEST(MetricsState, CountsConnectionsByTheCertificateTheyWereMadeWith) {
   EXPECT_EQ(told.certificates[0].connections_retired, 5u);
 }
 
+TEST(MetricsState, TellsWhatBecameOfCalls) {
+  const api::MethodTable methods;
+  const auto& get = *methods.Find("/trunkline.control.v1.RouterService/GetVersion");
+  const auto& watch = *methods.Find("/trunkline.control.v1.RouterService/WatchEvents");
+  api::Tally tally;
+  tally.Began(get);
+  tally.Ended(get, absl::StatusCode::kNotFound, Milliseconds(2));
+  tally.Began(watch);
+  MetricsState state;
+  state.SetCalls(tally, [](api::Refused why) { return static_cast<uint64_t>(why) + 1; });
+  const metrics::ControlState& told = state.Update({}, {}, StatusBoard());
+  ASSERT_EQ(told.calls.size(), 2u);
+  EXPECT_EQ(told.calls[0].service, "RouterService");
+  EXPECT_EQ(told.calls[0].method, "GetVersion");
+  ASSERT_EQ(told.calls[0].ended.size(), 1u);
+  EXPECT_EQ(told.calls[0].ended[0].code, "NOT_FOUND");
+  EXPECT_EQ(told.calls[0].duration.counts[1], 1u);
+  EXPECT_EQ(told.calls[0].duration.sum, 2'000'000u);
+  EXPECT_TRUE(told.calls[1].streams);
+  EXPECT_EQ(told.calls[1].open, 1u);
+  ASSERT_EQ(told.calls_denied.size(), 2u);
+  EXPECT_EQ(told.calls_denied[1].name, "role_required");
+  EXPECT_EQ(told.calls_denied[1].count, 2u);
+  ASSERT_EQ(told.calls_refused.size(), 3u);
+  EXPECT_EQ(told.calls_refused[2].count, 5u);
+}
+
 TEST(MetricsState, TellsTheStateOfConnectors) {
   StatusBoard board;
   board.Expect("broker");

@@ -68,6 +68,20 @@ ControlState State() {
                          .reloads_ok = 1}};
   state.connectors = {{"broker", "open"}};
   state.configured_at_ms = 1700000000500;
+  state.resources_failed = 4;
+  state.state_writes_failed = 3;
+  state.calls = {{.service = "RouterService",
+                  .method = "GetVersion",
+                  .ended = {{"OK", 5}, {"CANCELLED", 1}},
+                  .duration = SpreadOf(1)},
+                 {.service = "RouterService",
+                  .method = "WatchEvents",
+                  .streams = true,
+                  .open = 2,
+                  .ended = {{"CANCELLED", 8}},
+                  .duration = {}}};
+  state.calls_denied = {{"role_required", 6}};
+  state.calls_refused = {{"too_many_calls", 7}};
   return state;
 }
 
@@ -232,6 +246,26 @@ TEST_F(EndpointTest, TellsWhatTheRouterCounts) {
   EXPECT_EQ(Value(R"(trunkline_connector_state{connector="broker",state="open"})"), "1");
   EXPECT_EQ(Value(R"(trunkline_connector_state{connector="broker",state="backoff"})"), "0");
   EXPECT_EQ(Value("trunkline_config_last_reload_timestamp_seconds"), "1700000000.5");
+}
+
+TEST_F(EndpointTest, TellsWhatBecameOfCallsOfTheApi) {
+  const std::string get = R"({service="RouterService",method="GetVersion")";
+  const std::string watch = R"({service="RouterService",method="WatchEvents")";
+  EXPECT_EQ(Value("trunkline_control_requests_total" + get + R"(,code="OK"})"), "5");
+  EXPECT_EQ(Value("trunkline_control_requests_total" + get + R"(,code="CANCELLED"})"), "1");
+  EXPECT_EQ(Value("trunkline_control_requests_total" + watch + R"(,code="CANCELLED"})"), "8");
+  EXPECT_EQ(Value("trunkline_control_request_duration_seconds_count" + get + "}"), "6");
+  EXPECT_EQ(Value("trunkline_control_request_duration_seconds_count" + watch + "}"), "");
+  EXPECT_EQ(Value("trunkline_control_watchers" + watch + "}"), "2");
+  EXPECT_EQ(Value("trunkline_control_watchers" + get + "}"), "");
+  EXPECT_EQ(Value(R"(trunkline_control_auth_denied_total{reason="role_required"})"), "6");
+  EXPECT_EQ(Value(R"(trunkline_control_requests_refused_total{reason="too_many_calls"})"), "7");
+}
+
+TEST_F(EndpointTest, TellsWhatCouldNotBePutInForceOrKept) {
+  EXPECT_EQ(Value("trunkline_config_failed_resources"), "4");
+  EXPECT_EQ(Value(R"(trunkline_state_writes_total{result="ok"})"), "0");
+  EXPECT_EQ(Value(R"(trunkline_state_writes_total{result="failed"})"), "3");
 }
 
 TEST_F(EndpointTest, WritesLargeNumbersInFull) {
