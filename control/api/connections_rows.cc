@@ -52,7 +52,7 @@ void FillFacts(const Facts& facts, v1::Connection& row) {
   row.set_local(facts.local);
   row.set_container(ToUtf8(facts.container_id));
   row.set_user(ToUtf8(facts.user));
-  row.set_mechanism(facts.mechanism);
+  row.set_mechanism(ToUtf8(facts.mechanism));
   if (facts.tls.empty()) return;
   v1::ConnectionTls& tls = *row.mutable_tls();
   const size_t blank = facts.tls.find(' ');

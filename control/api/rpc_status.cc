@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/cord.h"
+#include "control/config/characters.h"
 #include "control/config/error_details.h"
 #include "control/config/text.h"
 #include "proto/google/rpc/error_details.pb.h"
@@ -61,7 +62,8 @@ google::rpc::Status ToRpcStatus(const absl::Status& status) {
   google::rpc::Status answer;
   answer.set_code(static_cast<int>(status.code()));
   if (status.ok()) return answer;
-  answer.set_message(config::Shorten(config::View(status.message()), kRpcMessageBytesMax));
+  answer.set_message(
+      config::Shorten(config::ToUtf8(config::View(status.message())), kRpcMessageBytesMax));
   const bool has_reason = !config::ReasonOf(status).empty();
   for (Any& detail : DetailsOf(
            has_reason ? status

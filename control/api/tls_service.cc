@@ -8,6 +8,7 @@
 #include "control/api/rpc_status.h"
 #include "control/certs/files.h"
 #include "control/certs/names.h"
+#include "control/config/characters.h"
 #include "control/config/error_details.h"
 #include "control/config/schema.h"
 #include "control/config/text.h"
@@ -56,14 +57,15 @@ bool IsAddress(const std::string& host) {
 
 template <typename Message>
 void Describe(const tls::CertificateInfo& info, Message& told) {
-  told.set_subject(info.subject);
+  using config::ToUtf8;  // who issues certificates writes into them what he likes
+  told.set_subject(ToUtf8(info.subject));
   told.set_serial(info.serial);
   told.set_fingerprint(info.sha256);
   told.mutable_not_before()->set_seconds(info.not_before);
   told.mutable_not_after()->set_seconds(info.not_after);
-  for (const std::string& name : info.dns_names) told.add_dns_names(name);
+  for (const std::string& name : info.dns_names) told.add_dns_names(ToUtf8(name));
   for (const std::string& address : info.ip_addresses) told.add_ip_addresses(address);
-  for (const std::string& uri : info.uris) told.add_uris(uri);
+  for (const std::string& uri : info.uris) told.add_uris(ToUtf8(uri));
 }
 
 void Describe(const certs::Revision& revision, v1::TlsProfileStatus::Revision& told) {
@@ -79,7 +81,7 @@ void Describe(const tls::CertificateInfo& info, v1::Certificate::Use use, const 
               v1::Certificate& told) {
   Describe<v1::Certificate>(info, told);
   told.set_use(use);
-  told.set_issuer(info.issuer);
+  told.set_issuer(config::ToUtf8(info.issuer));
   told.set_key_type(info.key_type);
   told.set_source(source);
 }
@@ -282,8 +284,8 @@ absl::StatusOr<RequestIds::Answer> TlsService::AnswerTo(const Order& order,
   reply->set_retiring(retiring);
   reply->set_changed(changed);
   reply->set_persisted(rotated.persisted);
-  for (std::string& warning : WarningsOf(order, rotated)) {
-    reply->add_warnings(std::move(warning));
+  for (const std::string& warning : WarningsOf(order, rotated)) {
+    reply->add_warnings(config::ToUtf8(warning));
   }
   *reply->mutable_tls_profile() = store_.effective().tls_profiles.at(id);
   FillStatus(id, *reply->mutable_tls_profile());

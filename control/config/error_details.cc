@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "control/config/characters.h"
 #include "control/config/text.h"
 #include "proto/google/rpc/error_details.pb.h"
 #include "router/base/check.h"
@@ -36,7 +37,7 @@ absl::Status WithReason(absl::Status status, std::string_view reason,
   google::rpc::ErrorInfo info;
   info.set_reason(std::string(reason));
   info.set_domain(std::string(kErrorDomain));
-  for (const auto& [key, value] : metadata) (*info.mutable_metadata())[key] = value;
+  for (const auto& [key, value] : metadata) (*info.mutable_metadata())[key] = ToUtf8(value);
   return With(std::move(status), info);
 }
 
@@ -45,7 +46,7 @@ absl::Status WithViolations(absl::Status status, const std::vector<FieldViolatio
   for (const FieldViolation& violation : violations) {
     auto& added = *request.add_field_violations();
     added.set_field(violation.field);
-    added.set_description(violation.description);
+    added.set_description(ToUtf8(violation.description));
   }
   return With(std::move(status), request);
 }
@@ -56,7 +57,7 @@ absl::Status WithPreconditions(absl::Status status, const std::vector<Preconditi
     auto& added = *failure.add_violations();
     added.set_type(each.type);
     added.set_subject(each.subject);
-    added.set_description(each.description);
+    added.set_description(ToUtf8(each.description));
   }
   return With(std::move(status), failure);
 }

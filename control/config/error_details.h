@@ -13,7 +13,8 @@ namespace trunkline::config {
 
 // What a program can act on, beside the code and the text of an error: details as the standard
 // messages of google/rpc/error_details.proto. A Status carries them as payloads, so they pass
-// through every layer that knows nothing of them; control/api writes them into its answers.
+// through every layer that knows nothing of them; control/api writes them into its answers. Their
+// texts may be of certificates, files and peers: what is not UTF-8 in them is replaced (ToUtf8).
 
 // Domain of every ErrorInfo of ours.
 inline constexpr std::string_view kErrorDomain = "trunkline.control.v1";

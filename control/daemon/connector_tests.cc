@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "control/config/characters.h"
 #include "control/config/error_details.h"
 #include "control/config/text.h"
 #include "control/config/translate.h"
@@ -55,8 +56,9 @@ v1::TestConnectorResponse ToResponse(const std::vector<ProbeStep>& steps) {
     told.set_ok(step.error.empty());
     *told.mutable_duration() =
         google::protobuf::util::TimeUtil::NanosecondsToDuration(step.took.ns);
-    told.set_error(step.error);
-    for (const auto& [name, value] : step.facts) (*told.mutable_facts())[name] = value;
+    told.set_error(config::ToUtf8(step.error));
+    for (const auto& [name, value] : step.facts)
+      (*told.mutable_facts())[name] = config::ToUtf8(value);
     response.set_ok(response.ok() && told.ok());
   }
   return response;

@@ -262,6 +262,7 @@ void Daemon::TakeEvents() {
       OnDrained(*drained);
     }
   }
+  FollowLosses();
   if (status_due_ == kNever && !shutdown_.draining()) {
     status_due_ = surroundings_.loop.Now() + kStatusInterval;
   }

@@ -81,6 +81,7 @@ class Daemon {
   // What is looked at from time to time (daemon_follow.cc).
   void Follow(Time now);
   void FollowUsers(Time now);
+  void FollowLosses();
   void FollowFile(Time now);
   void FollowFailures(Time now);
 

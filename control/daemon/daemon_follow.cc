@@ -58,6 +58,21 @@ void Daemon::FollowUsers(Time now) {
   store_->FollowTls();
 }
 
+// So much has happened that the board was not told all of it. Where the router has no room for one
+// look more, the answers of those before it wake us.
+void Daemon::FollowLosses() {
+  if (resource_api_ != nullptr) {
+    for (const std::string& connector : board_.TakeCorrected()) {
+      resource_api_->StatusChanged(config::ResourceName(config::kConnectors, connector));
+    }
+  }
+  if (!board_.WantsLook()) return;
+  const absl::StatusOr<uint64_t> look = router_->Observe({.connections = true});
+  if (!look.ok()) return;
+  board_.Looking(*look);
+  TL_LOG(warning, "events were lost: looking at the router's connections", {"look", *look});
+}
+
 void Daemon::FollowFile(Time now) {
   if (now < file_watch_.due()) return;
   const v1::RouterSpec& router = store_->file().router;

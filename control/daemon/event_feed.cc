@@ -87,9 +87,15 @@ Happening On(const Drained& event) {
                      {"unsettled", Concat(event.unsettled)}}};
 }
 
+Happening On(const EventsLost& event) {
+  return {.type = "events.lost",
+          .subject = "router",
+          .message = Concat(event.count, " events about connections were not told"),
+          .fields = {{"count", Concat(event.count)}}};
+}
+
 // Of no interest to others than who asked.
 std::optional<Happening> On(const Observed&) { return std::nullopt; }
-std::optional<Happening> On(const EventsLost&) { return std::nullopt; }
 
 }  // namespace
 

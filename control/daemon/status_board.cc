@@ -3,6 +3,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "control/config/characters.h"
 
 namespace trunkline::daemon {
 namespace {
@@ -10,10 +11,11 @@ namespace {
 // google.rpc.Code UNAVAILABLE: what the network says, and may take back.
 constexpr int kUnavailable = 14;
 
+// The text may be the peer's.
 google::rpc::Status Unavailable(const std::string& message) {
   google::rpc::Status status;
   status.set_code(kUnavailable);
-  status.set_message(message);
+  status.set_message(config::ToUtf8(message));
   return status;
 }
 
@@ -27,6 +29,13 @@ std::string Count(size_t count, const char* noun) {
 
 void StatusBoard::Apply(const RouterEvent& event, int64_t now) {
   std::visit([&](const auto& what) { On(what, now); }, event);
+}
+
+void StatusBoard::Looking(uint64_t request) {
+  look_ = request;
+  lost_ = false;
+  came_.clear();
+  gone_.clear();
 }
 
 void StatusBoard::Expect(const std::string& connector) {
@@ -89,6 +98,7 @@ void StatusBoard::On(const ListenerDown& event, int64_t) {
 }
 
 void StatusBoard::On(const ConnectionUp& event, int64_t) {
+  if (look_ != 0) came_[event.id] = event;
   if (event.inbound) {
     v1::ListenerStatus& status = listeners_[event.owner];
     status.set_accepted_total(status.accepted_total() + 1);
@@ -100,12 +110,16 @@ void StatusBoard::On(const ConnectionUp& event, int64_t) {
   v1::ConnectorStatus& status = found->second;
   status.Clear();
   status.set_state(v1::ConnectorStatus::STATE_OPEN);
-  status.set_remote_container(event.container_id);
+  status.set_remote_container(config::ToUtf8(event.container_id));
   status.set_connection(NameOf(event.id));
 }
 
 void StatusBoard::On(const ConnectionDown& event, int64_t) {
   if (!event.was_open) return;
+  if (look_ != 0) {
+    came_.erase(event.id);
+    gone_.insert(event.id);
+  }
   if (!event.inbound) {
     const auto found = connectors_.find(event.owner);
     // One that is gone may end after the next one, of the same name, has begun.
@@ -136,7 +150,64 @@ void StatusBoard::On(const ConnectorFailed& event, int64_t now) {
 }
 
 void StatusBoard::On(const Drained&, int64_t) {}
-void StatusBoard::On(const Observed&, int64_t) {}
-void StatusBoard::On(const EventsLost&, int64_t) {}
+void StatusBoard::On(const EventsLost&, int64_t) { lost_ = true; }
+
+// What came and went while the workers looked was told, unless more was lost: then there will be
+// another look.
+void StatusBoard::On(const Observed& event, int64_t) {
+  if (look_ == 0 || event.request != look_) return;
+  look_ = 0;
+  Open open = std::exchange(came_, {});
+  for (const ConnectionState& state : event.snapshot->connections) {
+    if (state.opened == kNever || gone_.contains(state.id)) continue;
+    open[state.id] = {.id = state.id,
+                      .owner = state.owner,
+                      .inbound = state.inbound,
+                      .container_id = state.container_id};
+  }
+  gone_.clear();
+  CorrectListeners(open);
+  CorrectConnectors(open);
+}
+
+void StatusBoard::CorrectListeners(const Open& open) {
+  for (auto& [name, status] : listeners_) status.set_active_connections(0);
+  for (const auto& [id, connection] : open) {
+    if (!connection.inbound) continue;
+    v1::ListenerStatus& status = listeners_[connection.owner];
+    // It has gone before them, and been forgotten.
+    if (status.state() == v1::ListenerStatus::STATE_UNSPECIFIED) {
+      status.set_state(v1::ListenerStatus::STATE_DRAINING);
+    }
+    status.set_active_connections(status.active_connections() + 1);
+    if (status.accepted_total() < status.active_connections()) {
+      status.set_accepted_total(status.active_connections());
+    }
+  }
+  std::erase_if(listeners_, [](const auto& listener) {
+    const v1::ListenerStatus& status = listener.second;
+    return status.state() == v1::ListenerStatus::STATE_DRAINING && status.active_connections() == 0;
+  });
+}
+
+void StatusBoard::CorrectConnectors(const Open& open) {
+  std::map<std::string, const ConnectionUp*> newest;  // by connector
+  for (const auto& [id, connection] : open) {
+    if (!connection.inbound) newest[connection.owner] = &connection;
+  }
+  for (auto& [name, status] : connectors_) {
+    const auto found = newest.find(name);
+    const std::string known = status.connection();
+    if (found != newest.end()) {
+      if (known == NameOf(found->second->id)) continue;
+      On(*found->second, 0);
+    } else {
+      if (known.empty()) continue;
+      status.Clear();
+      status.set_state(v1::ConnectorStatus::STATE_CONNECTING);
+    }
+    corrected_.push_back(name);
+  }
+}
 
 }  // namespace trunkline::daemon

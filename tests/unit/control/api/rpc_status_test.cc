@@ -26,6 +26,10 @@ TEST(RpcStatus, HasTheCodesOfGrpc) {
   EXPECT_EQ(status.message(), "port: taken");
 }
 
+TEST(RpcStatus, IsUtf8) {
+  EXPECT_EQ(ToRpcStatus(absl::UnavailableError("peer: \xff")).message(), "peer: \uFFFD");
+}
+
 TEST(RpcStatus, EveryErrorHasAReason) {
   for (int code = 1; code <= 16; ++code) {
     const auto status = ToRpcStatus(absl::Status(static_cast<absl::StatusCode>(code), "x"));

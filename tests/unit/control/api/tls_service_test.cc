@@ -44,6 +44,12 @@ class Tls : public ::testing::Test {
                                   ".crt 2>/dev/null";
       ASSERT_EQ(std::system(command.c_str()), 0);
     }
+    // Its name is a, 0xff, b.
+    const std::string command = "cd " + name + " && openssl req -x509 -newkey ec -pkeyopt " +
+                                "ec_paramgen_curve:prime256v1 -nodes -subj /CN=odd -days 36500 " +
+                                "-addext subjectAltName=DER:3005820361ff62 -keyout odd.key " +
+                                "-out odd.crt 2>/dev/null";
+    ASSERT_EQ(std::system(command.c_str()), 0);
   }
   static void TearDownTestSuite() {
     fs::remove_all(*pems_);
@@ -193,6 +199,20 @@ TEST_F(Tls, ShowsWhatIsGivenButNeverItsKey) {
   EXPECT_EQ(all->certificates(0).source(), "inline");
   EXPECT_EQ(all->certificates(0).use(), v1::Certificate::USE_OWN);
   EXPECT_THAT(all->DebugString(), Not(HasSubstr("PRIVATE KEY")));
+}
+
+TEST_F(Tls, TellsNamesThatAreNoTextAsUtf8) {
+  const auto reply = Rotate(Given("odd", "odd"));
+  ASSERT_TRUE(reply.ok()) << reply.status();
+  EXPECT_THAT(reply->tls_profile().status().active().dns_names(), ElementsAre("a\uFFFDb"));
+  v1::GetCertificatesRequest get;
+  get.set_name("tlsProfiles/made");
+  const auto all = Do<v1::GetCertificatesResponse>("GetCertificates", get);
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_THAT(all->certificates(0).dns_names(), ElementsAre("a\uFFFDb"));
+  const auto back = Rotate(Given("a", "a"));
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_THAT(back->warnings(), testing::Contains(HasSubstr("a\uFFFDb")));
 }
 
 TEST_F(Tls, ListsOwnAndTrustedCertificates) {

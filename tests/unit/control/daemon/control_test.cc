@@ -198,6 +198,103 @@ TEST(StatusBoard, AConnectionThatEndsLateIsNotTheNextOne) {
   EXPECT_EQ(board.connectors().at("c").connection(), "connections/8");
 }
 
+TEST(StatusBoard, TellsWhatPeersSayAsUtf8) {
+  StatusBoard board;
+  board.Expect("c");
+  board.Apply(ListenerFailed{"a", "no \xff"}, 0);
+  EXPECT_EQ(board.listeners().at("a").last_error().message(), "no \uFFFD");
+  board.Apply(ConnectionUp{.id = 7, .owner = "c", .inbound = false, .container_id = "b\xff"}, 0);
+  const v1::ConnectorStatus& status = board.connectors().at("c");
+  EXPECT_EQ(status.remote_container(), "b\uFFFD");
+  board.Apply(
+      ConnectionDown{.id = 7, .owner = "c", .inbound = false, .was_open = true, .error = "\xff"},
+      0);
+  EXPECT_EQ(status.last_error().message(), "\uFFFD");
+  board.Apply(ConnectorFailed{"c", "h:1", "\xc3", 5000}, 0);
+  EXPECT_EQ(status.last_error().message(), "\uFFFD");
+}
+
+// --- events that are lost
+
+ConnectionState Open(uint64_t id, const std::string& owner, bool inbound) {
+  return {.id = id, .owner = owner, .inbound = inbound, .container_id = "there", .opened = kStart};
+}
+
+Observed Answer(uint64_t request, std::vector<ConnectionState> connections) {
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->connections = std::move(connections);
+  return {request, std::move(snapshot)};
+}
+
+TEST(StatusBoard, IsRightAgainAfterEventsWereLost) {
+  StatusBoard board;
+  for (const char* name : {"open", "closed", "other"}) board.Expect(name);
+  board.Apply(ListenerUp{"a", {}}, 0);
+  board.Apply(ListenerUp{"b", {}}, 0);
+  board.Apply(ConnectionUp{.id = 1, .owner = "a", .inbound = true}, 0);
+  board.Apply(ConnectionUp{.id = 2, .owner = "closed", .inbound = false}, 0);
+  board.Apply(ConnectionUp{.id = 3, .owner = "other", .inbound = false}, 0);
+  EXPECT_FALSE(board.WantsLook());
+  board.Apply(EventsLost{5}, 0);
+  ASSERT_TRUE(board.WantsLook());
+  board.Looking(9);
+  EXPECT_FALSE(board.WantsLook());
+  board.Apply(Answer(8, {}), 0);  // somebody else's
+  EXPECT_EQ(board.listeners().at("a").active_connections(), 1u);
+  ConnectionState handshake = Open(11, "b", true);
+  handshake.opened = kNever;
+  board.Apply(Answer(9, {Open(4, "b", true), Open(5, "b", true), Open(6, "open", false), handshake,
+                         Open(3, "other", false)}),
+              0);
+  EXPECT_EQ(board.listeners().at("a").active_connections(), 0u);
+  EXPECT_EQ(board.listeners().at("b").active_connections(), 2u);
+  EXPECT_EQ(board.listeners().at("b").accepted_total(), 2u);
+  EXPECT_EQ(board.connectors().at("open").state(), v1::ConnectorStatus::STATE_OPEN);
+  EXPECT_EQ(board.connectors().at("open").connection(), "connections/6");
+  EXPECT_EQ(board.connectors().at("open").remote_container(), "there");
+  EXPECT_EQ(board.connectors().at("closed").state(), v1::ConnectorStatus::STATE_CONNECTING);
+  EXPECT_THAT(board.TakeCorrected(), ElementsAre("closed", "open"));
+  EXPECT_THAT(board.TakeCorrected(), IsEmpty());
+}
+
+TEST(StatusBoard, KnowsWhoCameAndWentDuringALook) {
+  StatusBoard board;
+  board.Apply(ListenerUp{"a", {}}, 0);
+  board.Apply(EventsLost{1}, 0);
+  board.Looking(9);
+  board.Apply(ConnectionUp{.id = 1, .owner = "a", .inbound = true}, 0);
+  board.Apply(ConnectionUp{.id = 2, .owner = "a", .inbound = true}, 0);
+  board.Apply(ConnectionDown{.id = 2, .owner = "a", .inbound = true, .was_open = true}, 0);
+  board.Apply(ConnectionDown{.id = 3, .owner = "a", .inbound = true, .was_open = true}, 0);
+  // Looked at before 1 came and 3 went.
+  board.Apply(Answer(9, {Open(3, "a", true), Open(4, "a", true)}), 0);
+  EXPECT_EQ(board.listeners().at("a").active_connections(), 2u);
+  EXPECT_FALSE(board.WantsLook());
+}
+
+TEST(StatusBoard, LooksAgainWhereEventsWereLostDuringALook) {
+  StatusBoard board;
+  board.Apply(EventsLost{1}, 0);
+  board.Looking(9);
+  board.Apply(EventsLost{1}, 0);
+  EXPECT_FALSE(board.WantsLook()) << "one at a time";
+  board.Apply(Answer(9, {}), 0);
+  EXPECT_TRUE(board.WantsLook());
+}
+
+TEST(StatusBoard, ForgetsAListenerWhoseLastConnectionWasLost) {
+  StatusBoard board;
+  for (const char* name : {"a", "b"}) board.Apply(ListenerUp{name, {}}, 0);
+  board.Apply(ConnectionUp{.id = 1, .owner = "a", .inbound = true}, 0);
+  board.Apply(ListenerDown{"a"}, 0);
+  board.Apply(ListenerDown{"b"}, 0);
+  board.Apply(EventsLost{1}, 0);
+  board.Looking(9);
+  board.Apply(Answer(9, {Open(2, "b", true)}), 0);
+  EXPECT_FALSE(board.listeners().contains("a"));
+  EXPECT_EQ(board.listeners().at("b").state(), v1::ListenerStatus::STATE_DRAINING);
+}
+
 TEST(StatusBoard, IgnoresWhatItDoesNotExpect) {
   StatusBoard board;
   board.Apply(ConnectorFailed{"c", "h:1", "refused", 5000}, 0);

@@ -56,6 +56,7 @@ TEST(EventFeed, NamesWhatAnEventIsAbout) {
       {ConnectorFailed{.name = "broker", .retry_in_ms = 1500}, "connector.failed",
        "connectors/broker"},
       {Drained{.complete = true}, "router.drained", "router"},
+      {EventsLost{7}, "events.lost", "router"},
   };
   for (const auto& [event, type, subject] : table) {
     const auto told = ToHappening(event);
