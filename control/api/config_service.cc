@@ -84,7 +84,9 @@ void ConfigService::Mutate(const std::shared_ptr<Call>& call, const RequestIds::
       [this, call, results](config::Document& made) {
         return Edit(call->As<v1::ApplyConfigRequest>(), made, *results);
       },
-      validates ? ResourceStore::Mode::kValidate : ResourceStore::Mode::kApply, answer);
+      {validates ? ResourceStore::Mode::kValidate : ResourceStore::Mode::kApply,
+       call->As<v1::ApplyConfigRequest>().allow_expired()},
+      answer);
 }
 
 absl::Status ConfigService::Edit(const v1::ApplyConfigRequest& request, config::Document& made,

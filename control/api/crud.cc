@@ -40,6 +40,12 @@ absl::Status Required(const std::string& field) {
                                 {{field, "is required"}});
 }
 
+// Not every kind has certificates.
+bool AllowsExpired(const Message& request) {
+  constexpr char kField[] = "allow_expired";
+  return request.GetDescriptor()->FindFieldByName(kField) != nullptr && FlagOf(request, kField);
+}
+
 // A resource that belongs to somebody else, who keeps it while it is used.
 std::shared_ptr<const Message> Borrowed(const Message& resource) {
   return {std::shared_ptr<const Message>(), &resource};
@@ -209,7 +215,9 @@ void Crud::Run(const std::shared_ptr<Call>& call, Task task) {
 void Crud::Mutate(const Call& call, const Task& task, const RequestIds::Done& done) {
   const bool validates = FlagOf(call.request(), "validate_only");
   const Method* const method = &call.method();
-  store_.Mutate(task.edit, validates ? ResourceStore::Mode::kValidate : ResourceStore::Mode::kApply,
+  store_.Mutate(task.edit,
+                {validates ? ResourceStore::Mode::kValidate : ResourceStore::Mode::kApply,
+                 AllowsExpired(call.request())},
                 [this, task, method, done](const absl::StatusOr<ResourceStore::Outcome>& outcome) {
                   if (outcome.ok()) return done(AnswerTo(*method, task, *outcome));
                   done(InRequest(outcome.status(), ScopeOf(*task.kind), task.id));

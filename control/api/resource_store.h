@@ -15,6 +15,7 @@ class ResourceStore {
   using Outcome = store::Store::Outcome;
   using Change = store::Store::Change;
   using Mode = store::Store::Mode;
+  using How = store::Store::How;
   using Done = store::Store::Done;
 
   virtual ~ResourceStore() = default;
@@ -22,7 +23,7 @@ class ResourceStore {
   virtual const config::Document& effective() const = 0;
   virtual std::string PlaceOf(const config::Collection& collection,
                               const std::string& id) const = 0;
-  virtual void Mutate(Change change, Mode mode, Done done) = 0;
+  virtual void Mutate(Change change, How how, Done done) = 0;
 };
 
 // The store itself, which outlives us.
@@ -34,8 +35,8 @@ class RealStore final : public ResourceStore {
   std::string PlaceOf(const config::Collection& collection, const std::string& id) const override {
     return store_.PlaceOf(collection, id);
   }
-  void Mutate(Change change, Mode mode, Done done) override {
-    store_.Mutate(std::move(change), mode, std::move(done));
+  void Mutate(Change change, How how, Done done) override {
+    store_.Mutate(std::move(change), how, std::move(done));
   }
 
  private:

@@ -247,20 +247,18 @@ absl::Status TlsService::Explain(const absl::Status& status, const Order& order)
   const bool is_bad = !fault.empty() || absl::IsInvalidArgument(status);
   if (!is_bad) return status;
   const std::string& id = order.rotation.profile;
-  const v1::TlsProfileSpec& spec = store_.effective().tls_profiles.at(id).spec();
   const bool is_given = order.rotation.given != nullptr;
-  std::string text(View(status.message()));
+  constexpr std::string_view kFile = "_file: ";
+  std::string what(View(status.message()));  // as said of `field`
   std::string field = "files";
-  if (is_given) {
-    const size_t end = text.find("_file: ");
-    if (end != std::string::npos) {
-      field = Concat("inline.", text.substr(0, end));
-      text = Concat(field, text.substr(end + std::string_view("_file").size()));
-    }
+  const size_t end = what.find(kFile);
+  if (is_given && end != std::string::npos) {
+    field = Concat("inline.", what.substr(0, end));
+    what = what.substr(end + kFile.size());
   } else if (fault == "KEY_MISMATCH") {
-    text = Concat("the private key in ", spec.private_key_file(),
-                  " does not belong to the certificate in ", spec.certificate_file());
+    what = what.substr(end + kFile.size());  // it names both files
   }
+  std::string text = is_given ? Concat(field, ": ", what) : what;
   absl::Status told(status.code(), text);
   const auto found = store_.in_force().profiles.find(id);
   if (found != store_.in_force().profiles.end() && !found->second.leaf.sha256.empty()) {
@@ -271,7 +269,7 @@ absl::Status TlsService::Explain(const absl::Status& status, const Order& order)
   }
   told = config::WithReason(told, fault.empty() ? "INVALID_CERTIFICATE" : fault,
                             {{"resource_name", config::ResourceName(config::kTlsProfiles, id)}});
-  return config::WithViolations(told, {{field, text}});
+  return config::WithViolations(told, {{field, what}});
 }
 
 absl::StatusOr<RequestIds::Answer> TlsService::AnswerTo(const Order& order,

@@ -28,6 +28,21 @@ absl::Status WithField(const absl::Status& status) {
   return status;
 }
 
+// Of a key that is another's: which files do not go together, or whose certificate it is.
+absl::Status WithNames(absl::Status status, const tls::Bundle& bundle,
+                       const v1::TlsProfileSpec& spec, bool is_given) {
+  constexpr std::string_view kMismatch = "KEY_MISMATCH";
+  if (tls::FaultOf(status) != kMismatch) return status;
+  const auto chain = tls::Inspect(bundle.certificate_pem);
+  const std::string owner = chain.ok() ? config::Concat(" (", chain->front().subject, ")") : "";
+  const std::string text = is_given ? config::Concat("does not belong to the certificate", owner)
+                                    : config::Concat("the private key in ", spec.private_key_file(),
+                                                     " does not belong to the certificate in ",
+                                                     spec.certificate_file(), owner);
+  return tls::WithFault(absl::Status(status.code(), config::Concat("private_key_file: ", text)),
+                        kMismatch);
+}
+
 uint64_t FingerprintOf(const tls::Bundle& bundle, const v1::TlsProfileSpec& spec) {
   return absl::HashOf(bundle.certificate_pem, bundle.private_key_pem, bundle.password,
                       bundle.ca_pem, bundle.crl_pem, spec.SerializeAsString());
@@ -69,7 +84,9 @@ absl::StatusOr<Profile> LoadProfile(const v1::TlsProfileSpec& spec, const Loadin
   profile.stamp = StampOf(spec);  // before: what changes while it is read is read again
   TL_ASSIGN_OR_RETURN(const tls::Bundle bundle, ReadBundle(spec, loading.given));
   profile.dates = WithField(tls::Check(bundle, loading.now));
-  if (!profile.dates.ok() && !absl::IsFailedPrecondition(profile.dates)) return profile.dates;
+  if (!profile.dates.ok() && !absl::IsFailedPrecondition(profile.dates)) {
+    return WithNames(profile.dates, bundle, spec, loading.given != nullptr);
+  }
   auto context = tls::Context::Build(bundle, config::ToContextOptions(spec));
   if (!context.ok()) return WithField(context.status());
   profile.context = *std::move(context);

@@ -72,9 +72,10 @@ absl::Status WithRetry(absl::Status status, int64_t milliseconds) {
 absl::Status StatusOf(const std::vector<Problem>& problems) {
   TL_CHECK(!problems.empty()) << "nothing is wrong";
   const std::string& reason = problems.front().reason;
-  const bool is_state =
+  const bool has_reason =
       !reason.empty() && std::all_of(problems.begin(), problems.end(),
                                      [&](const Problem& each) { return each.reason == reason; });
+  const bool is_state = has_reason && !problems.front().of_value;
   std::vector<FieldViolation> violations;
   std::string text;
   for (const Problem& each : problems) {
@@ -83,7 +84,7 @@ absl::Status StatusOf(const std::vector<Problem>& problems) {
   }
   absl::Status status =
       is_state ? absl::FailedPreconditionError(text) : absl::InvalidArgumentError(text);
-  status = WithReason(std::move(status), is_state ? reason : "INVALID_CONFIGURATION");
+  status = WithReason(std::move(status), has_reason ? reason : "INVALID_CONFIGURATION");
   return WithViolations(std::move(status), violations);
 }
 

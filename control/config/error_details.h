@@ -45,9 +45,10 @@ absl::Status WithPreconditions(absl::Status status, const std::vector<Preconditi
 // RetryInfo: after so long it may go well.
 absl::Status WithRetry(absl::Status status, int64_t milliseconds);
 
-// What is wrong with a configuration, as a caller of the API is told it: InvalidArgument
-// (INVALID_CONFIGURATION), or FailedPrecondition with their reason if all have the same; a
-// violation for each, by the path of the problem. REQUIRES: there are some.
+// What is wrong with a configuration, as a caller of the API is told it: InvalidArgument, or
+// FailedPrecondition where all are about the state of things; with their reason if all have the
+// same, else INVALID_CONFIGURATION; a violation for each, by the path of the problem. REQUIRES:
+// there are some.
 absl::Status StatusOf(const std::vector<Problem>& problems);
 
 // The reason of an ErrorInfo; empty: it has none.

@@ -20,8 +20,10 @@ struct Problem {
   Position at;
   std::string path;
   std::string text;  // lower case, no full stop
-  // For programs, where nothing is wrong with the value but that another has it: "PORT_IN_USE".
+  // For programs: "PORT_IN_USE". Empty: it is in the text alone.
   std::string reason;
+  // With a reason: whether the value itself is wrong, or the state of things.
+  bool of_value = false;
   bool operator==(const Problem&) const = default;
 };
 

@@ -58,7 +58,7 @@ void LoadProfiles(const Past& past, int64_t now, Configuration& configuration, F
     absl::StatusOr<certs::Profile> loaded = certs::LoadProfile(
         profile.spec(), {.now = now, .given = given, .for_api = IsOfApi(document, id)});
     if (!loaded.ok()) {
-      findings.problems.push_back(ProblemOf(kSection, id, loaded.status().message()));
+      findings.problems.push_back(ProblemOfProfile(id, loaded.status()));
       continue;
     }
     for (const std::string& warning : loaded->warnings) {
@@ -184,6 +184,17 @@ void LoadPasswords(const Past& past, Configuration& configuration, Findings& fin
 }
 
 }  // namespace
+
+config::Problem ProblemOfProfile(const std::string& id, const absl::Status& status) {
+  Problem problem = ProblemOf("tls_profiles", id, status.message());
+  problem.reason = tls::FaultOf(status);
+  problem.of_value = absl::IsInvalidArgument(status);
+  if (!problem.reason.empty() || !problem.of_value) return problem;
+  for (const char* field : {".certificate_file", ".private_key_file", ".ca_file", ".crl_file"}) {
+    if (problem.path.ends_with(field)) problem.reason = "INVALID_CERTIFICATE";
+  }
+  return problem;
+}
 
 bool IsOfApi(const config::Document& document, const std::string& profile) {
   return document.control.has_tcp() &&

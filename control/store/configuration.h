@@ -41,6 +41,10 @@ struct Past {
 // Whether the API's own port uses this TLS profile.
 bool IsOfApi(const config::Document& document, const std::string& profile);
 
+// What is wrong with a TLS profile (certs/profile.h), with the reason that RotateCertificate gives
+// for it, too.
+config::Problem ProblemOfProfile(const std::string& id, const absl::Status& status);
+
 // Resources that lack what they name in files, by path ("tls_profiles[service]"), and why.
 using Missing = std::map<std::string, absl::Status>;
 

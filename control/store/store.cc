@@ -164,9 +164,9 @@ void Store::PutInForce() {
   }
 }
 
-void Store::Mutate(Change change, Mode mode, Done done) {
+void Store::Mutate(Change change, How how, Done done) {
   const absl::Status status =
-      Enqueue([this, change = std::move(change), mode, done] { Run(change, mode, done); });
+      Enqueue([this, change = std::move(change), how, done] { Run(change, how, done); });
   if (!status.ok()) done(status);
 }
 
@@ -191,7 +191,7 @@ void Store::Next() {
   }
 }
 
-void Store::Run(const Change& change, Mode mode, Done done) {
+void Store::Run(const Change& change, How how, Done done) {
   config::Document made = made_;
   if (absl::Status status = change(made); !status.ok()) return done(std::move(status));
   StampLayer(made_, {.now = hooks_.now(), .random = &hooks_.random}, made);
@@ -203,12 +203,16 @@ void Store::Run(const Change& change, Mode mode, Done done) {
   }
   absl::StatusOr<Plan> plan = MakePlan(file_, positions_, std::move(made));
   if (!plan.ok()) return done(plan.status());
+  if (absl::Status status = CheckDates(*plan); !how.allow_expired && !status.ok()) {
+    return done(std::move(status));
+  }
   plan->differences = std::move(differences);
   const reconcile::Resources want = ToPrepare(plan->configuration);
   const std::vector<reconcile::Failure> failures =
-      mode == Mode::kValidate ? reconciler_->Check(want) : reconciler_->Prepare(want);
+      how.mode == Mode::kValidate ? reconciler_->Check(want) : reconciler_->Prepare(want);
   if (!failures.empty()) return done(ToStatus(failures));
-  if (mode == Mode::kValidate) return done(Outcome{.differences = std::move(plan->differences)});
+  if (how.mode == Mode::kValidate)
+    return done(Outcome{.differences = std::move(plan->differences)});
   Persist(std::make_shared<Plan>(*std::move(plan)), std::move(done));
 }
 
@@ -254,6 +258,22 @@ absl::StatusOr<Store::Plan> Store::MakePlan(config::Document file, config::Posit
   });
   if (!findings.problems.empty()) return config::StatusOf(findings.problems);
   return plan;
+}
+
+// A profile that is new, or another than before, has no certificate outside of its dates but the
+// one that it had.
+absl::Status Store::CheckDates(const Plan& plan) const {
+  std::vector<Problem> problems;
+  for (const auto& [id, resource] : plan.made.tls_profiles) {
+    const auto loaded = plan.configuration.profiles.find(id);
+    if (loaded == plan.configuration.profiles.end() || loaded->second.dates.ok()) continue;
+    const auto before = made_.tls_profiles.find(id);
+    const bool is_same = before != made_.tls_profiles.end() && IsSame(&before->second, &resource);
+    if (is_same || InForce(id).leaf.sha256 == loaded->second.leaf.sha256) continue;
+    problems.push_back(ProblemOfProfile(id, loaded->second.dates));
+    problems.back().text += "; allow_expired takes it all the same";
+  }
+  return problems.empty() ? absl::OkStatus() : config::StatusOf(problems);
 }
 
 // Listeners that have no place and stay as they are keep nobody from changing something else.

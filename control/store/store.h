@@ -74,11 +74,16 @@ class Store {
   // resource carries about itself is filled in (StampLayer).
   using Change = std::function<absl::Status(config::Document& made)>;
   enum class Mode { kApply, kValidate };
+  struct How {
+    How(Mode how_far, bool expired_too = false) : mode(how_far), allow_expired(expired_too) {}
+    Mode mode;
+    bool allow_expired;  // takes certificates that are outside of their dates
+  };
 
   // InvalidArgument with a violation for each problem, the path of the problem as its field;
-  // FailedPrecondition: PORT_IN_USE; ResourceExhausted: too many wait, or there are; Unavailable:
-  // the disk. `done` is called once, at once or later.
-  void Mutate(Change change, Mode mode, Done done);
+  // FailedPrecondition: PORT_IN_USE, CERTIFICATE_EXPIRED and others; ResourceExhausted: too many
+  // wait, or there are; Unavailable: the disk. `done` is called once, at once or later.
+  void Mutate(Change change, How how, Done done);
 
   // Another certificate for one TLS profile: `given`, or what is in its files now.
   struct Rotation {
@@ -165,7 +170,8 @@ class Store {
   void LookAtUsers();
   void LookAtTls();
   absl::Status Enqueue(std::function<void()> change);
-  void Run(const Change& change, Mode mode, Done done);
+  void Run(const Change& change, How how, Done done);
+  absl::Status CheckDates(const Plan& plan) const;
   void Persist(std::shared_ptr<Plan> plan, Done done);
   absl::StatusOr<Plan> MakePlan(config::Document file, config::Positions positions,
                                 config::Document made) const;

@@ -311,8 +311,8 @@ class Refusals(RotationTest):
         self.place("second.crt", "tls.crt")
         error = self.refused("INVALID_ARGUMENT", "KEY_MISMATCH")
         self.assertIn(f"the private key in {self.path('tls.key')} does not belong to the "
-                      f"certificate in {self.path('tls.crt')}; the running certificate (CN=first,",
-                      error.text)
+                      f"certificate in {self.path('tls.crt')} (CN=second); the running certificate "
+                      "(CN=first,", error.text)
         self.place("ca.key", "tls.crt")
         self.refused("INVALID_ARGUMENT", "INVALID_CERTIFICATE")
         os.remove(self.path("tls.crt"))

@@ -28,9 +28,9 @@ class FakeStore : public ResourceStore {
     return "/etc/t.yaml:" + std::to_string(id.size());
   }
 
-  void Mutate(Change change, Mode mode, Done done) override {
-    changes_.push_back([this, change = std::move(change), mode, done = std::move(done)] {
-      Run(change, mode, done);
+  void Mutate(Change change, How how, Done done) override {
+    changes_.push_back([this, change = std::move(change), how, done = std::move(done)] {
+      Run(change, how.mode, done);
     });
     if (!holds_) Release();
   }

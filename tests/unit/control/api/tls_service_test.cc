@@ -267,8 +267,13 @@ TEST_F(Tls, SaysWhatIsWrongInWordsOfTheRequest) {
   const absl::Status status = Rotate(Given("a", "b")).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(config::ReasonOf(status), "KEY_MISMATCH");
-  EXPECT_EQ(status.message(), "inline.private_key: does not belong to the certificate");
+  EXPECT_EQ(status.message(), "inline.private_key: does not belong to the certificate (CN=a)");
   EXPECT_EQ(config::ViolationsOf(status).at(0).field, "inline.private_key");
+  EXPECT_EQ(config::ViolationsOf(status).at(0).description,
+            "does not belong to the certificate (CN=a)");
+  fs::copy_file(*pems_ / "b.key", folder_ / "tls.key", fs::copy_options::overwrite_existing);
+  EXPECT_EQ(Rotate(From("name: 'tlsProfiles/filed' files {}")).status().message().substr(0, 19),
+            "the private key in ");
   EXPECT_EQ(Status("made").active().subject(), "");
   auto large = Given("a", "a");
   large.mutable_inline_()->set_ca(std::string((1 << 20) + 1, 'x'));

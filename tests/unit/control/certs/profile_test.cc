@@ -114,7 +114,9 @@ TEST_F(Certificates, HaveFingerprintsThatFollowFilesAndSettings) {
 TEST_F(Certificates, AreToldByFieldWhenTheyAreBad) {
   v1::TlsProfileSpec spec = Spec("tls");
   spec.set_private_key_file(File("other.key"));
-  EXPECT_EQ(Error(spec), "private_key_file: does not belong to the certificate");
+  EXPECT_EQ(Error(spec), "private_key_file: the private key in " + File("other.key") +
+                             " does not belong to the certificate in " + spec.certificate_file() +
+                             " (" + LoadProfile(Spec("tls"), {.now = Now()})->leaf.subject + ")");
   spec = Spec("tls");
   spec.set_certificate_file(File("missing"));
   EXPECT_EQ(Error(spec), "certificate_file: " + File("missing") + ": No such file or directory");
@@ -167,8 +169,10 @@ TEST_F(Certificates, ThatAreGivenCountInsteadOfFiles) {
   profile = LoadProfile(spec, {.now = Now(), .given = &given});
   EXPECT_EQ(profile->certificates->trusted.at(0).sha256, profile->leaf.sha256);
   given.private_key = Secret(tls.private_key_pem);
-  EXPECT_EQ(tls::FaultOf(LoadProfile(spec, {.now = Now(), .given = &given}).status()),
-            "KEY_MISMATCH");
+  const absl::Status refused = LoadProfile(spec, {.now = Now(), .given = &given}).status();
+  EXPECT_EQ(tls::FaultOf(refused), "KEY_MISMATCH");
+  EXPECT_EQ(refused.message(),
+            "private_key_file: does not belong to the certificate (" + profile->leaf.subject + ")");
 }
 
 TEST_F(Certificates, ThatAreGivenAndLockedOpenWithTheFileOfThePassword) {

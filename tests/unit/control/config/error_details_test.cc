@@ -76,6 +76,21 @@ TEST(ErrorDetails, OfProblemsThatAreAboutTheStateOfThingsSaySo) {
   EXPECT_TRUE(absl::IsFailedPrecondition(StatusOf({taken, taken})));
   EXPECT_EQ(ReasonOf(StatusOf({taken})), "PORT_IN_USE");
   EXPECT_EQ(ReasonOf(StatusOf({taken, {{}, "router.id", "no"}})), "INVALID_CONFIGURATION");
+  const Problem wrong = {
+      {}, "tls_profiles[a].private_key_file", "is another's", "KEY_MISMATCH", true};
+  EXPECT_TRUE(absl::IsInvalidArgument(StatusOf({wrong, wrong})));
+  EXPECT_EQ(ReasonOf(StatusOf({wrong, wrong})), "KEY_MISMATCH");
+  EXPECT_EQ(ReasonOf(StatusOf({wrong, taken})), "INVALID_CONFIGURATION");
+}
+
+TEST(ErrorDetails, AreUtf8WhateverTheyTellOf) {
+  absl::Status status = WithReason(absl::InternalError("x"), "R", {{"peer", "a\xff"}});
+  status = WithPreconditions(WithViolations(std::move(status), {{"f", "\xff"}}),
+                             {{"IN_USE", "s", "\xff!"}});
+  EXPECT_EQ(Payload<google::rpc::ErrorInfo>(status).metadata().at("peer"), "a\uFFFD");
+  EXPECT_EQ(ViolationsOf(status).at(0).description, "\uFFFD");
+  EXPECT_EQ(Payload<google::rpc::PreconditionFailure>(status).violations(0).description(),
+            "\uFFFD!");
 }
 
 TEST(ErrorDetails, AreEmptyWhereThereAreNone) {

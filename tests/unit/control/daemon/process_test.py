@@ -170,8 +170,10 @@ class ProcessTest(unittest.TestCase):
                           "    private_key_file: other.key\n")
         result = self.run_trunkd("--check-config", file)
         self.assertEqual(result.returncode, 1)
-        self.assertEqual(result.stderr, f"{file}:4:23: tls_profiles[service].private_key_file: "
-                                        "does not belong to the certificate\n")
+        self.assertRegex(result.stderr,
+                         f"^{file}:4:23: tls_profiles\\[service\\].private_key_file: the private "
+                         "key in .*other.key does not belong to the certificate in .*tls.crt "
+                         r"\(CN=.*\)\n$")
 
     def test_a_configuration_that_serves_nobody_is_warned_of(self):
         for text in ("listeners: []\n", "router: {id: a}\n"):

@@ -218,6 +218,53 @@ TEST_F(Rotate, RefusesWhatHasExpiredUnlessItMay) {
   EXPECT_TRUE(Turn({.profile = "filed"}).ok());
 }
 
+// --- profiles that are made or changed: refused for the same reasons
+
+TEST_F(Rotate, IsRefusedAsAProfileIs) {
+  const auto use = [](const std::string& certificate, const std::string& key) {
+    return [=](config::Document& made) {
+      v1::TlsProfile& profile = made.tls_profiles["made"];
+      profile.set_name("tlsProfiles/made");
+      profile.mutable_spec()->set_certificate_file(*made_once_ / certificate);
+      profile.mutable_spec()->set_private_key_file(*made_once_ / key);
+      return absl::OkStatus();
+    };
+  };
+  absl::Status refused = Change(use("a.crt", "b.key"));
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(config::ReasonOf(refused), "KEY_MISMATCH");
+  EXPECT_EQ(config::ViolationsOf(refused).at(0).field, "tls_profiles[made].private_key_file");
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("a.crt (CN=a)"));
+  EXPECT_EQ(config::ReasonOf(Change(use("a.crt", "none"))), "FILE_UNREADABLE");
+  refused = Change(use("a.key", "a.key"));
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(config::ReasonOf(refused), "INVALID_CERTIFICATE");
+  EXPECT_THAT(store_->made().tls_profiles, IsEmpty());
+
+  now_ += int64_t{200} * 365 * 24 * 3600 * 1000;
+  const auto apply = [&](const Store::Change& change, Store::How how) {
+    std::optional<absl::StatusOr<Store::Outcome>> answer;
+    store_->Mutate(change, how, [&](auto outcome) { answer = std::move(outcome); });
+    return Wait(answer).status();
+  };
+  for (const auto mode : {Store::Mode::kValidate, Store::Mode::kApply}) {
+    refused = apply(use("a.crt", "a.key"), mode);
+    EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(config::ReasonOf(refused), "CERTIFICATE_EXPIRED");
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("allow_expired"));
+  }
+  EXPECT_THAT(store_->made().tls_profiles, IsEmpty());
+  ASSERT_TRUE(apply(use("a.crt", "a.key"), {Store::Mode::kApply, true}).ok());
+  EXPECT_EQ(InForce("made"), "CN=a");
+  // What is in force already may stay so, and keeps nobody from changing something else.
+  EXPECT_TRUE(Change([](config::Document& made) {
+                made.tls_profiles["made"].mutable_spec()->set_uid_format("n");
+                return absl::OkStatus();
+              }).ok());
+  Make("other");
+  EXPECT_EQ(config::ReasonOf(Change(use("b.crt", "b.key"))), "CERTIFICATE_EXPIRED");
+}
+
 TEST_F(Rotate, TakesAnInlineOneForAProfileOfTheApiAlone) {
   const absl::Status refused = Turn({.profile = "filed", .given = Given("b", "b")}).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
@@ -348,8 +395,10 @@ TEST_F(Rotate, WaitsForTheOtherHalf) {
 TEST_F(Rotate, TellsOfFilesThatStayBad) {
   Put("b", "");
   Look(3);
-  EXPECT_EQ(store_->TlsTrouble("filed").message(),
-            "private_key_file: does not belong to the certificate");
+  EXPECT_EQ(store_->TlsTrouble("filed").message(), "private_key_file: the private key in " +
+                                                       (folder_ / "tls.key").string() +
+                                                       " does not belong to the certificate in " +
+                                                       (folder_ / "tls.crt").string() + " (CN=b)");
   EXPECT_EQ(store_->TlsRefused("filed"), 1u);
   EXPECT_EQ(changes_, 1);
   Look(5);  // once
