@@ -93,6 +93,9 @@ absl::Status Daemon::Start() {
   const absl::Status served = telemetry_->Apply(config::ToPlace(store_->file().metrics));
   if (!served.ok()) return WithPath("metrics", served);
   ExpectConnectors();
+  store_->OnRefused([this](const std::string& profile, const absl::Status& why) {
+    trace_api_.OnCertificateRefused(profile, why);
+  });
   std::string problems;
   for (const auto& failure :
        store_->Start(*router_, [this](const auto& differences) { OnChanged(differences); })) {

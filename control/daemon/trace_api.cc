@@ -122,4 +122,12 @@ void TraceApi::OnCertificate(const std::string& profile, const tls::CertificateI
        .fields = {{"subject", leaf.subject}, {"not_after", not_after}, {"sha256", leaf.sha256}}});
 }
 
+void TraceApi::OnCertificateRefused(const std::string& profile, const absl::Status& why) {
+  const std::string error(config::View(why.message()));
+  events_.Add({.type = "certificate.refused",
+               .subject = config::ResourceName(config::kTlsProfiles, profile),
+               .message = Concat(error, "; the one in force stays"),
+               .fields = {{"reason", tls::FaultOf(why)}, {"error", error}}});
+}
+
 }  // namespace trunkline::daemon

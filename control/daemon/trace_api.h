@@ -45,6 +45,8 @@ class TraceApi {
   void OnDraining(Duration limit);
   // The certificate of a TLS profile that is in force from here on.
   void OnCertificate(const std::string& profile, const tls::CertificateInfo& leaf);
+  // One that it should have had instead is bad.
+  void OnCertificateRefused(const std::string& profile, const absl::Status& why);
 
   // --- the log
   // Levels were put in force as the configuration has them.

@@ -29,7 +29,10 @@ void Store::Rotate(Rotation rotation, Mode mode, RotationDone done) {
     RunRotation(rotation, mode,
                 [this, id = rotation.profile, mode, done](absl::StatusOr<Rotated> rotated) {
                   const bool is_known = in_force_.document.tls_profiles.contains(id);
-                  if (!rotated.ok() && mode == Mode::kApply && is_known) ++tls_refused_[id];
+                  if (!rotated.ok() && mode == Mode::kApply && is_known) {
+                    ++tls_refused_[id];
+                    refused_(id, rotated.status());
+                  }
                   done(std::move(rotated));
                 });
   });
@@ -171,6 +174,7 @@ bool Store::Refuse(const std::string& id, const absl::Status& why) {
   trouble.why = why;
   if (trouble.looks >= kPatientLooks || ++trouble.looks < kPatientLooks) return false;
   ++tls_refused_[id];
+  refused_(id, why);
   TL_LOG(error, "certificate not read again: the one read last stays in force", {"tls_profile", id},
          {"error", View(why.message())});
   return true;

@@ -111,6 +111,11 @@ class Store {
   // Certificates that were refused, since start: by TlsTrouble, and by Rotate.
   uint64_t TlsRefused(const std::string& profile) const;
 
+  // Has `refused` told whenever a certificate is refused that a profile should have had instead of
+  // the one in force: as counted by TlsRefused.
+  using Refused = std::function<void(const std::string& profile, const absl::Status& why)>;
+  void OnRefused(Refused refused) { refused_ = std::move(refused); }
+
   // Reads the configuration file, its certificates and users again. `allow` has the last word on
   // what was loaded; `warnings` are one per line.
   struct Reloaded {
@@ -195,6 +200,7 @@ class Store {
   std::unique_ptr<StateDir> state_;
   std::unique_ptr<reconcile::Reconciler> reconciler_;
   Changed changed_;
+  Refused refused_ = [](const std::string&, const absl::Status&) {};
 
   config::Document file_;
   uint64_t file_stamp_ = 0;

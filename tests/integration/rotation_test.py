@@ -372,6 +372,29 @@ class Refusals(RotationTest):
         self.wait(lambda: trouble() == "", "that all is well")
         self.assert_shown("second")
         self.assertEqual(self.router.log().count("certificate not read again"), 1)
+        self.assertIn(self.path("tls.key"), self.refusals("KEY_MISMATCH")["KEY_MISMATCH"])
+
+    def refusals(self, *reasons):
+        """What events tell of refused certificates, once there is one for each of the reasons."""
+        events = self.api.stream("RouterService/WatchEvents", backlog=1000,
+                                 filter='type = "certificate.refused"')
+        self.addCleanup(events.cancel)
+        told = {}
+        while not set(reasons) <= set(told):
+            answer = next(events)
+            if not answer.HasField("happened"):
+                continue
+            self.assertEqual(answer.happened.subject, "tlsProfiles/filed")
+            told[answer.happened.fields["reason"]] = answer.happened.fields["error"]
+        return told
+
+    def test_refusals_are_told_to_who_watches(self):
+        self.place("second.crt", "tls.crt")
+        self.refused("INVALID_ARGUMENT", "KEY_MISMATCH")
+        self.swap("expired")
+        self.refused("FAILED_PRECONDITION", "CERTIFICATE_EXPIRED")
+        told = self.refusals("KEY_MISMATCH", "CERTIFICATE_EXPIRED")
+        self.assertIn("(CN=second)", told["KEY_MISMATCH"])
 
 
 class Old(RotationTest):

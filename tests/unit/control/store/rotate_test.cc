@@ -20,6 +20,7 @@
 namespace trunkline::store {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -79,6 +80,9 @@ class Rotate : public ::testing::Test {
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
     router_ = *Router::Start({.id = "router"}, [] {});
+    store_->OnRefused([this](const std::string& profile, const absl::Status& why) {
+      refused_.push_back(profile + " " + tls::FaultOf(why));
+    });
     EXPECT_THAT(store_->Start(*router_, [this](const auto&) { ++changes_; }), IsEmpty());
   }
   void End() {
@@ -157,6 +161,7 @@ class Rotate : public ::testing::Test {
   std::deque<std::function<void()>> posted_;
   std::unique_ptr<Router> router_;
   std::unique_ptr<Store> store_;
+  std::vector<std::string> refused_;  // as it was told
 };
 fs::path* Rotate::made_once_ = nullptr;
 
@@ -203,6 +208,8 @@ TEST_F(Rotate, RefusesWhatIsBadAndLeavesWhatIsInForce) {
   EXPECT_EQ(changes_, 0);
   EXPECT_EQ(store_->TlsRefused("filed"), 2u);
   EXPECT_EQ(store_->TlsRefused("other"), 0u);
+  EXPECT_FALSE(Turn({.profile = "filed"}, Store::Mode::kValidate).ok());
+  EXPECT_THAT(refused_, ElementsAre("filed KEY_MISMATCH", "filed FILE_UNREADABLE"));
 }
 
 TEST_F(Rotate, RefusesWhatHasExpiredUnlessItMay) {
@@ -404,6 +411,7 @@ TEST_F(Rotate, TellsOfFilesThatStayBad) {
   Look(5);  // once
   EXPECT_EQ(store_->TlsRefused("filed"), 1u);
   EXPECT_EQ(changes_, 1);
+  EXPECT_THAT(refused_, ElementsAre("filed KEY_MISMATCH"));
   PutFile("b.key", "tls.key");
   Look(1);
   EXPECT_TRUE(store_->TlsTrouble("filed").ok());
