@@ -319,6 +319,10 @@ void Daemon::TellMetrics() {
   for (const auto& [id, profile] : store_->in_force().profiles) {
     profiles[id] = {&profile, store_->TlsRevision(id), store_->TlsRefused(id)};
   }
+  metrics_.SetStore(store_->failures().size(), store_->writes().ok, store_->writes().failed);
+  if (api_ != nullptr) {
+    metrics_.SetCalls(api_->tally(), [this](api::Refused why) { return api_->refused(why); });
+  }
   telemetry_->Tell(metrics_.Update(profiles, router_->ConnectionsByTls(), board_));
 }
 

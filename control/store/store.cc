@@ -231,6 +231,7 @@ void Store::Persist(std::shared_ptr<Plan> plan, Done done) {
   state_->Save(plan->made, [this, end](absl::Status status) {
     hooks_.post([this, end, status] {
       busy_ = false;
+      ++(status.ok() ? writes_.ok : writes_.failed);
       end(status);
       Next();
     });

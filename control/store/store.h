@@ -128,6 +128,12 @@ class Store {
   // Has a connector dialled at once, with the first of its hosts. FailedPrecondition: it is not in
   // force.
   absl::Status Redial(const std::string& connector) { return reconciler_->Redial(connector); }
+  // Writes of what was made over the API to the disk, since start.
+  struct Writes {
+    uint64_t ok = 0;
+    uint64_t failed = 0;
+  };
+  const Writes& writes() const { return writes_; }
   // Of the configuration file when it was read last, usable or not (config::StampOfFile).
   uint64_t file_stamp() const { return file_stamp_; }
 
@@ -219,6 +225,7 @@ class Store {
   std::map<std::string, TlsTroubles> tls_troubles_;
   std::map<std::string, uint64_t> tls_refused_;
 
+  Writes writes_;
   std::deque<std::function<void()>> pending_;
   bool busy_ = false;  // a change is being persisted
   Look users_look_{&Store::LookAtUsers};

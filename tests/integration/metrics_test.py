@@ -4,6 +4,7 @@ import gzip
 import http.client
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -13,11 +14,13 @@ import time
 import unittest
 import urllib.parse
 
+import grpc
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client import parser as text_format
 
 import harness
-from clients import ACCEPTED, REJECTED, World
+from api_client import Api, ApiError
+from clients import ACCEPTED, REJECTED, World, ssl_client
 from harness import Certificates, Router
 
 OPEN_METRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
@@ -126,8 +129,43 @@ class MetricsTest(Metered):
         self.assertEqual(value("trunkline_tls_handshakes_total", listener="strict"), 1)
         self.assertEqual(value("trunkline_sasl_attempts_total", listener="strict"), 0)
 
+    def test_refusals_are_counted_by_what_was_wrong(self):
+        profile = self.profile()
+        users = tempfile.mkdtemp(prefix="trunkline-users-")
+        self.addCleanup(shutil.rmtree, users, ignore_errors=True)
+        with open(os.path.join(users, "jo"), "w", encoding="ascii") as file:
+            file.write("right")
+        self.start({"names": {"require_sasl": True, "sasl_mechanisms": ["PLAIN"],
+                              "user_store": "users", "tls_profile": "service"},
+                    "certificates": {"require_sasl": True, "sasl_mechanisms": ["EXTERNAL"],
+                                     "tls_profile": "service", "tls_client_auth": "require"}},
+                   tls_profiles=[profile], user_stores=[{"name": "users", "directory": users}])
+        self.certificates.authority("other-ca")
+        stranger = self.certificates.issue("stranger", "/CN=x", authority="other-ca")
+        ca = profile["ca_file"]
+        for url, options in (
+                ("names", {"user": "jo", "password": "wrong", "allowed_mechs": "PLAIN",
+                           "ssl_domain": ssl_client(ca=ca)}),
+                ("certificates", {"ssl_domain": ssl_client(ca=ca)}),
+                ("certificates", {"ssl_domain": ssl_client(ca=ca, certificate=stranger[0],
+                                                           key=stranger[1])})):
+            client = self.world.connect(self.router.url(url, "amqps", "localhost"), wait=False,
+                                        **options)
+            self.world.wait(lambda c=client: c.gone, "the refusal")
+        value = self.scraper.value
+        self.world.wait(lambda: value("trunkline_connection_errors_total",
+                                      listener="certificates", stage="tls") == 2, "the failures")
+        for result in ("no_client_cert", "unknown_ca"):
+            self.assertEqual(value("trunkline_tls_handshakes_total", listener="certificates",
+                                   result=result), 1)
+        self.assertEqual(value("trunkline_tls_handshakes_total", listener="names", result="ok"), 1)
+        self.assertEqual(value("trunkline_sasl_attempts_total", listener="names",
+                               mechanism="PLAIN", result="denied"), 1)
+        self.assertEqual(value("trunkline_sasl_attempts_total", result="ok"), 0)
+        self.assertEqual(value("trunkline_connections_opened_total"), 0)
+
     def profile(self):
-        certificates = Certificates()
+        self.certificates = certificates = Certificates()
         self.addCleanup(certificates.close)
         certificate, key = certificates.issue("service", "/CN=localhost")
         return {"name": "service", "certificate_file": certificate, "private_key_file": key,
@@ -250,6 +288,141 @@ class MetricsTest(Metered):
                                        capture_output=True, timeout=harness.PATIENCE)
         self.assertEqual(ended.returncode, 1)
         self.assertIn(b"Address already in use", ended.stderr)
+
+
+class ControlMetricsTest(Metered):
+    """What is counted of the API, of the state that it leaves, and of what it makes."""
+
+    def start(self, tcp=None, **config):
+        control = {"state_directory": self.folder("state"), **({"tcp": tcp} if tcp else {})}
+        super().start(control=control, **config)
+        self.api = self.open_api()
+
+    def folder(self, name):
+        folder = tempfile.mkdtemp(prefix="trunkline-metrics-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        self.state = os.path.join(folder, name)
+        return self.state
+
+    def open_api(self):
+        api = Api(f"unix:{self.router.socket()}")
+        self.addCleanup(api.close)
+        return api
+
+    def fails(self, code, call, *arguments, **fields):
+        with self.assertRaises(ApiError) as caught:
+            call(*arguments, **fields)
+        self.assertEqual(caught.exception.code, code)
+
+    def create(self, port):
+        return self.api.call("ListenerService/CreateListener", listenerId="made",
+                             listener={"spec": {"host": "127.0.0.1", "port": port}})
+
+    def await_value(self, wanted, name, **labels):
+        """Control tells once a second what it counts."""
+        def is_there():
+            found = [value for (one, has), value in self.scraper.samples().items()
+                     if one == name and set(labels.items()) <= has]
+            return sum(found) == wanted and (found or wanted == 0)
+
+        self.world.wait(is_there, f"{wanted} of {name} {labels}")
+
+    def test_calls_are_counted_by_method_and_code(self):
+        self.start()
+        requests = "trunkline_control_requests_total"
+        for _ in range(3):
+            self.api.call("RouterService/GetVersion")
+        self.fails("NOT_FOUND", self.api.call, "ListenerService/GetListener", name="listeners/x")
+        self.await_value(3, requests, service="RouterService", method="GetVersion", code="OK")
+        self.await_value(1, requests, method="GetListener", code="NOT_FOUND")
+        self.await_value(4, "trunkline_control_request_duration_seconds_count")
+        self.await_value(4, requests)
+
+    def test_streams_are_counted_while_they_are_open_and_when_they_end(self):
+        self.start()
+        watches = [self.api.stream("ListenerService/WatchListeners") for _ in range(2)]
+        self.await_value(2, "trunkline_control_watchers", method="WatchListeners")
+        for watch in watches:
+            watch.cancel()
+        self.await_value(0, "trunkline_control_watchers", method="WatchListeners")
+        self.await_value(2, "trunkline_control_requests_total", method="WatchListeners",
+                         code="CANCELLED")
+        self.await_value(0, "trunkline_control_request_duration_seconds_count")
+
+    def test_calls_that_are_not_let_in_make_no_series(self):
+        self.start()
+        before = set(self.scraper.samples())
+        refused = "trunkline_control_requests_refused_total"
+        for path in ("/trunkline.control.v1.RouterService/Nothing", "/nobody/knows", "/"):
+            self.fails("UNIMPLEMENTED", self.api.raw, path)
+        self.fails("INVALID_ARGUMENT", self.api.raw,
+                   "/trunkline.control.v1.ListenerService/GetListener", b"\xff")
+        self.await_value(3, refused, reason="method_unknown")
+        self.await_value(1, refused, reason="malformed_request")
+        self.await_value(0, "trunkline_control_auth_denied_total")
+        self.assertEqual(set(self.scraper.samples()), before)
+
+    def test_who_may_not_is_counted_by_why(self):
+        certificates = Certificates()
+        self.addCleanup(certificates.close)
+        cert, key = certificates.issue("server", "/CN=localhost", "DNS:localhost")
+        self.start(tls_profiles=[{"name": "control", "certificate_file": cert,
+                                  "private_key_file": key, "ca_file": certificates.path("ca.crt")}],
+                   tcp={"host": "127.0.0.1", "port": 0, "tls_profile": "control"})
+        # Without a policy who has a name is a viewer.
+        for subject, code in (("/O=Works", "UNAUTHENTICATED"), ("/CN=jo", "PERMISSION_DENIED")):
+            shown = certificates.issue("caller", subject)
+            credentials = grpc.ssl_channel_credentials(
+                *(pathlib.Path(file).read_bytes()
+                  for file in (certificates.path("ca.crt"), shown[1], shown[0])))
+            api = Api(f"localhost:{self.router.api_port()}", credentials)
+            self.addCleanup(api.close)
+            self.fails(code, api.call, "RouterService/Shutdown")
+        denied = "trunkline_control_auth_denied_total"
+        self.await_value(1, denied, reason="no_identity")
+        self.await_value(1, denied, reason="role_required")
+        self.await_value(0, "trunkline_control_requests_total")
+
+    def test_writes_of_the_state_are_counted(self):
+        self.start()
+        writes = "trunkline_state_writes_total"
+        self.create(0)
+        self.await_value(1, writes, result="ok")
+        os.mkdir(os.path.join(self.state, "state.json.new"))  # where the next one is to be written
+        self.fails("UNAVAILABLE", self.api.call, "ListenerService/DeleteListener",
+                   name="listeners/made")
+        self.await_value(1, writes, result="failed")
+        self.assertEqual(self.scraper.value(writes, result="ok"), 1)
+
+    def test_what_is_not_in_force_is_counted_until_it_is(self):
+        self.start()
+        failed = "trunkline_config_failed_resources"
+        port = harness.free_port()
+        self.create(port)
+        self.assertEqual(self.scraper.value(failed), 0)
+        self.router.terminate()
+        self.router.process.wait(harness.PATIENCE)
+        self.router.forget_log()
+        with socket.socket() as taken:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            taken.bind(("127.0.0.1", port))
+            taken.listen()
+            self.router.start([harness.TRUNKD, "--config", self.router.config_file])
+            self.scraper = Scraper(metrics_port(self.router))
+            self.addCleanup(self.scraper.close)
+            self.await_value(1, failed)
+        self.await_value(0, failed)
+
+    def test_addresses_with_consumers_are_counted(self):
+        self.start()
+        client = self.world.connect(self.router.url())
+        receivers = [client.receiver(f"orders/{i % 3}") for i in range(6)]
+        client.sender("orders/nobody", wait=False)
+        self.world.wait(lambda: all(receiver.attached for receiver in receivers), "the links")
+        value = self.scraper.value
+        self.world.wait(lambda: value("trunkline_addresses") == 3, "the addresses")
+        client.close()
+        self.world.wait(lambda: value("trunkline_addresses") == 0, "the end")
 
 
 def as_text_format(text):

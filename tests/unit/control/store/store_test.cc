@@ -208,8 +208,11 @@ TEST_F(StoreTest, LeavesEverythingAsItWasWhenTheDiskRefuses) {
   EXPECT_EQ(config::ReasonOf(outcome.status()), "STATE_NOT_WRITTEN");
   EXPECT_FALSE(Listens(port.number()));
   EXPECT_TRUE(store_->made().listeners.empty());
+  EXPECT_EQ(store_->writes().failed, 1u);
   fs::remove(folder_ + "/state/state.json.new");
   EXPECT_TRUE(Mutate(Put("a", port.number())).ok());
+  EXPECT_EQ(store_->writes().failed, 1u);
+  EXPECT_EQ(store_->writes().ok, 1u);
 }
 
 // The process can write no file beyond so many bytes while this is there, as on a disk that is
