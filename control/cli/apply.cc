@@ -7,6 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "control/cli/files.h"
 #include "control/cli/output.h"
 #include "control/cli/views.h"
@@ -127,11 +128,9 @@ absl::StatusOr<v1::ConfigBundle> ReadBundle(std::string_view text, const std::st
       std::filesystem::absolute(std::filesystem::path(file)).lexically_normal();
   auto document = config::ParsePart(text, folder.string());
   if (!document.ok()) {
-    std::string problems(document.status().message());
     // Said of the file as it was named, in lines that end where others do.
-    for (size_t at = 0; (at = problems.find(folder.string(), at)) != problems.npos;) {
-      problems.replace(at, folder.string().size(), file);
-    }
+    const std::string problems =
+        absl::StrReplaceAll(document.status().message(), {{folder.string(), file}});
     return absl::FailedPreconditionError(
         config::internal::Piece(problems.substr(0, problems.find_last_not_of('\n') + 1)));
   }

@@ -60,6 +60,13 @@ TEST(Bundle, ProblemsHaveThePlaceInTheFileAsItWasNamed) {
             "sub/f.yaml:2:13: listeners[a].prot: unknown key; did you mean \"port\"?");
 }
 
+TEST(Bundle, AFileMayBeNamedFromTheRoot) {
+  const absl::Status status =
+      Text("listeners:\n- {name: a, prot: 1}\n", "/sub/f.yaml").bundle.status();
+  EXPECT_EQ(status.message(),
+            "/sub/f.yaml:2:13: listeners[a].prot: unknown key; did you mean \"port\"?");
+}
+
 TEST(Bundle, OfACutTextIsAProblemOrLess) {
   const std::string whole = "listeners:\n- {name: a, port: 1}\naddresses:\n- {prefix: b}\n";
   for (size_t size = 0; size < whole.size(); ++size) {
