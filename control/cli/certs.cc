@@ -106,14 +106,76 @@ void CheckNames(const v1::TlsProfile& profile, const v1::GetCertificatesResponse
   }
 }
 
+// What comes instead of the old one: the files of the profile, or what --cert names.
+absl::Status ReadGiven(const Arguments& arguments, v1::RotateCertificateRequest& request) {
+  if (arguments.Has("cert") != arguments.Has("key")) {
+    return absl::InvalidArgumentError("--cert and --key go together");
+  }
+  if (arguments.Has("ca") && !arguments.Has("cert")) {
+    return absl::InvalidArgumentError("--ca goes with --cert and --key");
+  }
+  request.mutable_files();
+  if (!arguments.Has("cert")) return absl::OkStatus();
+  // Of this machine: what is in them is sent.
+  v1::InlineCertificate& given = *request.mutable_inline_();
+  TL_ASSIGN_OR_RETURN(*given.mutable_certificate(), ReadText(arguments.Get("cert")));
+  TL_ASSIGN_OR_RETURN(*given.mutable_private_key(), ReadText(arguments.Get("key")));
+  if (arguments.Has("ca")) {
+    TL_ASSIGN_OR_RETURN(*given.mutable_ca(), ReadText(arguments.Get("ca")));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadRetirement(const Arguments& arguments, v1::RotateCertificateRequest& request) {
+  const std::string retire = arguments.Get("retire-old", "keep");
+  if (retire == "keep") {
+    request.set_retire_old(v1::RETIRE_OLD_KEEP);
+  } else if (retire == "now") {
+    request.set_retire_old(v1::RETIRE_OLD_IMMEDIATE);
+  } else if (const auto after = config::ParseDuration(retire)) {
+    request.set_retire_old(v1::RETIRE_OLD_GRACEFUL);
+    *request.mutable_retire_after() = *after;
+  } else {
+    return absl::InvalidArgumentError("--retire-old: is not keep, now or a duration such as 10m");
+  }
+  return absl::OkStatus();
+}
+
+void PrintRotation(const Session& session, const v1::RotateCertificateRequest& request,
+                   const v1::RotateCertificateResponse& reply) {
+  const auto& active = reply.tls_profile().status().active();
+  // Of a rehearsal it is the one that stays.
+  const std::string what = Concat(Printable(active.subject()), ", revision ", active.ordinal(),
+                                  ", expires ", Expiry(active.not_after()), "\n");
+  if (!reply.changed()) {
+    session.Print(Concat(request.name(), " unchanged: it is the same certificate\n"));
+  } else {
+    session.Print(
+        Concat(request.name(),
+               request.validate_only() ? " would be rotated; now " : " is rotated: ", what));
+  }
+  if (reply.retiring() == 0) return;
+  session.Print(Concat(Count(reply.retiring(), "connection"), " of older ones ",
+                       request.validate_only() ? "would be"
+                       : reply.retiring() == 1 ? "is"
+                                               : "are",
+                       " closed\n"));
+}
+
 }  // namespace
 
 absl::Status ListCertificates(Session& session) {
+  TL_ASSIGN_OR_RETURN(const bool json, WantsJson(session));
   TL_ASSIGN_OR_RETURN(const auto profiles, FindProfiles(session));
+  if (json) {
+    Output::Messages messages;
+    for (const v1::TlsProfile& profile : profiles) messages.push_back(&profile);
+    session.Print(JsonOfMany(messages));
+    return absl::OkStatus();
+  }
   Table table({"PROFILE", "REVISION", "STATE", "SUBJECT", "NAMES", "CONNECTIONS", "FINGERPRINT",
                "EXPIRES"});
   for (const v1::TlsProfile& profile : profiles) {
-    if (session.arguments().Get("output") == "json") session.Print(JsonOf(profile));
     for (const auto& revision : profile.status().revisions()) {
       std::vector<std::string> names(revision.dns_names().begin(), revision.dns_names().end());
       names.insert(names.end(), revision.ip_addresses().begin(), revision.ip_addresses().end());
@@ -127,7 +189,6 @@ absl::Status ListCertificates(Session& session) {
                  has_one ? Expiry(revision.not_after()) : "-"});
     }
   }
-  if (session.arguments().Get("output") == "json") return absl::OkStatus();
   if (table.size() == 0) {
     session.Note("no TLS profiles\n");
     return absl::OkStatus();
@@ -138,53 +199,17 @@ absl::Status ListCertificates(Session& session) {
 
 absl::Status RotateCertificate(Session& session) {
   if (session.words().size() != 1) return absl::InvalidArgumentError("give one PROFILE");
-  const Arguments& arguments = session.arguments();
   v1::RotateCertificateRequest request;
   request.set_name(NameOf(session.words()[0]));
-  if (arguments.Has("cert") != arguments.Has("key")) {
-    return absl::InvalidArgumentError("--cert and --key go together");
-  }
-  request.mutable_files();
-  if (arguments.Has("cert")) {
-    // Of this machine: what is in them is sent.
-    v1::InlineCertificate& given = *request.mutable_inline_();
-    TL_ASSIGN_OR_RETURN(*given.mutable_certificate(), ReadText(arguments.Get("cert")));
-    TL_ASSIGN_OR_RETURN(*given.mutable_private_key(), ReadText(arguments.Get("key")));
-    if (arguments.Has("ca")) {
-      TL_ASSIGN_OR_RETURN(*given.mutable_ca(), ReadText(arguments.Get("ca")));
-    }
-  }
-  const std::string retire = arguments.Get("retire-old", "keep");
-  if (retire == "keep") {
-    request.set_retire_old(v1::RETIRE_OLD_KEEP);
-  } else if (retire == "now") {
-    request.set_retire_old(v1::RETIRE_OLD_IMMEDIATE);
-  } else if (const auto after = config::ParseDuration(retire)) {
-    request.set_retire_old(v1::RETIRE_OLD_GRACEFUL);
-    *request.mutable_retire_after() = *after;
-  } else {
-    return absl::InvalidArgumentError("--retire-old: is not keep, now or a duration such as 10m");
-  }
-  request.set_allow_expired(arguments.Has("allow-expired"));
-  request.set_validate_only(arguments.Has("dry-run"));
+  TL_RETURN_IF_ERROR(ReadGiven(session.arguments(), request));
+  TL_RETURN_IF_ERROR(ReadRetirement(session.arguments(), request));
+  request.set_allow_expired(session.arguments().Has("allow-expired"));
+  request.set_validate_only(session.arguments().Has("dry-run"));
   v1::RotateCertificateResponse reply;
   TL_RETURN_IF_ERROR(session.Call("TlsService/RotateCertificate", request, reply));
-  const auto& active = reply.tls_profile().status().active();
-  const std::string would = request.validate_only() ? "would be " : "is ";
-  session.Print(reply.changed()
-                    ? Concat(request.name(), " ", would, "rotated: ", Printable(active.subject()),
-                             ", revision ", active.ordinal(), ", expires ",
-                             Expiry(active.not_after()), "\n")
-                    : Concat(request.name(), " unchanged: it is the same certificate\n"));
-  if (reply.retiring() > 0) {
-    session.Print(
-        Concat(Count(reply.retiring(), "connection"), " of older ones ", would, "closed\n"));
-  }
+  PrintRotation(session, request, reply);
   for (const std::string& warning : reply.warnings()) {
     session.Note(Concat("trunkctl: warning: ", Printable(warning), "\n"));
-  }
-  if (reply.changed() && request.has_inline_() && !reply.persisted()) {
-    session.Note("trunkctl: warning: the router has no state directory; gone when it restarts\n");
   }
   return absl::OkStatus();
 }

@@ -78,6 +78,9 @@ absl::Status ReadOptions(const Session& session, const Listed& listed, Message& 
   }
   if (listed.parent_prefix.empty()) return absl::OkStatus();
   const bool is_given = session.words().size() > 1;
+  if (!is_given && listed.word == "users") {
+    return absl::InvalidArgumentError("give the store that they are of: get users STORE");
+  }
   SetText(request, "parent", listed.parent_prefix + (is_given ? session.words()[1] : "-"));
   return absl::OkStatus();
 }
@@ -117,7 +120,10 @@ class Watcher {
         output_(output),
         columns_(ColumnsOf(*listed.type)),
         reply_(listed.watch->NewReply()),
-        table_(WithFirst("EVENT", output.Headers(columns_))) {}
+        table_(WithFirst("EVENT", output.Headers(columns_))) {
+    // What comes later is to stand below what is there.
+    table_.Widen(0, std::string_view("modified").size());
+  }
 
   // Until it is interrupted. What the router says, and Unavailable if it cannot be reached at
   // first.

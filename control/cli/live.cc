@@ -5,10 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "control/cli/output.h"
+#include "control/config/resource.h"
 #include "control/config/schema.h"
 #include "control/config/text.h"
 #include "google/protobuf/util/time_util.h"
@@ -38,21 +41,22 @@ std::string TimeOf(const google::protobuf::Timestamp& time) {
   return google::protobuf::util::TimeUtil::ToString(time);
 }
 
-// " a=1 b=2", in order of names.
+// "a", "\"two words\"": so that it is seen where a value ends.
+std::string InQuotes(const std::string& value) {
+  const bool is_plain = value.find_first_of(" =\"\\\n") == std::string::npos;
+  if (is_plain) return value;
+  return Concat("\"", absl::StrReplaceAll(value, {{"\\", "\\\\"}, {"\"", "\\\""}}), "\"");
+}
+
+// " a=1 b=\"2 3\"", in order of names, without what is empty.
 template <typename Map>
 std::string FieldsOf(const Map& fields) {
   const std::map<std::string, std::string> ordered(fields.begin(), fields.end());
   std::string text;
-  for (const auto& [name, value] : ordered) absl::StrAppend(&text, " ", name, "=", value);
+  for (const auto& [name, value] : ordered) {
+    if (!value.empty()) absl::StrAppend(&text, " ", name, "=", InQuotes(value));
+  }
   return text;
-}
-
-// JSON in a line for programs, or what people read.
-absl::StatusOr<bool> WantsJson(const Session& session) {
-  const std::string form = session.arguments().Get("output", "table");
-  if (form == "json") return true;
-  if (form == "table") return false;
-  return absl::InvalidArgumentError("--output: is told as table or json");
 }
 
 void PrintLine(const Session& session, const std::string& text) {
@@ -67,6 +71,11 @@ void NoteMissed(const Session& session, uint64_t dropped, uint64_t limited) {
   if (limited > 0) session.Note(Concat("trunkctl: ", limited, " more were above the rate\n"));
 }
 
+// The bytes of a body that were asked for, as text where they are one.
+std::string BodyOf(const v1::TappedMessage& sample) {
+  return sample.body().empty() ? "" : Concat(" body=\"", absl::CHexEscape(sample.body()), "\"");
+}
+
 absl::StatusOr<v1::LogLevel> LevelOf(const std::string& word) {
   const auto& type = *v1::LogLevel_descriptor();
   if (const auto* found = config::FindByShortName(type, word)) {
@@ -76,8 +85,12 @@ absl::StatusOr<v1::LogLevel> LevelOf(const std::string& word) {
                                            absl::StrJoin(config::ShortNames(type), ", ")));
 }
 
-void PrintLevels(const Session& session, const v1::LogLevels& levels) {
-  if (session.arguments().Get("output") == "json") return session.Print(JsonOf(levels));
+absl::Status PrintLevels(const Session& session, const v1::LogLevels& levels) {
+  TL_ASSIGN_OR_RETURN(const bool json, WantsJson(session));
+  if (json) {
+    session.Print(JsonOf(levels));
+    return absl::OkStatus();
+  }
   Table table({"MODULE", "LEVEL", "CONFIGURED", "UNTIL"});
   for (const v1::LogLevels::Module& module : levels.modules()) {
     std::string until = "-";
@@ -88,6 +101,15 @@ void PrintLevels(const Session& session, const v1::LogLevels& levels) {
                until});
   }
   session.Print(table.Text(!session.arguments().Has("no-headers")));
+  return absl::OkStatus();
+}
+
+// The listener or connector of this name.
+absl::Status MustBeThere(Session& session, const std::string& name) {
+  TL_ASSIGN_OR_RETURN(const Listed* listed, session.FindListed(name.substr(0, name.find('/'))));
+  const auto request = listed->get->NewRequest();
+  config::SetText(*request, "name", name);
+  return session.Call(listed->get->key(), *request, *listed->get->NewReply());
 }
 
 }  // namespace
@@ -166,7 +188,7 @@ absl::Status Tap(Session& session) {
                               " bytes from ", sample.from(), " to ",
                               sample.to().empty() ? "nobody" : absl::StrJoin(sample.to(), ","),
                               FieldsOf(sample.header()), FieldsOf(sample.properties()),
-                              FieldsOf(sample.application_properties())));
+                              FieldsOf(sample.application_properties()), BodyOf(sample)));
     return true;
   });
 }
@@ -179,6 +201,8 @@ absl::Status Frames(Session& session) {
   v1::TraceFramesRequest request;
   const std::string& word = session.words()[0];
   if (word.starts_with("listeners/") || word.starts_with("connectors/")) {
+    // One that comes later could be meant; more likely it is a slip, and would wait for ever.
+    TL_RETURN_IF_ERROR(MustBeThere(session, word));
     request.set_owner(word);
   } else {
     request.set_connection(word.starts_with("connections/") ? word : "connections/" + word);
@@ -203,8 +227,7 @@ absl::Status Frames(Session& session) {
 absl::Status ListLevels(Session& session) {
   v1::LogLevels levels;
   TL_RETURN_IF_ERROR(session.Call("TraceService/GetLogLevels", v1::GetLogLevelsRequest(), levels));
-  PrintLevels(session, levels);
-  return absl::OkStatus();
+  return PrintLevels(session, levels);
 }
 
 absl::Status SetLevel(Session& session) {
@@ -225,8 +248,7 @@ absl::Status SetLevel(Session& session) {
   }
   v1::LogLevels levels;
   TL_RETURN_IF_ERROR(session.Call("TraceService/SetLogLevel", request, levels));
-  PrintLevels(session, levels);
-  return absl::OkStatus();
+  return PrintLevels(session, levels);
 }
 
 }  // namespace trunkline::cli

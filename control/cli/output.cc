@@ -50,16 +50,6 @@ std::string YamlOf(const Output::Messages& messages) {
   return text.empty() ? config::WriteYaml(document) : text;
 }
 
-std::string JsonOfMany(const Output::Messages& messages) {
-  if (messages.empty()) return "[]\n";
-  std::vector<std::string> texts;
-  for (const Message* message : messages) {
-    std::string text = JsonOf(*message);
-    texts.push_back(text.substr(0, text.find_last_not_of('\n') + 1));
-  }
-  return Concat("[\n", absl::StrJoin(texts, ",\n"), "\n]\n");
-}
-
 // A step of a path: a name, an index, or all elements.
 struct Step {
   std::string name;
@@ -223,6 +213,24 @@ std::string JsonOf(const Message& message, Layout layout) {
   const auto status = google::protobuf::util::MessageToJsonString(message, &text, options);
   if (!status.ok()) return status.ToString() + "\n";
   return text.ends_with('\n') ? text : text + "\n";
+}
+
+std::string JsonOfMany(const Output::Messages& messages) {
+  if (messages.empty()) return "[]\n";
+  std::vector<std::string> texts;
+  for (const Message* message : messages) {
+    std::string text = JsonOf(*message);
+    texts.push_back(text.substr(0, text.find_last_not_of('\n') + 1));
+  }
+  return Concat("[\n", absl::StrJoin(texts, ",\n"), "\n]\n");
+}
+
+absl::StatusOr<bool> WantsJson(const Session& session) {
+  const std::string form = session.arguments().Get("output", "table");
+  if (form == "json") return true;
+  if (form == "table") return false;
+  return absl::InvalidArgumentError(
+      Concat("--output: ", Quote(form), " is nothing for this; there are table and json"));
 }
 
 absl::StatusOr<std::string> ByJsonPath(const Message& message, std::string_view path) {

@@ -45,6 +45,12 @@ class Output {
 
 enum class Layout { kLines, kOneLine };
 std::string JsonOf(const google::protobuf::Message& message, Layout layout = Layout::kLines);
+// As one list.
+std::string JsonOfMany(const Output::Messages& messages);
+
+// Of commands that know two forms: JSON, or what people read. InvalidArgument: --output says
+// another.
+absl::StatusOr<bool> WantsJson(const Session& session);
 
 // What a path says of a message, by the names of its JSON: a line for each value. The part of
 // JSONPath that people use: `{.spec.port}`, `.status.bound_addresses[0]`, `[*]`, `.labels.team`.

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "control/cli/table.h"
+#include "control/config/schema.h"
 #include "control/config/text.h"
 #include "proto/trunkline/control/v1/connector_service.pb.h"
 #include "proto/trunkline/control/v1/listener_service.pb.h"
@@ -35,6 +36,16 @@ std::string Summary(size_t good, std::string_view word, size_t all,
     absl::StrAppend(&text, i == 0 ? "; not: " : ", ", failed[i]);
   }
   return text;
+}
+
+// --timeout of what ends a router is how long messages under way may take.
+template <typename Request>
+absl::Status ReadTimeout(const Session& session, Request& request) {
+  if (!session.arguments().Has("timeout")) return absl::OkStatus();
+  const auto timeout = config::ParseDuration(session.arguments().Get("timeout"));
+  if (!timeout) return absl::InvalidArgumentError("--timeout: is not a duration such as 60s");
+  *request.mutable_timeout() = *timeout;
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -75,23 +86,34 @@ absl::Status Status(Session& session) {
 }
 
 absl::Status DrainRouter(Session& session) {
+  v1::DrainRequest request;
+  TL_RETURN_IF_ERROR(ReadTimeout(session, request));
   v1::DrainResponse progress;
-  return session.Stream("RouterService/Drain", v1::DrainRequest(), progress, [&] {
+  const absl::Status status = session.Stream("RouterService/Drain", request, progress, [&] {
     if (!progress.done()) {
       session.Progress(Concat("draining: ", Count(progress.connections(), "connection"), ", ",
                               Count(progress.unsettled(), "message"), " unsettled"),
                        Session::Line::kNext);
     } else {
-      session.Progress(progress.complete() ? "drained" : "time is up: messages were given up",
-                       Session::Line::kLast);
+      session.Progress(
+          progress.complete()
+              ? "drained"
+              : Concat("time is up: ", Count(progress.unsettled(), "message"), " given up"),
+          Session::Line::kLast);
     }
     return true;
   });
+  // It has been told.
+  if (status.ok() && progress.done() && !progress.complete())
+    return absl::FailedPreconditionError("");
+  return status;
 }
 
 absl::Status Shutdown(Session& session) {
+  v1::ShutdownRequest request;
+  TL_RETURN_IF_ERROR(ReadTimeout(session, request));
   v1::ShutdownResponse reply;
-  TL_RETURN_IF_ERROR(session.Call("RouterService/Shutdown", v1::ShutdownRequest(), reply));
+  TL_RETURN_IF_ERROR(session.Call("RouterService/Shutdown", request, reply));
   session.Print("shutting down\n");
   return absl::OkStatus();
 }

@@ -169,6 +169,10 @@ Table::Table(std::vector<std::string> headers) : widths_(headers.size()) {
 
 void Table::Add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
 
+void Table::Widen(size_t column, size_t characters) {
+  widths_[column] = std::max(widths_[column], characters);
+}
+
 std::vector<size_t> Table::Widths(bool with_headers) const {
   std::vector<size_t> widths = widths_;
   for (size_t i = with_headers ? 0 : 1; i < rows_.size(); ++i) {

@@ -22,6 +22,8 @@ class Table {
   // As Text, of the rows that it has not been asked for yet: for those that come one by one. Their
   // columns are never narrower than before.
   std::string Next(bool with_headers, Colours colours = Colours::kOff);
+  // A column is at least so wide.
+  void Widen(size_t column, size_t characters);
   // As RFC 4180 has it.
   std::string Csv(bool with_headers) const;
 

@@ -40,27 +40,28 @@ std::string Screen(const v1::WatchStatsResponse& reply) {
     busiest = std::max(busiest, worker.busy());
   }
   std::string text = absl::StrFormat(
-      "%d connections, %d producers, %d consumers; busiest worker %.0f %%\n"
+      "%s, %s, %s; busiest worker %.0f %%\n"
       "messages/s in %s, out %s; accepted %s, rejected %s, released %s, modified %s\n"
-      "bytes/s in %s, out %s; unsettled %d, waiting %d, stuck %d, blocked links %d\n\n",
-      router.connections(), router.links_in(), router.links_out(), busiest * 100,
-      Rate(rates.deliveries_in()), Rate(rates.deliveries_out()), Rate(rates.accepted()),
-      Rate(rates.rejected()), Rate(rates.released()), Rate(rates.modified()),
-      Rate(rates.bytes_received()), Rate(rates.bytes_sent()), router.unsettled(),
-      router.undelivered(), router.stuck(), router.links_blocked());
+      "bytes/s in %s, out %s; unsettled %d, waiting %d, stuck %d, blocked links %d\n",
+      Count(router.connections(), "connection"), Count(router.links_in(), "producer"),
+      Count(router.links_out(), "consumer"), busiest * 100, Rate(rates.deliveries_in()),
+      Rate(rates.deliveries_out()), Rate(rates.accepted()), Rate(rates.rejected()),
+      Rate(rates.released()), Rate(rates.modified()), Rate(rates.bytes_received()),
+      Rate(rates.bytes_sent()), router.unsettled(), router.undelivered(), router.stuck(),
+      router.links_blocked());
   Table table({"ADDRESS", "IN/S", "OUT/S", "PRODUCERS", "CONSUMERS", "UNSETTLED", "WAITING"});
   for (const v1::RouteRates& route : reply.route_rates()) {
     table.Add({Or(route.address()), Rate(route.deliveries_in()), Rate(route.deliveries_out()),
                absl::StrCat(route.producers()), absl::StrCat(route.consumers()),
                absl::StrCat(route.unsettled()), absl::StrCat(route.undelivered())});
   }
-  if (table.size() > 0) text += table.Text(true) + "\n";
+  if (table.size() > 0) absl::StrAppend(&text, "\n", table.Text(true));
   Table connections({"CONNECTION", "CONTAINER", "USER", "PEER", "BYTES/S IN", "OUT"});
   for (const v1::ConnectionRates& each : reply.connection_rates()) {
     connections.Add({std::string(each.name()), Or(each.container()), Or(each.user()),
                      Or(each.peer()), Rate(each.bytes_received()), Rate(each.bytes_sent())});
   }
-  if (connections.size() > 0) text += connections.Text(true);
+  if (connections.size() > 0) absl::StrAppend(&text, "\n", connections.Text(true));
   return text;
 }
 
@@ -95,11 +96,12 @@ absl::Status ResolveAddress(Session& session) {
   // The manual of addresses.
   if (session.words().empty()) return ExplainKind(session, "address");
   if (session.words().size() != 1) return absl::InvalidArgumentError("give one ADDRESS");
+  TL_ASSIGN_OR_RETURN(const bool json, WantsJson(session));
   v1::ResolveAddressRequest request;
   request.set_address(session.words()[0]);
   v1::ResolveAddressResponse reply;
   TL_RETURN_IF_ERROR(session.Call("AddressService/ResolveAddress", request, reply));
-  if (session.arguments().Get("output") == "json") {
+  if (json) {
     session.Print(JsonOf(reply));
     return absl::OkStatus();
   }

@@ -47,6 +47,13 @@ TEST(Table, RowsThatComeLaterStandBelowTheOthers) {
   EXPECT_EQ(table.Next(true), "");
 }
 
+TEST(Table, ColumnsCanBeWiderThanTheirCells) {
+  Table table({"A", "B"});
+  table.Widen(0, 4);
+  table.Add({"x", "1"});
+  EXPECT_EQ(table.Next(true), "A     B\nx     1\n");
+}
+
 TEST(Table, CsvQuotesWhatNeedsIt) {
   Table table({"A", "B"});
   table.Add({"a,b", "say \"x\"\n"});
