@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "control/api/edit.h"
+#include "control/api/password_files.h"
 #include "control/config/collection.h"
 #include "control/config/error_details.h"
 #include "control/config/schema.h"
@@ -113,6 +114,9 @@ void ConnectorService::Test(const std::shared_ptr<Call>& call) const {
       connector.set_name("connectors/tested");
       *connector.mutable_spec() = request.spec();
       path = "spec";
+      if (absl::Status status = CheckPasswordFile(*call, nullptr, connector, path); !status.ok()) {
+        return call->Finish(status);
+      }
       break;
     case v1::TestConnectorRequest::TARGET_NOT_SET:
       return call->Finish(WrongField("name", "neither a name nor a spec is given"));

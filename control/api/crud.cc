@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "control/api/page.h"
+#include "control/api/password_files.h"
 #include "control/config/error_details.h"
 #include "control/config/resource.h"
 #include "control/config/text.h"
@@ -202,6 +203,9 @@ void Crud::Delete(const Kind& kind, const std::shared_ptr<Call>& call) {
 }
 
 void Crud::Run(const std::shared_ptr<Call>& call, Task task) {
+  if (task.kind->collection->name() == config::kConnectors) {
+    task.edit = WithPasswordFileChecked(call, task.id, std::move(task.edit));
+  }
   const bool validates = FlagOf(call->request(), "validate_only");
   const std::string id = validates ? "" : config::TextOf(call->request(), "request_id");
   request_ids_.Run(

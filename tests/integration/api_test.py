@@ -488,6 +488,30 @@ class Tcp(ApiTest):
         self.fails("PERMISSION_DENIED", "ROLE_REQUIRED", self.tcp("nobody").call, VERSION)
         self.fails("UNAUTHENTICATED", "NO_IDENTITY", self.tcp("nameless").call, VERSION)
 
+    def test_a_file_is_sent_as_a_password_for_admins_alone(self):
+        api = self.tcp("operator")
+        path = "ConnectorService/"
+        spec = {"host": "127.0.0.1", "port": 1, "sasl_user": "a",
+                "sasl_password_file": self.certificates.path("password")}
+
+        def denied(method, field="connector.spec", /, **fields):
+            error = self.fails("PERMISSION_DENIED", "ROLE_REQUIRED", api.call, path + method,
+                               **fields)
+            self.assertEqual(error.metadata["required_role"], "admin")
+            self.assertEqual([at for at, _ in error.violations], [field + ".sasl_password_file"])
+
+        denied("CreateConnector", connectorId="mine", connector={"spec": spec})
+        denied("TestConnector", "spec", spec=spec)
+        self.tcp("admin").call(path + "CreateConnector", connectorId="broker",
+                               connector={"spec": spec})
+        name = "connectors/broker"
+        self.addCleanup(api.call, path + "DeleteConnector", name=name)
+        denied("UpdateConnector", connector={"name": name, "spec": {"port": 2}})
+        changed = api.call(path + "UpdateConnector",
+                           connector={"name": name, "spec": {"enabled": False}})
+        self.assertFalse(changed.connector.spec.enabled)
+        self.assertEqual(changed.connector.spec.port, 1)
+
     def test_the_policy_is_read_again(self):
         router = Router({}, **self.CONFIG)
         self.addCleanup(router.close)

@@ -48,7 +48,7 @@ class ConnectorServiceTest : public testing::Test {
     auto copy = method.NewRequest();
     copy->CopyFrom(request);
     handlers_.at("ConnectorService/" + name)(std::make_shared<Call>(
-        method, std::move(copy), Caller{"local"},
+        method, std::move(copy), Caller{"local", role_},
         Call::Exits{.write = [this](const auto& m) { replies_.push_back(m.ShortDebugString()); },
                     .finish = [this](const absl::Status& status) { end_ = status; }}));
   }
@@ -68,6 +68,7 @@ class ConnectorServiceTest : public testing::Test {
   config::Document document_;
   v1::ConnectorStatus status_;
   absl::Status answer_;  // of all hooks
+  v1::AccessRole role_ = v1::ACCESS_ROLE_OPERATOR;
   std::vector<std::string> done_;
   ConnectorService::Tested tested_;
   ConnectorService service_;
@@ -176,6 +177,22 @@ TEST_F(ConnectorServiceTest, TellsWhyItCannotTest) {
   request.set_name("connectors/broker");
   Ask("TestConnector", request);
   EXPECT_EQ(config::ReasonOf(end_), "TOO_MANY_TESTS");
+}
+
+TEST_F(ConnectorServiceTest, SendsAFileAsAPasswordForAdminsAlone) {
+  v1::TestConnectorRequest request;
+  request.mutable_spec()->set_host("mine");
+  request.mutable_spec()->set_sasl_password_file("/etc/shadow");
+  Ask("TestConnector", request);
+  EXPECT_EQ(end_.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(config::ReasonOf(end_), "ROLE_REQUIRED");
+  EXPECT_EQ(config::ViolationsOf(end_).at(0).field, "spec.sasl_password_file");
+  EXPECT_THAT(done_, IsEmpty());
+  role_ = v1::ACCESS_ROLE_ADMIN;
+  Ask("TestConnector", request);
+  EXPECT_THAT(done_, ElementsAre("test mine [spec] 10000"));
+  tested_({});
+  EXPECT_TRUE(end_.ok()) << end_;
 }
 
 }  // namespace

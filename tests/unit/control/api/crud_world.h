@@ -51,7 +51,8 @@ class CrudWorld {
 
   std::shared_ptr<TestCall> Do(const Method& method,
                                std::unique_ptr<google::protobuf::Message> request,
-                               const std::string& identity = "local") {
+                               const std::string& identity = "local",
+                               v1::AccessRole role = v1::ACCESS_ROLE_ADMIN) {
     auto result = std::make_shared<TestCall>();
     Call::Exits exits;
     exits.write = [result](const google::protobuf::Message& reply) {
@@ -59,7 +60,7 @@ class CrudWorld {
       result->replies.back()->CopyFrom(reply);
     };
     exits.finish = [result](const absl::Status& status) { result->end = status; };
-    auto call = std::make_shared<Call>(method, std::move(request), Caller{identity}, exits);
+    auto call = std::make_shared<Call>(method, std::move(request), Caller{identity, role}, exits);
     result->call = call;
     const auto handler = handlers_.find(method.key());
     TL_CHECK(handler != handlers_.end()) << method.key();
