@@ -49,7 +49,10 @@ void WatchHub::Put(const std::string& name, std::shared_ptr<const Message> resou
              google::protobuf::util::MessageDifferencer::Equals(*entry.resource, *resource)) {
     return;
   }
-  if (entry.deleted) deleted_.erase(entry.changed);
+  if (entry.deleted) {
+    deleted_bytes_ -= BytesOf(entry);
+    deleted_.erase(entry.changed);
+  }
   entry.deleted = false;
   entry.resource = std::move(resource);
   Log(entry);
@@ -63,9 +66,14 @@ void WatchHub::Erase(const std::string& name, Time now) {
   entry.deleted = true;
   Log(entry);
   deleted_[entry.changed] = name;
-  if (deleted_.size() > options_.deleted_max) Forget(deleted_.begin()->first);
+  deleted_bytes_ += BytesOf(entry);
+  while (deleted_.size() > options_.deleted_max || deleted_bytes_ > options_.deleted_bytes_max) {
+    Forget(deleted_.begin()->first);
+  }
   PumpAll(now);
 }
+
+size_t WatchHub::BytesOf(const Entry& entry) { return entry.resource->SpaceUsedLong(); }
 
 // Moves the entry to the end of the log.
 void WatchHub::Log(Entry& entry) {
@@ -78,6 +86,7 @@ void WatchHub::Log(Entry& entry) {
 void WatchHub::Forget(uint64_t change) {
   const auto found = deleted_.find(change);
   const auto entry = entries_.find(found->second);
+  deleted_bytes_ -= BytesOf(entry->second);
   free_bits_.push_back(entry->second.bit);
   log_.erase(change);
   entries_.erase(entry);

@@ -28,16 +28,18 @@ struct WatchEvent {
 //
 // There is one log for all of them, in which every resource stands once, at its last change; so one
 // who does not keep up is told the last state of each alone, costs no more memory than another, and
-// nobody waits for it. What is deleted stays in the log until `deleted_max` others are: who has not
-// heard of it by then is cut off (RESOURCE_EXHAUSTED), and whoever wants to go on from before it
-// must begin anew (OUT_OF_RANGE). Resources are shared, never copied; per watcher there is one bit
-// for each, whether he knows of it.
+// nobody waits for it. What is deleted stays in the log until `deleted_max` others are, or the last
+// of them take `deleted_bytes_max`: who has not heard of it by then is cut off
+// (RESOURCE_EXHAUSTED), and whoever wants to go on from before it must begin anew (OUT_OF_RANGE).
+// Resources are shared, never copied; per watcher there is one bit for each, whether he knows of
+// it.
 //
 // Time is a parameter. Thread: control.
 class WatchHub {
  public:
   struct Options {
     size_t deleted_max = 8192;
+    size_t deleted_bytes_max = 16u << 20;  // more than one resource has
     size_t watchers_max = 2000;
   };
   // `epoch` differs from that of every other hub, of processes before this one too. Letters and
@@ -82,6 +84,7 @@ class WatchHub {
   size_t watchers() const { return watchers_.size(); }
   size_t resources() const { return entries_.size() - deleted_.size(); }
   size_t deleted() const { return deleted_.size(); }
+  size_t deleted_bytes() const { return deleted_bytes_; }
 
  private:
   // A resource, or what is left of one that was deleted.
@@ -94,6 +97,7 @@ class WatchHub {
   };
   struct Watcher;
 
+  static size_t BytesOf(const Entry& entry);
   void Log(Entry& entry);
   void Forget(uint64_t change);
   void PumpAll(Time now);
@@ -110,6 +114,7 @@ class WatchHub {
   std::map<std::string, Entry> entries_;     // by name; deleted ones too
   std::map<uint64_t, Entry*> log_;           // by their last change
   std::map<uint64_t, std::string> deleted_;  // by the change that deleted them
+  size_t deleted_bytes_ = 0;                 // of all of them
   std::vector<size_t> free_bits_;
   uint64_t last_change_ = 0;
   uint64_t forgotten_ = 0;  // of what was deleted: the last change that is not in the log any more

@@ -292,6 +292,29 @@ TEST(Watching, CutsOffWhoHasNotHeardOfDeletionsThatAreForgotten) {
   EXPECT_EQ(config::ReasonOf(*end), "RESUME_TOKEN_EXPIRED");
 }
 
+TEST(Watching, ForgetsDeletionsThatTakeTooMuchRoom) {
+  const size_t bytes = Listener("a", 1)->SpaceUsedLong();
+  Hub hub({.deleted_bytes_max = 2 * bytes});
+  for (const char* name : {"a", "b", "c"}) hub.Put(name, 1);
+  Watcher fast(hub), slow(hub);
+  slow.Read(0);
+  hub.Erase("a");
+  hub.Erase("b");
+  EXPECT_EQ(hub.deleted_bytes(), 2 * bytes);  // at the limit
+  EXPECT_FALSE(slow.end().has_value());
+  hub.Erase("c");  // one beyond
+  EXPECT_EQ(hub.deleted(), 2u);
+  EXPECT_EQ(hub.deleted_bytes(), 2 * bytes);
+  ASSERT_TRUE(slow.end().has_value());
+  EXPECT_EQ(config::ReasonOf(*slow.end()), "WATCH_TOO_SLOW");
+  EXPECT_FALSE(fast.end().has_value());
+  EXPECT_THAT(fast.knows(), IsEmpty());
+  hub.Put("b", 2);  // there again: nothing is left of its deletion
+  EXPECT_EQ(hub.deleted_bytes(), bytes);
+  hub.Put("c", 2);
+  EXPECT_EQ(hub.deleted_bytes(), 0u);
+}
+
 TEST(Watching, HasRoomForSoManyAndNotOneMore) {
   Hub hub({.watchers_max = 2});
   Watcher one(hub), two(hub), three(hub);
