@@ -25,11 +25,8 @@ constexpr uint8_t kByteCode = 0x51;
 constexpr uint8_t kShortCode = 0x61;
 constexpr uint8_t kFloatCode = 0x72;
 constexpr uint8_t kCharCode = 0x73;
-constexpr uint8_t kDecimal32Code = 0x74;
 constexpr uint8_t kDoubleCode = 0x82;
 constexpr uint8_t kTimestampCode = 0x83;
-constexpr uint8_t kDecimal64Code = 0x84;
-constexpr uint8_t kDecimal128Code = 0x94;
 constexpr uint8_t kUuidCode = 0x98;
 
 // A described list whose fields have names.
