@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control/cli/commands.h"
 #include "control/config/problem.h"
 #include "control/config/text.h"
 #include "router/base/status.h"
@@ -27,12 +28,12 @@ constexpr Option kOptions[] = {
     {"ignore-not-found", 0, "", false, "fine if there is none"},
     {"offline", 0, "", false, "without asking the router"},
     {"reason", 0, "TEXT", false, "told to the peer"},
-    {"follow", 0, "", false, "goes on with what comes, until it is interrupted"},
+    {"follow", 'f', "", false, "goes on with what comes, until it is interrupted"},
     {"level", 0, "LEVEL", false, "of this level and above: debug, info, warning, error"},
     {"module", 0, "NAME", false, "of this module alone"},
     {"for", 0, "DURATION", false, "afterwards what is configured counts again"},
     {"body-bytes", 0, "N", false, "so much of each body, too; needs an admin"},
-    {"interval", 0, "DURATION", false, "between two screens (1s)"},
+    {"interval", 0, "DURATION", false, "between two screens, or two pings (1s)"},
     {"once", 0, "", false, "one screen, after one interval"},
     {"cert", 0, "FILE", false, "the new certificate and its chain, PEM; it is sent"},
     {"key", 0, "FILE", false, "its key, PEM; it is sent"},
@@ -40,6 +41,27 @@ constexpr Option kOptions[] = {
     {"retire-old", 0, "WHEN", false, "connections of the old one: keep (default), now, or 10m"},
     {"allow-expired", 0, "", false, "takes one that is outside of its dates"},
     {"host", 0, "NAME", false, "that clients dial; several are taken"},
+    {"url", 0, "URL", false, "amqp://HOST:PORT, or amqps:// with TLS"},
+    {"user", 0, "NAME", false, "who logs in"},
+    {"password-file", 0, "FILE", false, "the password of --user"},
+    {"ca-file", 0, "FILE", false, "whom the peer's certificate must come from, PEM"},
+    {"certificate-file", 0, "FILE", false, "the own certificate and its chain, PEM"},
+    {"private-key-file", 0, "FILE", false, "its key"},
+    {"sasl-mechanisms", 0, "NAMES", false, "these alone, with commas between them"},
+    {"count", 'n', "N", false, "so many messages"},
+    {"rate", 0, "N", false, "at most so many messages per second"},
+    {"body", 0, "TEXT", false, "of each message"},
+    {"body-file", 0, "FILE", false, "what is in it is the body of each message"},
+    {"subject", 0, "TEXT", false, "of each message"},
+    {"property", 'p', "KEY=VALUE", false, "of the application; several are taken"},
+    {"ttl", 0, "DURATION", false, "how long a message may take"},
+    {"durable", 0, "", false, "marks messages as durable"},
+    {"settled", 0, "", false, "sends settled: nobody says what became of them"},
+    {"credit", 0, "N", false, "how many messages may be on their way"},
+    {"answer", 0, "", false, "answers pings that others send there"},
+    {"connections", 0, "N", false, "how many (1)"},
+    {"size", 0, "BYTES", false, "of each message's body (100)"},
+    {"duration", 0, "DURATION", false, "for how long (10s)"},
     {"endpoint", 0, "ADDRESS", true, "unix:///run/trunkline/control.sock, or HOST:PORT with TLS"},
     {"context", 0, "NAME", true, "the router of this name (trunkctl context list)"},
     {"tls-cert", 0, "FILE", true, "of HOST:PORT: the caller's certificate, PEM"},
@@ -51,10 +73,16 @@ constexpr Option kOptions[] = {
     {"help", 'h', "", true, "explains the command"},
 };
 
-const Option* FindShort(char letter) {
-  const auto* found = std::find_if(std::begin(kOptions), std::end(kOptions),
-                                   [&](const Option& option) { return option.letter == letter; });
-  return letter == 0 || found == std::end(kOptions) ? nullptr : found;
+// A letter may stand for two options: the one counts that the command takes, as far as it is said.
+const Option* FindShort(char letter, const std::vector<std::string>& words) {
+  const Command* const command = FindCommand(words);
+  const Option* found = nullptr;
+  for (const Option& option : kOptions) {
+    if (letter == 0 || option.letter != letter) continue;
+    const bool is_its_own = command != nullptr && IsAmong(command->options, option.name);
+    if (found == nullptr || is_its_own) found = &option;
+  }
+  return found;
 }
 
 absl::Status UnknownOption(std::string_view argument) {
@@ -95,7 +123,7 @@ absl::StatusOr<Arguments> Arguments::Parse(absl::Span<const char* const> argumen
     const size_t equals = is_long ? argument.find('=') : std::string_view::npos;
     const Option* const option =
         is_long ? FindOption(argument.substr(2, equals == argument.npos ? equals : equals - 2))
-                : FindShort(argument[1]);
+                : FindShort(argument[1], parsed.words_);
     if (option == nullptr) return UnknownOption(argument);
     std::string value;
     const bool glued = is_long ? equals != argument.npos : argument.size() > 2;

@@ -52,9 +52,15 @@ std::string CommentOf(const Described& described) {
   return text.substr(0, text.find_last_not_of('\n') + 1);
 }
 
+// By its name: the manual's pool has a Duration of its own.
+bool IsDuration(const FieldDescriptor& field) {
+  return field.message_type() != nullptr &&
+         field.message_type()->full_name() == "google.protobuf.Duration";
+}
+
 std::string TypeOf(const FieldDescriptor& field) {
   std::string type;
-  if (config::IsDuration(field)) {
+  if (IsDuration(field)) {
     type = "duration";
   } else if (field.is_map()) {
     type = "map of text";
@@ -80,7 +86,7 @@ const v1::FieldRules& RulesOf(const FieldDescriptor& field) {
 }
 
 std::string Limit(const FieldDescriptor& field, int64_t value) {
-  return config::IsDuration(field) ? config::FormatDuration(value) : absl::StrCat(value);
+  return IsDuration(field) ? config::FormatDuration(value) : absl::StrCat(value);
 }
 
 // "number, 0..65535, default 5672".

@@ -43,6 +43,15 @@ TEST(Arguments, OfOneThatIsThereTwiceTheLastCounts) {
   EXPECT_EQ(Parse({"-o", "json", "-o", "yaml"})->Get("output"), "yaml");
 }
 
+TEST(Arguments, ALetterIsThatOfTheCommand) {
+  const auto logs = Parse({"logs", "-f", "--level", "info"});
+  ASSERT_TRUE(logs.ok()) << logs.status();
+  EXPECT_TRUE(logs->Has("follow"));
+  EXPECT_FALSE(logs->Has("file"));
+  EXPECT_EQ(Parse({"apply", "-f", "x"})->Get("file"), "x");
+  EXPECT_EQ(Parse({"-f", "x", "apply"})->Get("file"), "x");
+}
+
 TEST(Arguments, MistakesAreNamed) {
   EXPECT_THAT(Problem({"--outptu", "x"}), HasSubstr("did you mean \"--output\"?"));
   EXPECT_EQ(Problem({"--output"}), "--output: no value");
