@@ -24,6 +24,22 @@ addresses:
 """
 
 
+# Somebody who is faster than the one who edits.
+FASTER = """\
+trunkctl set listener extra max_connections=9
+sed -i 's/max_connections: .*/max_connections: 8/' "$1"
+"""
+
+
+def text_of(*files):
+    """The texts of files, by their names without folders."""
+    texts = {}
+    for file in files:
+        with open(file, encoding="ascii") as opened:
+            texts[os.path.basename(file)] = opened.read()
+    return texts
+
+
 class Sessions(unittest.TestCase):
     def session(self, name, listeners=None, files=None, **config):
         config.setdefault("router", {})["id"] = "east"
@@ -32,6 +48,7 @@ class Sessions(unittest.TestCase):
         for file, text in (files or {}).items():
             with open(os.path.join(router.directory, file), "w", encoding="ascii") as out:
                 out.write(text)
+            os.chmod(out.name, 0o600)
         terminal = Terminal(router.directory, TRUNKLINE_ENDPOINT=router.socket())
         terminal.check(self, name)
         return router
@@ -64,10 +81,22 @@ class Sessions(unittest.TestCase):
         self.session("config.txt")
 
     def test_resources_are_edited(self):
-        self.session("edit.txt", addresses=ADDRESSES)
+        self.session("edit.txt", addresses=ADDRESSES, files={"faster.sh": FASTER})
 
     def test_files_are_applied(self):
         self.session("apply.txt", addresses=ADDRESSES[:1], files={"new.yaml": APPLIED})
+
+    def test_certificates_are_rotated_and_checked(self):
+        certificates = Certificates()
+        self.addCleanup(certificates.close)
+        names = "DNS:localhost,DNS:*.example.com,IP:127.0.0.1"
+        files = text_of(*certificates.issue("one", "/CN=one", names, days=90),
+                        *certificates.issue("two", "/CN=two", names, days=20),
+                        *certificates.issue("other", "/CN=other", "DNS:other.host", days=90))
+        self.session("certs.txt", files=files)
+
+    def test_what_happens_is_told(self):
+        self.session("live.txt", addresses=ADDRESSES)
 
     def test_the_router_is_seen_and_stopped(self):
         router = self.session("router.txt")

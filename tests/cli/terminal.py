@@ -32,6 +32,8 @@ VARIABLE = [
     r"\b[0-9a-f]{16}\b",
     r"\b[0-9a-f]{64}\b",
     r"(?<=127\.0\.0\.1:)\d+",
+    r"(?<=\bin )\d+(?=d\b)",  # days left, of which a second may be gone
+    r"(?<=expires )\d{4}-\d\d-\d\d",
 ]
 
 

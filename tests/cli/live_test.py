@@ -1,0 +1,136 @@
+"""What trunkctl tells as it happens, beside clients that work."""
+
+import re
+import unittest
+
+from proton import Message
+
+from harness import RouterTest
+from terminal import Terminal
+
+
+class Live(RouterTest):
+    CONFIG = {"router": {"drain_timeout": "60s"}}
+
+    def setUp(self):
+        super().setUp()
+        self.terminal = Terminal(self.router.directory, TRUNKLINE_ENDPOINT=self.router.socket())
+
+    def trunkctl(self, command, status=0):
+        ended, output, errors = self.terminal.pipe(f"trunkctl {command}")
+        self.assertEqual(ended, status, output + errors)
+        return output + errors
+
+    def number_of(self, client):
+        """Of a connection."""
+        container = client.connection.container
+        rows = self.trunkctl(f"get connections --no-headers --filter 'container = \"{container}\"'")
+        self.assertEqual(len(rows.splitlines()), 1, rows)
+        return rows.split()[0]
+
+    def seen_while_sending(self, command, address):
+        """What a command that ends by itself tells while messages are sent."""
+        client = self.connect()
+        client.receiver(address, credit=1_000_000)
+        sender = client.sender(address)
+        number = self.number_of(client)
+        with self.terminal.start(command.format(number=number), columns=300) as running:
+
+            def is_over():
+                if sender.credit > 0:
+                    sender.send(Message(body="sunny").encode())
+                return running.process.poll() is not None
+
+            self.world.wait(is_over, command)
+            seen, status = running.end()
+        self.assertEqual(status, 0, seen)
+        # Without what is told of those that were above the rate.
+        return number, [line for line in seen.splitlines() if not line.startswith("trunkctl: ")]
+
+    def test_a_watch_goes_on_with_what_changes(self):
+        with self.terminal.start("trunkctl get addresses -w --filter 'name:watched'") as watch, \
+                self.terminal.start("trunkctl watch addresses -o json") as programs, \
+                self.terminal.start("trunkctl events -w --limit 1") as events:
+            programs.wait_for('"synced"')
+            events.wait_for("T.*Z ")
+            self.trunkctl("create address watched prefix=watched")
+            self.trunkctl("create address other prefix=other")
+            watch.wait_for("added +watched")
+            self.trunkctl("set address watched distribution=multicast")
+            watch.wait_for("modified +watched +watched +- +multicast")
+            self.trunkctl("delete address watched")
+            seen = watch.wait_for("deleted +watched")
+            self.assertNotIn("other", seen)
+            # Those that come later stand below the others.
+            starts = {line.index("watched") for line in seen.splitlines()[1:]}
+            self.assertEqual(len(starts), 1, seen)
+            programs.wait_for('"deleted":{"name":"addresses/watched"')
+            events.wait_for("resource.deleted addresses/watched: deleted over the API")
+            watch.type("\x03")
+            self.assertNotEqual(watch.end()[1], 0)
+
+    def test_the_log_is_followed(self):
+        self.trunkctl("create address before prefix=before")
+        with self.terminal.start("trunkctl logs -f --limit 1 --module control", 300) as logs:
+            logs.wait_for("addresses/before|resource=before")
+            self.trunkctl("create address logged prefix=logged")
+            seen = logs.wait_for("resource=\\S*logged.*\n")
+            line = seen.splitlines()[-1]
+            self.assertRegex(line, r'^\S+Z info control "api" .* identity=local ')
+            self.assertNotIn("= ", line)  # nothing is told of what is empty
+
+    def test_messages_are_tapped(self):
+        number, lines = self.seen_while_sending(
+            "trunkctl tap tapped/# --limit 2 --body-bytes 20", "tapped/a")
+        self.assertEqual(len(lines), 2)
+        for line in lines:
+            self.assertRegex(line, rf"Z tapped/a \d+ bytes from connections/{number}/links/\d+ "
+                                   rf'to connections/{number}/links/\d+.* body=".*sunny')
+
+    def test_frames_are_traced(self):
+        number, lines = self.seen_while_sending("trunkctl trace {number} --limit 50", "traced")
+        self.assertEqual(len(lines), 50)
+        for line in lines:
+            self.assertRegex(line, rf"Z connections/{number} (->|<-) 0 (@\w+\(\d+\)|\(empty\))")
+        self.assertTrue(any("@transfer" in line for line in lines), lines)
+
+    def test_rates_are_told(self):
+        _, lines = self.seen_while_sending("trunkctl top --once", "busy")
+        self.assertRegex(lines[0], r"^\d+ connections?, \d+ producers?, \d+ consumers?; busiest ")
+        self.assertTrue(any(re.match(r"busy +\d", line) for line in lines), lines)
+
+    def test_links_and_connections_are_closed(self):
+        client = self.connect()
+        receiver = client.receiver("closed")
+        number = self.number_of(client)
+        link = self.trunkctl(f"get links {number} --no-headers").split()[0]
+        self.assertIn(", address closed", self.trunkctl(f"close link {link} --reason 'too slow'"))
+        self.world.wait(lambda: receiver.detached is not None, "detach")
+        self.assertIn("too slow", str(receiver.detached))
+        self.trunkctl(f"close connection {number} --reason maintenance")
+        self.world.wait(lambda: client.closed is not None, "close")
+        self.assertIn("maintenance", str(client.closed))
+        self.trunkctl(f"close link {link}", status=3)
+
+
+class Drain(RouterTest):
+    CONFIG = {"router": {"drain_timeout": "60s"}}
+
+    def test_a_drain_has_a_time_of_its_own_and_says_what_was_given_up(self):
+        terminal = Terminal(self.router.directory, TRUNKLINE_ENDPOINT=self.router.socket())
+        client = self.connect()
+        receiver = client.receiver("kept", outcome=None)
+        sender = client.sender("kept")
+        self.world.wait(lambda: sender.credit > 0, "credit")
+        sender.send(b"kept")
+        self.world.wait(lambda: receiver.received, "message")
+        with terminal.start("trunkctl drain --timeout 1s") as running:
+            self.world.wait(lambda: running.process.poll() is not None, "drain")
+            seen, status = running.end()
+        self.assertIn("draining: 1 connection, 1 message unsettled", seen)
+        self.assertTrue(seen.endswith("time is up: 1 message given up\n"), seen)
+        self.assertEqual(status, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
