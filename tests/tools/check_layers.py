@@ -60,13 +60,17 @@ GRPC = ["control/cli/channel.cc", "control/api/server.cc",
         "control/api/conversation.h", "control/api/conversation.cc",
         "control/api/credentials.h", "control/api/credentials.cc", "control/api/channelz.cc"]
 
+# trunkctl's own AMQP client.
+PROTON = ["control/cli/amqp_client.cc", "control/cli/amqp_convert.h",
+          "control/cli/amqp_convert.cc"]
+
 EVERYWHERE = ("absl/",)
 THIRD_PARTY = {
-    "proton/": ["router/amqp/value.cc", "router/amqp/value.h"],
+    "proton/": ["router/amqp/value.cc", "router/amqp/value.h", *PROTON],
     "openssl/": ["router/tls", "router/sasl/scram_keys.cc"],
     "boost/": ["router/net", "control/http"],
     "prometheus/": ["control/metrics"],
-    "sasl/": ["router/sasl"],
+    "sasl/": ["router/sasl", "control/cli/amqp_convert.cc"],
     "google/protobuf/": ["control"],
     "yaml-cpp/": ["control/config"],
     "grpcpp/": GRPC,
