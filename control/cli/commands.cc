@@ -13,6 +13,8 @@
 #include "control/cli/edit.h"
 #include "control/cli/explain.h"
 #include "control/cli/live.h"
+#include "control/cli/manual.h"
+#include "control/cli/messages.h"
 #include "control/cli/resources.h"
 #include "control/cli/router.h"
 #include "control/cli/traffic.h"
@@ -28,6 +30,33 @@ constexpr std::string_view kFieldsHelp =
     R"(Fields and values are those of trunkline.yaml: port=5671, idle_timeout=1m30s,
 sasl_mechanisms=[EXTERNAL,PLAIN], backoff.failed=1s. Names of files start at
 this folder, and are of the router's machine.
+)";
+
+constexpr std::string_view kSendHelp =
+    R"(Without --body and --body-file each line of the standard input is a message. Exit
+status 0: all were accepted. --timeout: how long nothing may happen (30s).
+-o json: how many there were of each outcome.
+)";
+
+constexpr std::string_view kReceiveHelp =
+    R"(They are accepted, and nobody else gets them. Without --count until it is
+interrupted, or for --timeout nothing has come; exit status 1: fewer than --count
+came. -o json: a line for each, -o table: also subject and properties.
+)";
+
+constexpr std::string_view kPingHelp =
+    R"(Without ADDRESS to itself, through the router and an address that is there only
+meanwhile: no other client sees any of it. With ADDRESS to whoever consumes there,
+with the temporary address in reply-to: services that answer requests do, and
+trunkctl ping ADDRESS --answer, which gives every message back to its reply-to.
+--timeout: how long an answer may take (5s). Without --count until it is interrupted.
+Exit status 1: nothing was answered.
+)";
+
+constexpr std::string_view kBenchHelp =
+    R"(Each connection sends to ADDRESS and receives from it. Take one of its own: what
+others send there is released, and ends the run. Latency is one way, from when a
+message was due. All is done by one thread; what it takes itself is told.
 )";
 
 constexpr Command kCommands[] = {
@@ -87,6 +116,22 @@ time is not told.
      &Tap},
     {"Traffic", "trace", "N | listeners/ID | connectors/ID", "output limit",
      "AMQP frames of connections", "", &Frames},
+    {"Messages", "send", "ADDRESS",
+     "url user password-file ca-file certificate-file private-key-file sasl-mechanisms count rate "
+     "body body-file subject property ttl durable settled output",
+     "sends messages, and says what became of them", kSendHelp, &SendMessages, &LoginHelp},
+    {"Messages", "receive", "ADDRESS",
+     "url user password-file ca-file certificate-file private-key-file sasl-mechanisms count "
+     "credit output no-headers",
+     "takes messages, and prints their bodies", kReceiveHelp, &ReceiveMessages, &LoginHelp},
+    {"Messages", "ping", "[ADDRESS]",
+     "url user password-file ca-file certificate-file private-key-file sasl-mechanisms count "
+     "interval answer output",
+     "how long a message and its answer take", kPingHelp, &Ping, &LoginHelp},
+    {"Messages", "bench", "ADDRESS",
+     "url user password-file ca-file certificate-file private-key-file sasl-mechanisms "
+     "connections size rate count duration credit settled output",
+     "how many messages per second, and how late", kBenchHelp, &Bench, &LoginHelp},
     {"Certificates", "certs list", "[PROFILE...]", "output no-headers",
      "certificates, and connections of each", "", &ListCertificates},
     {"Certificates", "certs rotate", "PROFILE", "cert key ca retire-old allow-expired dry-run",
@@ -112,8 +157,15 @@ of its own version.
 )",
      &DiffConfig},
     {"Router", "status", "", "", "the router at a glance", "", &Status},
-    {"Router", "drain", "", "", "finishes messages, closes connections", "", &DrainRouter},
-    {"Router", "shutdown", "", "", "drains, then ends the process", "", &Shutdown},
+    {"Router", "drain", "", "", "finishes messages, closes connections",
+     R"(--timeout: how long messages under way may take; else router.drain_timeout. The
+process stays. Exit status 1: some were given up.
+)",
+     &DrainRouter},
+    {"Router", "shutdown", "", "", "drains, then ends the process",
+     R"(--timeout: how long messages under way may take; else router.drain_timeout.
+)",
+     &Shutdown},
     {"Router", "version", "", "", "of trunkctl and of the router", "", &Version},
     {"This program", "context list", "", "output", "the routers that have names here", "",
      &ListContexts},
@@ -123,29 +175,13 @@ of its own version.
     {"This program", "context delete", "NAME", "", "forgets one", "", &DeleteContext},
     {"This program", "completion", "bash|zsh", "", "a script that completes commands", "",
      &PrintCompletion},
+    {"This program", "manual", "", "", "the manual page, for man -l -", "", &PrintManual},
 };
 
 constexpr std::string_view kHead =
     R"(Usage: trunkctl COMMAND [ARGUMENTS] [OPTIONS]
 
 Shows and changes what a running trunkd does.
-)";
-
-constexpr std::string_view kTail =
-    R"(
-KIND is listeners, connectors, tls-profiles, user-stores or addresses, also in
-the singular; for get also connections, links, routes (addresses in use) and
-users. trunkctl COMMAND --help says more.
-
-  trunkctl create listener amqps port=5671 tls_profile=service
-  trunkctl set listener amqps sasl_mechanisms=[EXTERNAL,PLAIN] --dry-run
-
-Without --endpoint and --context: $TRUNKLINE_ENDPOINT, else the context in use,
-else /run/trunkline/control.sock or $XDG_RUNTIME_DIR/trunkline/control.sock.
-$TRUNKLINE_TLS_CERT, _KEY and _CA stand for the options. $NO_COLOR: no colours.
-
-Exit status: 0 good, 1 failed, 2 usage, 3 not found, 4 conflict, 5 denied,
-6 unreachable.
 )";
 
 // Lines of two columns.
@@ -205,7 +241,10 @@ std::string Help() {
   for (const Option& option : Options()) {
     if (option.everywhere) AddOption(option, text);
   }
-  return text.append(kTail);
+  for (const std::string_view part : {kKindsText, kExamplesText, kEndpointText, kStatusText}) {
+    absl::StrAppend(&text, "\n", Piece(part));
+  }
+  return text;
 }
 
 std::string HelpOf(const Command& command) {
@@ -219,6 +258,7 @@ std::string HelpOf(const Command& command) {
     if (IsAmong(command.options, option.name)) AddOption(option, text);
   }
   if (text.size() == before) text += "  none\n";
+  if (command.more != nullptr) text += "\n" + command.more();
   return text;
 }
 
