@@ -1,14 +1,15 @@
-"""What `cmake --install` lays out: packaging_test.py CMAKE BUILD TRUNKD"""
+"""What `cmake --install` lays out: packaging_test.py CMAKE BUILD TRUNKD TRUNKCTL"""
 
 import gzip
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
 
-CMAKE = BUILD = TRUNKD = None
+CMAKE = BUILD = TRUNKD = TRUNKCTL = None
 
 
 class PackagingTest(unittest.TestCase):
@@ -50,9 +51,34 @@ class PackagingTest(unittest.TestCase):
         for option in options:
             self.assertIn(option.replace("-", "\\-"), page)
 
+    def test_the_manual_page_of_trunkctl_has_every_command_and_is_good_troff(self):
+        usage = subprocess.run([TRUNKCTL, "--help"], capture_output=True, text=True).stdout
+        usage = usage.split("Options of every command")[0]
+        commands = re.findall(r"^  (\S.*?)(?:  |$)", usage, re.MULTILINE)
+        self.assertGreaterEqual(len(commands), 30)
+        page = gzip.open(self.root / "usr/share/man/man1/trunkctl.1.gz", "rt").read()
+        plain = re.sub(r"\\f[BIR]|^\.B ", "", page.replace("\\-", "-"), flags=re.MULTILINE)
+        for command in commands:
+            self.assertIn(f"\n{command}\n", plain)
+        if shutil.which("groff"):
+            formatted = subprocess.run(["groff", "-man", "-Tutf8", "-ww"], input=page, text=True,
+                                       capture_output=True)
+            self.assertEqual(formatted.stderr, "")
+
+    def test_shells_complete_trunkctl(self):
+        bash = self.root / "usr/share/bash-completion/completions/trunkctl"
+        ask = ("source \"$0\"; COMP_WORDS=(trunkctl log-level s); COMP_CWORD=2; _trunkctl;"
+               "echo \"${COMPREPLY[*]}\"")
+        completed = subprocess.run(["bash", "-c", ask, bash], capture_output=True, text=True)
+        self.assertEqual((completed.stdout, completed.stderr), ("set\n", ""))
+        zsh = self.root / "usr/share/zsh/vendor-completions/_trunkctl"
+        self.assertTrue(zsh.read_text().startswith("#compdef trunkctl\n"))
+        if shutil.which("zsh"):
+            subprocess.run(["zsh", "-n", zsh], check=True)
+
 
 if __name__ == "__main__":
-    if len(sys.argv) < 4:
+    if len(sys.argv) < 5:
         sys.exit(__doc__)
-    CMAKE, BUILD, TRUNKD = sys.argv[1:4]
-    unittest.main(argv=[sys.argv[0], *sys.argv[4:]])
+    CMAKE, BUILD, TRUNKD, TRUNKCTL = sys.argv[1:5]
+    unittest.main(argv=[sys.argv[0], *sys.argv[5:]])
