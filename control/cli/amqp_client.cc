@@ -259,12 +259,17 @@ absl::Status AmqpClient::Impl::Run(const Load& load, AmqpEvents& events) {
   events_ = &events;
   interrupts_ = std::make_unique<Interrupts>();
   try {
+    // Files that are no certificates are said before anything is dialled.
+    OptionsOf(peer_);
     proton::container container(*this);
     container_ = &container;
     container.run();
   } catch (const std::exception& error) {
-    // Such as files that are no certificates.
-    Stop(absl::FailedPreconditionError(Concat(UrlOf(peer_), ": ", error.what())));
+    // The container is gone; nothing is left to be closed.
+    if (!stopping_) {
+      status_ = absl::FailedPreconditionError(Concat(UrlOf(peer_), ": ", error.what()));
+    }
+    stopping_ = over_ = true;
   }
   container_ = nullptr;
   interrupts_.reset();

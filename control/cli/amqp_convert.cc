@@ -1,6 +1,7 @@
 #include "control/cli/amqp_convert.h"
 
 #include <proton/delivery.h>
+#include <proton/error.hpp>
 #include <proton/sasl.h>
 #include <sasl/sasl.h>
 
@@ -55,6 +56,19 @@ std::string TextOf(const proton::value& value, bool& is_binary) {
   }
   if (value.type() == proton::STRING) return proton::get<std::string>(value);
   return proton::to_string(value);
+}
+
+// Those that are no map of plain values, as the standard wants them, are left out.
+void ReadProperties(const proton::message& message, AmqpMessage& result) {
+  try {
+    std::map<std::string, proton::scalar> properties;
+    if (!message.properties().empty()) proton::get(message.properties().value(), properties);
+    for (const auto& [name, value] : properties) {
+      result.properties[name] = value.empty() ? "" : proton::to_string(value);
+    }
+  } catch (const proton::error&) {
+    result.properties.clear();
+  }
 }
 
 }  // namespace
@@ -118,11 +132,7 @@ AmqpMessage FromProton(const proton::message& message) {
   result.ttl_ms = static_cast<int64_t>(message.ttl().milliseconds());
   result.delivery_count = message.delivery_count();
   result.durable = message.durable();
-  std::map<std::string, proton::scalar> properties;
-  if (!message.properties().empty()) proton::get(message.properties().value(), properties);
-  for (const auto& [name, value] : properties) {
-    result.properties[name] = value.empty() ? "" : proton::to_string(value);
-  }
+  ReadProperties(message, result);
   return result;
 }
 

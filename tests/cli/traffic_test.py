@@ -337,6 +337,12 @@ class Logins(Traffic):
             f"--private-key-file {path('client.key')}"))
         self.ends(6, f"ping -n 1 {self.at('mutual')}")
 
+    def test_files_that_are_no_certificates(self):
+        none = self.file("none.pem", "no certificate")
+        _, errors = self.ends(1, f"ping -n 1 --url {self.router.url('users', 'amqps', 'localhost')} "
+                                 f"--ca-file {none}")
+        self.assertTrue(errors)
+
     def test_the_peer_is_verified(self):
         password = self.file("password", "geheim")
         user = f"--user alice --password-file {password}"
