@@ -10,6 +10,7 @@
 #include "control/cli/completion.h"
 #include "control/cli/configuration.h"
 #include "control/cli/contexts.h"
+#include "control/cli/doctor.h"
 #include "control/cli/edit.h"
 #include "control/cli/explain.h"
 #include "control/cli/live.h"
@@ -157,6 +158,11 @@ of its own version.
 )",
      &DiffConfig},
     {"Router", "status", "", "", "the router at a glance", "", &Status},
+    {"Router", "doctor", "", "output no-headers", "what is wrong with it, and the way out",
+     R"(Exit status 1: something failed. Looks names of connectors up where the router is on
+this machine.
+)",
+     &Doctor},
     {"Router", "drain", "", "", "finishes messages, closes connections",
      R"(--timeout: how long messages under way may take; else router.drain_timeout. The
 process stays. Exit status 1: some were given up.
