@@ -1,11 +1,11 @@
 #include "control/cli/amqp_convert.h"
 
 #include <proton/delivery.h>
-#include <proton/error.hpp>
 #include <proton/sasl.h>
 #include <sasl/sasl.h>
 
 #include <proton/connection_options.hpp>
+#include <proton/error.hpp>
 #include <proton/error_condition.hpp>
 #include <proton/message.hpp>
 #include <proton/ssl.hpp>

@@ -21,8 +21,8 @@ using config::internal::Piece;
 constexpr std::string_view kFiles = R"(.SH FILES
 .TP
 .I ~/.config/trunkline/contexts.yaml
-Names of routers, and how each is reached; $XDG_CONFIG_HOME stands for ~/.config. Others may not read
-or write it.
+Names of routers, and how each is reached; $XDG_CONFIG_HOME stands for ~/.config. Others may not
+read or write it.
 .TP
 .I /run/trunkline/control.sock
 Where the system's trunkd listens; for members of the group

@@ -88,8 +88,8 @@ class SendAndReceive(Traffic):
     def test_a_table_has_subjects_and_properties(self):
         with self.terminal.start(f"trunkctl receive {self.address} -n 1 -o table") as receiver:
             self.good(f"send {self.address} --body hello --subject s -p k=v")
-            self.assertEqual(receiver.end(), ("SUBJECT  PROPERTIES  BODY\ns        k=v         hello\n",
-                                              0))
+            self.assertEqual(receiver.end(), ("SUBJECT  PROPERTIES  BODY\n"
+                                              "s        k=v         hello\n", 0))
 
     def test_a_terminal_does_not_obey_messages(self):
         with self.terminal.start(f"trunkctl receive {self.address} -n 1") as receiver:
@@ -339,8 +339,8 @@ class Logins(Traffic):
 
     def test_files_that_are_no_certificates(self):
         none = self.file("none.pem", "no certificate")
-        _, errors = self.ends(1, f"ping -n 1 --url {self.router.url('users', 'amqps', 'localhost')} "
-                                 f"--ca-file {none}")
+        url = self.router.url("users", "amqps", "localhost")
+        _, errors = self.ends(1, f"ping -n 1 --url {url} --ca-file {none}")
         self.assertTrue(errors)
 
     def test_the_peer_is_verified(self):
