@@ -6,8 +6,8 @@
 
 --clients is where the Proton C++ programs are; without it their tests are skipped. -k runs the
 tests whose name has WORD in it; --workers is how many threads of a router carry messages (default:
-TRUNKLINE_WORKERS of the environment, or as many as there are processors); --jobs is how many classes
-of tests are run at a time, each in a process of its own; --patience is the longest wait for
+TRUNKLINE_WORKERS of the environment, or as many as there are processors); --jobs is how many
+classes of tests are run at a time, each in a process of its own; --patience is the longest wait for
 anything; -v shows the router's log also where all is well. The last line is "N passed,
 N failed, N skipped".
 """
