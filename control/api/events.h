@@ -22,7 +22,8 @@ namespace trunkline::api {
 // What has happened to the router, in the order it happened in: kept for a while, and told to those
 // who watch (RouterService.WatchEvents).
 //
-// The last `events_max` events are in a ring, texts of bounded length in each. A watch is a
+// The last `events_max` events are in a ring, texts of bounded length in each: some 1 KiB, so 4 MiB
+// in all. A watch is a
 // position in it, so one who reads slowly costs nothing; who is further behind than the ring
 // reaches is cut off (RESOURCE_EXHAUSTED), and nobody waits for him.
 //

@@ -17,8 +17,8 @@ namespace v1 = control::v1;
 
 namespace trunkline::api {
 
-// The last records of the log, on their way from its writer to those who watch it over the API. At
-// the bound the oldest goes; who has not read it by then has missed it.
+// The last records of the log, on their way from its writer to those who watch it over the API:
+// some 1 KiB each. At the bound the oldest goes; who has not read it by then has missed it.
 //
 // Outlives the log's writer. Thread: Push is the log writer's, the rest control's. The lock is held
 // for a few instructions.
