@@ -23,9 +23,8 @@ namespace trunkline::api {
 // who watch (RouterService.WatchEvents).
 //
 // The last `events_max` events are in a ring, texts of bounded length in each: some 1 KiB, so 4 MiB
-// in all. A watch is a
-// position in it, so one who reads slowly costs nothing; who is further behind than the ring
-// reaches is cut off (RESOURCE_EXHAUSTED), and nobody waits for him.
+// in all. A watch is a position in it, so one who reads slowly costs nothing; who is further behind
+// than the ring reaches is cut off (RESOURCE_EXHAUSTED), and nobody waits for him.
 //
 // Owned by the daemon; outlives the calls. Time is a parameter. Thread: control.
 class Events {
