@@ -22,6 +22,7 @@ using config::Quote;
 
 constexpr uint16_t kTlsPort = 5671;
 constexpr int64_t kTimeoutMs = 30'000;
+constexpr int64_t kOpenTimeoutMinMs = 5'000;
 constexpr size_t kPasswordBytesMax = 4096;
 constexpr char kSystemCertificates[] = "/etc/ssl/certs/ca-certificates.crt";
 // Where a user and a password are given. Not by tickets: who has one names GSSAPI.
@@ -142,7 +143,9 @@ absl::StatusOr<AmqpPeer> FindAmqpPeer(const Session& session) {
   TL_ASSIGN_OR_RETURN(AmqpPeer peer, ParseAmqpUrl(url));
   TL_RETURN_IF_ERROR(FindTls(arguments, peer));
   TL_RETURN_IF_ERROR(FindLogin(arguments, peer));
+  // --timeout is also for how long there may be silence, which may be short.
   TL_ASSIGN_OR_RETURN(peer.open_timeout_ms, MillisecondsOf(arguments, "timeout", kTimeoutMs));
+  peer.open_timeout_ms = std::max(peer.open_timeout_ms, kOpenTimeoutMinMs);
   return peer;
 }
 

@@ -41,6 +41,16 @@ struct Stamp {
 };
 constexpr uint64_t kSizeMin = sizeof(Stamp);
 
+// Of the process, in seconds.
+double ProcessorTime() {
+  rusage usage = {};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
 // What `bench` was asked for.
 struct Plan {
   uint64_t connections = 1;
@@ -70,7 +80,10 @@ class Benching : public AmqpEvents {
   void OnReady(size_t connection) override {
     client_.AddCredit(connection, static_cast<uint32_t>(plan_.credit));
     // None begins before all can.
-    if (++ready_ == plan_.connections) start_ = last_ = Clock::now();
+    if (++ready_ == plan_.connections) {
+      start_ = last_ = Clock::now();
+      processor_before_ = ProcessorTime();
+    }
     Feed(connection);
   }
   void OnCredit(size_t connection) override { Feed(connection); }
@@ -115,7 +128,8 @@ class Benching : public AmqpEvents {
   Clock::time_point start_, last_, sent_until_, received_until_, told_;
   std::vector<uint64_t> sent_by_;  // per connection
   uint64_t sent_ = 0, received_ = 0, pending_ = 0, accepted_ = 0, lost_ = 0;
-  Histogram latency_;  // nanoseconds
+  double processor_before_ = 0;  // seconds
+  Histogram latency_;            // nanoseconds
 };
 
 void Benching::Feed(size_t connection) {
@@ -176,16 +190,6 @@ std::string Benching::Rates() const {
                          static_cast<double>(received_) / std::max(passed.count(), 1e-3));
 }
 
-// Of the process, in seconds.
-double ProcessorTime() {
-  rusage usage = {};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
 void Benching::Tell() const {
   const auto rate_of = [this](uint64_t count, Clock::time_point until) {
     const std::chrono::duration<double> passed = until - start_;
@@ -194,8 +198,8 @@ void Benching::Tell() const {
   const double sent = rate_of(sent_, sent_until_);
   const double received = rate_of(received_, received_until_);
   const double bytes = static_cast<double>(plan_.size) / 1e6;
-  const std::chrono::duration<double> passed = std::max(received_until_, sent_until_) - start_;
-  const double own = 100 * ProcessorTime() / std::max(passed.count(), 1e-6);
+  const std::chrono::duration<double> passed = Clock::now() - start_;
+  const double own = 100 * (ProcessorTime() - processor_before_) / std::max(passed.count(), 1e-6);
   const auto at = [this](double part) {
     return static_cast<double>(latency_.Percentile(part)) / 1e6;
   };

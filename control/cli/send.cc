@@ -24,6 +24,7 @@ using Clock = std::chrono::steady_clock;
 constexpr size_t kBodyBytesMax = 64 << 20;
 constexpr size_t kErrorsShownMax = 10;
 constexpr uint64_t kRateMax = 1'000'000;
+constexpr int64_t kTimeoutMs = 30'000;
 
 // What `send` was asked for.
 struct Plan {
@@ -179,7 +180,7 @@ absl::Status ReadProperties(const Arguments& arguments, AmqpMessage& message) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Plan> PlanOf(const Arguments& arguments, const AmqpPeer& peer) {
+absl::StatusOr<Plan> PlanOf(const Arguments& arguments) {
   Plan plan;
   AmqpMessage& message = plan.message;
   if (arguments.Has("body") && arguments.Has("body-file")) {
@@ -198,7 +199,7 @@ absl::StatusOr<Plan> PlanOf(const Arguments& arguments, const AmqpPeer& peer) {
   TL_ASSIGN_OR_RETURN(plan.count,
                       NumberOf(arguments, "count", plan.is_by_line ? UINT64_MAX : 1, {.min = 1}));
   TL_ASSIGN_OR_RETURN(plan.rate, NumberOf(arguments, "rate", 0, {.min = 1, .max = kRateMax}));
-  plan.timeout_ms = peer.open_timeout_ms;
+  TL_ASSIGN_OR_RETURN(plan.timeout_ms, MillisecondsOf(arguments, "timeout", kTimeoutMs));
   plan.is_settled = arguments.Has("settled");
   return plan;
 }
@@ -208,7 +209,7 @@ absl::StatusOr<Plan> PlanOf(const Arguments& arguments, const AmqpPeer& peer) {
 absl::Status SendMessages(Session& session) {
   if (session.words().size() != 1) return absl::InvalidArgumentError("give one ADDRESS");
   TL_ASSIGN_OR_RETURN(const AmqpPeer peer, FindAmqpPeer(session));
-  TL_ASSIGN_OR_RETURN(const Plan plan, PlanOf(session.arguments(), peer));
+  TL_ASSIGN_OR_RETURN(const Plan plan, PlanOf(session.arguments()));
   TL_RETURN_IF_ERROR(ExpectForm(session.arguments(), "json"));
   AmqpClient client(peer, {.target = AmqpLinks::Target::kAddress,
                            .target_address = session.words()[0],

@@ -129,7 +129,7 @@ class SendAndReceive(Traffic):
 
     def test_no_outcome_in_time(self):
         world, _ = self.beside(outcome=None)
-        seen, status = self.seen(f"send {self.address} --body x --timeout 300ms", world)
+        seen, status = self.seen(f"send {self.address} --body x --timeout 2s", world)
         self.assertEqual(status, 1)
         self.assertIn("1 message sent: 1 unsettled\ntrunkctl: no outcome of 1 message", seen)
 
@@ -170,7 +170,7 @@ class SendAndReceive(Traffic):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = silent.getsockname()[1]
             url = f"--url amqp://127.0.0.1:{port}"
-            _, errors = self.ends(6, f"send x --body x {url} --timeout 200ms")
+            _, errors = self.ends(6, f"send x --body x {url} --timeout 1s")
             self.assertIn(f"no answer from amqp://127.0.0.1:{port}", errors)
         for command in ("send x --body x", "receive x", "ping", "bench x"):
             _, errors = self.ends(6, f"{command} {url}")
@@ -215,7 +215,7 @@ class Pings(Traffic):
 
     def test_taken_but_not_answered(self):
         world, _ = self.beside()
-        seen, status = self.seen(f"ping {self.address} -n 1 --timeout 100ms", world)
+        seen, status = self.seen(f"ping {self.address} -n 1 --timeout 2s", world)
         self.assertEqual(status, 1)
         self.assertIn("1: no answer\n", seen)
 

@@ -138,6 +138,12 @@ TEST_F(AmqpPeerTest, IsAnonymousHereUnlessItIsSaid) {
   EXPECT_EQ(UrlOf(*Find({"--url", "amqp://west"})), "amqp://west:5672");
 }
 
+TEST_F(AmqpPeerTest, HasFiveSecondsToOpenAtLeast) {
+  EXPECT_EQ(Find({"--timeout", "1ms"})->open_timeout_ms, 5'000);
+  EXPECT_EQ(Find({"--timeout", "5s1ms"})->open_timeout_ms, 5'001);
+  EXPECT_TRUE(absl::IsInvalidArgument(Find({"--timeout", "5"}).status()));
+}
+
 TEST_F(AmqpPeerTest, LogsInWithAPasswordFromAFileOrTheEnvironment) {
   const auto peer = Find({"--user", "alice", "--password-file", PathOf("password")});
   ASSERT_TRUE(peer.ok()) << peer.status();
