@@ -176,12 +176,17 @@ absl::StatusOr<Endpoint> EndpointOfContext(const std::string& name) {
 }
 
 absl::Status ListContexts(Session& session) {
+  const std::string form = session.arguments().Get("output", "table");
+  if (form != "table" && form != "name") {
+    return absl::InvalidArgumentError(
+        Concat("--output: ", Quote(form), " is nothing for this; there are table and name"));
+  }
   TL_ASSIGN_OR_RETURN(const Contexts contexts, Read());
   if (contexts.by_name.empty()) {
     session.Note("no contexts; trunkctl context set NAME --endpoint ADDRESS makes one\n");
     return absl::OkStatus();
   }
-  if (session.arguments().Get("output") == "name") {
+  if (form == "name") {
     for (const auto& [name, endpoint] : contexts.by_name) session.Print(name + "\n");
     return absl::OkStatus();
   }

@@ -163,7 +163,7 @@ absl::Status Watcher::Run() {
     if (anew) token_.clear();
     // The router is being restarted, or ends connections that are old.
     if (!synced_ || (!anew && !absl::IsUnavailable(status) && !status.ok())) return status;
-    session_.Note(anew ? "trunkctl: too much has happened; told anew\n"
+    session_.Note(anew ? "trunkctl: what has happened meanwhile is not known; told anew\n"
                        : "trunkctl: the router is away; trying again\n");
     ReachAgain();
   }

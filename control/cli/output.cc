@@ -11,8 +11,11 @@
 #include "control/config/resource.h"
 #include "control/config/text.h"
 #include "control/config/yaml_write.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/util/json_util.h"
+#include "google/protobuf/util/type_resolver_util.h"
 #include "router/base/status.h"
 
 namespace trunkline::cli {
@@ -24,6 +27,7 @@ using google::protobuf::Message;
 using google::protobuf::Value;
 
 constexpr std::string_view kJsonPathPrefix = "jsonpath=";
+constexpr char kTypeUrl[] = "type.googleapis.com";
 
 struct FormName {
   std::string_view name;
@@ -48,6 +52,18 @@ std::string YamlOf(const Output::Messages& messages) {
     text += lines;
   }
   return text.empty() ? config::WriteYaml(document) : text;
+}
+
+// Maps in the order of their keys: the same message is the same text, today and tomorrow.
+std::string OrderedBytesOf(const Message& message) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream out(&stream);
+    out.SetSerializationDeterministic(true);
+    message.SerializePartialToCodedStream(&out);
+  }
+  return bytes;
 }
 
 // A step of a path: a name, an index, or all elements.
@@ -206,11 +222,15 @@ std::string Output::TableText(const Session& session, const Messages& messages,
 }
 
 std::string JsonOf(const Message& message, Layout layout) {
+  static auto* const types = google::protobuf::util::NewTypeResolverForDescriptorPool(
+      kTypeUrl, google::protobuf::DescriptorPool::generated_pool());
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = layout == Layout::kLines;
   options.preserve_proto_field_names = true;
   std::string text;
-  const auto status = google::protobuf::util::MessageToJsonString(message, &text, options);
+  const auto status = google::protobuf::util::BinaryToJsonString(
+      types, Concat(kTypeUrl, "/", message.GetDescriptor()->full_name()), OrderedBytesOf(message),
+      &text, options);
   if (!status.ok()) return status.ToString() + "\n";
   return text.ends_with('\n') ? text : text + "\n";
 }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "proto/trunkline/control/v1/listener.pb.h"
 
 namespace trunkline::cli {
@@ -21,6 +22,16 @@ control::v1::Listener Amqps() {
 std::string By(std::string_view path) {
   const auto text = ByJsonPath(Amqps(), path);
   return text.ok() ? *text : std::string(text.status().message());
+}
+
+TEST(Json, OfMapsIsInOrder) {
+  control::v1::Listener listener;
+  std::string wanted = "{\"labels\":{";
+  for (char c = 'a'; c <= 'z'; ++c) {
+    (*listener.mutable_labels())[std::string(1, c)] = "x";
+    absl::StrAppend(&wanted, c == 'a' ? "" : ",", "\"", std::string(1, c), "\":\"x\"");
+  }
+  EXPECT_EQ(JsonOf(listener, Layout::kOneLine), wanted + "}}\n");
 }
 
 TEST(JsonPath, FindsWhatPeopleAskFor) {
