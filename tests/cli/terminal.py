@@ -58,6 +58,10 @@ class Terminal:
             "PATH": f"{os.path.dirname(TRUNKCTL)}:/usr/bin:/bin",
             "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "NO_COLOR": "1", **environment,
         }
+        # A build with a sanitizer is told what to leave out.
+        for name in ("ASAN_OPTIONS", "TSAN_OPTIONS"):
+            if name in os.environ:
+                self.environment[name] = os.environ[name]
 
     def start(self, command, columns=COLUMNS):
         """A command at work."""
