@@ -143,6 +143,7 @@ fuzz() {
 }
 
 sanitize_tier() {
+  export LSAN_OPTIONS="print_suppressions=0:suppressions=$PWD/tests/tools/lsan.supp"
   unit address && integration address 1
   export TSAN_OPTIONS="suppressions=$PWD/tests/tools/tsan.supp${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
   unit thread && integration thread 2

@@ -59,7 +59,7 @@ class Terminal:
             "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "NO_COLOR": "1", **environment,
         }
         # A build with a sanitizer is told what to leave out.
-        for name in ("ASAN_OPTIONS", "TSAN_OPTIONS"):
+        for name in ("ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"):
             if name in os.environ:
                 self.environment[name] = os.environ[name]
 
