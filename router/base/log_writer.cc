@@ -115,8 +115,8 @@ struct LogWriter::ThreadRing {
 
 LogWriter::LogWriter(Options options)
     : options_(Complete(std::move(options))),
-      fd_(options_.fd),
-      wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      fd_(options_.fd) {
   TL_CHECK(wake_fd_ >= 0) << "eventfd: " << std::strerror(errno);
   // Signals are for the thread that waits for them.
   sigset_t all;
@@ -134,6 +134,8 @@ LogWriter::~LogWriter() {
   AdoptNewRings();
   for (const std::shared_ptr<Ring>& ring : rings_) ring->writer_gone.store(true);
   close(wake_fd_);
+  TakeOutput();
+  if (owns_fd_) close(fd_);
 }
 
 void LogWriter::Write(const LogRecord& record) {
@@ -165,6 +167,11 @@ void LogWriter::Wake() {
   const uint64_t one = 1;
   // Fails only when the counter is at its end: then it is readable anyway.
   (void)!write(wake_fd_, &one, sizeof(one));
+}
+
+void LogWriter::SetOutput(int fd) {
+  const int untaken = next_fd_.exchange(fd);
+  if (untaken >= 0) close(untaken);
 }
 
 void LogWriter::Flush() {
@@ -298,13 +305,22 @@ void LogWriter::Append(int64_t unix_ns, const LogRecord& record) {
   if (options_.observer) options_.observer(unix_ns, record);
 }
 
+void LogWriter::TakeOutput() {
+  const int next = next_fd_.exchange(-1);
+  if (next < 0) return;
+  if (owns_fd_) close(fd_);
+  fd_ = next;
+  owns_fd_ = true;
+}
+
 // In pieces that an output takes without blocking once poll says so, so that one that takes nothing
 // cannot keep the process from ending.
 void LogWriter::WriteOut() {
+  TakeOutput();
   std::string_view left = out_;
   int idle_polls = 0;
   while (!left.empty() && !given_up_) {
-    pollfd output{.fd = fd_.load(), .events = POLLOUT, .revents = 0};
+    pollfd output{.fd = fd_, .events = POLLOUT, .revents = 0};
     if (output.fd < 0) break;  // which poll would take for "never ready"
     if (poll(&output, 1, kPollMs) <= 0) {
       given_up_ = stopping_.load() && ++idle_polls >= kPollsBeforeGivingUp;

@@ -51,8 +51,9 @@ class LogWriter final : public LogSink {
 
   // Returns when everything that was logged before is written. Waits as long as the output does.
   void Flush();
-  // Writes to `fd` from the next batch on; after a Flush the old one is not used any more.
-  void SetOutput(int fd) { fd_.store(fd); }
+  // Writes to `fd` from the next batch on, and closes it when another takes its place, or at the
+  // end. Does not wait.
+  void SetOutput(int fd);
   // Records lost so far: rings that were full, output that failed.
   uint64_t dropped() const { return dropped_.Get(); }
   // Records of this level that were not lost in a ring, suppressed ones among them.
@@ -84,11 +85,12 @@ class LogWriter final : public LogSink {
   void TellSuppressed(int64_t now_ns);
   void AppendOwn(int64_t unix_ns, LogKey phrase, absl::Span<const LogField> fields);
   void Append(int64_t unix_ns, const LogRecord& record);
+  void TakeOutput();
   void WriteOut();
   void Sleep();
 
   const Options options_;
-  std::atomic<int> fd_;
+  std::atomic<int> next_fd_{-1};  // owned; taken over by the writer
   int wake_fd_ = -1;
   std::atomic<Ring*> new_rings_{
       nullptr};                      // a list; pushed by any thread, taken whole by the writer
@@ -105,6 +107,8 @@ class LogWriter final : public LogSink {
   absl::flat_hash_map<Phrase, Second> seconds_;
   size_t suppressing_ = 0;  // phrases with something to tell
   std::string out_;
+  int fd_;  // owned once it came by SetOutput
+  bool owns_fd_ = false;
   bool given_up_ = false;  // stopping, and the output takes nothing
 
   std::thread thread_;

@@ -121,14 +121,30 @@ TEST_F(LogWriterTest, HasWrittenEverythingWhenFlushReturns) {
   const auto lines = Run({.format = LogFormat::kJson}, [&](LogWriter& writer) {
     TL_LOG(info, "first");
     writer.Flush();
-    writer.SetOutput(second.writer());
+    writer.SetOutput(::dup(second.writer()));
+    second.CloseWriter();
     TL_LOG(info, "second");
     writer.Flush();
     writer.Flush();  // with nothing to do
-    second.CloseWriter();
   });
   EXPECT_THAT(lines, ElementsAre(HasSubstr(R"("message":"first")")));
   EXPECT_THAT(second.ReadAll(), ElementsAre(HasSubstr(R"("message":"second")")));
+}
+
+TEST_F(LogWriterTest, ClosesAnOutputThatItDoesNotNeedAnyMore) {
+  Pipe second;
+  Pipe third;
+  Run({}, [&](LogWriter& writer) {
+    writer.SetOutput(::dup(second.writer()));
+    second.CloseWriter();
+    writer.SetOutput(::dup(third.writer()));
+    third.CloseWriter();
+    TL_LOG(info, "here");
+    writer.Flush();
+    // They end, so nobody has the other end any more.
+    EXPECT_THAT(second.ReadAll(), ::testing::IsEmpty());
+  });
+  EXPECT_THAT(third.ReadAll(), ElementsAre(HasSubstr("here")));
 }
 
 TEST_F(LogWriterTest, SuppressesRepetitionsWithinASecondAndTellsHowMany) {
