@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -148,12 +149,16 @@ void ResolveFiles(const std::filesystem::path& folder, google::protobuf::Message
   }
 }
 
-// Names of files are meant from the folder of the configuration, wherever the process runs.
+// Names of files are meant from the folder of the configuration, wherever the process runs; whole,
+// as they are told to others too.
 void ResolveFiles(const std::string& file, Document& document) {
-  const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  std::error_code error;
+  const std::filesystem::path whole = std::filesystem::absolute(file, error);
+  const std::filesystem::path folder = (error ? std::filesystem::path(file) : whole).parent_path();
   for (auto& [id, profile] : document.tls_profiles) ResolveFiles(folder, *profile.mutable_spec());
   for (auto& [id, store] : document.user_stores) ResolveFiles(folder, *store.mutable_spec());
   for (auto& [id, connector] : document.connectors) ResolveFiles(folder, *connector.mutable_spec());
+  ResolveFiles(folder, document.log);
   ResolveFiles(folder, document.control);
   if (document.control.has_tcp()) ResolveFiles(folder, *document.control.mutable_tcp());
 }

@@ -70,6 +70,7 @@ Daemon::Daemon(Surroundings surroundings, std::string file, std::unique_ptr<stor
       file_(std::move(file)),
       store_(std::move(store)),
       log_spec_(store_->file().log),
+      log_file_(log_spec_.file()),
       control_spec_(store_->file().control),
       core_dumps_(store_->file().router.core_dumps()),
       router_spec_(config::ToSpec(store_->file().router,
@@ -109,11 +110,12 @@ absl::Status Daemon::Start() {
   metrics_.OnStarted(MillisecondsSince1970());
   TakeEvents();
   TellCertificates();
-  TellMetrics();  // who hears that it is ready finds all of it there
-  TellReady();
   // The router's data threads run, and inherited nothing of this; those of the API do.
   BeginThread("trunkd", ThreadClass::kService);
-  return OpenApi();
+  if (absl::Status status = OpenApi(); !status.ok()) return status;
+  TellMetrics();  // who hears that it is ready finds all of it there
+  TellReady();
+  return absl::OkStatus();
 }
 
 void Daemon::Serve() {
@@ -144,12 +146,22 @@ void Daemon::Serve() {
 
 void Daemon::OnSignal(int signal, Time now) {
   if (signal == SIGHUP) {
+    OpenLog();
     if (!draining_) Reload();
     return;
   }
   TL_LOG(info, "signal", {"name", ::sigabbrev_np(signal)});
   drain_limit_ = config::DrainTimeout(store_->file().router);
   Act(shutdown_.OnSignal(now, drain_limit_));
+}
+
+void Daemon::OpenLog() {
+  const v1::LogSpec& spec = store_->file().log;
+  if (spec.file().empty() && log_file_.empty()) return;
+  log_file_ = spec.file();
+  if (absl::Status status = surroundings_.open_log(spec); !status.ok()) {
+    TL_LOG(error, "the log stays where it was", {"error", View(status.message())});
+  }
 }
 
 void Daemon::Act(Shutdown::Step step) {
@@ -197,6 +209,7 @@ void Daemon::OnReloaded(const absl::StatusOr<store::Store::Reloaded>& reloaded) 
     return TellMetrics();
   }
   surroundings_.set_levels(store_->file().log);
+  if (store_->file().log.file() != log_file_) OpenLog();
   trace_api_.OnLevelsConfigured();
   file_watch_.Resume();  // it may be asked for
   LogLines(LogLevel::kWarning, reloaded->warnings);

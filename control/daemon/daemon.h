@@ -41,6 +41,8 @@ class Daemon {
     std::string runtime_directory;  // of the user, $XDG_RUNTIME_DIR; empty: none
     // Puts the levels of a log section in force.
     std::function<void(const v1::LogSpec&)> set_levels;
+    // Opens the file of a log section again (OpenLogFile).
+    std::function<absl::Status(const v1::LogSpec&)> open_log;
     // Any thread.
     std::function<metrics::LogCounts()> log_counts;
     api::LogFeed& logs;
@@ -66,6 +68,7 @@ class Daemon {
   void OnDrained(const Drained& drained);
   // The API uses the newest certificate of its TLS profile.
   void FollowApiCertificate();
+  void OpenLog();
   void Reload();
   void OnChanged(const std::vector<store::Difference>& differences);
   void OnReloaded(const absl::StatusOr<store::Store::Reloaded>& reloaded);
@@ -90,6 +93,7 @@ class Daemon {
   std::unique_ptr<Router> router_;  // the store uses it
   const std::unique_ptr<store::Store> store_;
   const v1::LogSpec log_spec_;          // as it was at the start
+  std::string log_file_;                // that was opened last, or tried
   const v1::ControlSpec control_spec_;  // likewise
   const bool core_dumps_;               // likewise
   const RouterSpec router_spec_;

@@ -69,7 +69,7 @@ int CheckConfig(const std::string& file) {
 }
 
 // With the log in place: anything that goes wrong from here on is a record.
-int Serve(const Options& options, ControlLoop& loop, const LogWriter& log, api::LogFeed& logs,
+int Serve(const Options& options, ControlLoop& loop, LogWriter& log, api::LogFeed& logs,
           std::unique_ptr<store::Store> store) {
   const char* socket = ::getenv("NOTIFY_SOCKET");
   const char* runtime_directory = ::getenv("XDG_RUNTIME_DIR");
@@ -79,6 +79,7 @@ int Serve(const Options& options, ControlLoop& loop, const LogWriter& log, api::
                  .version = TRUNKLINE_VERSION,
                  .runtime_directory = runtime_directory == nullptr ? "" : runtime_directory,
                  .set_levels = [&](const v1::LogSpec& spec) { SetLevels(spec, options); },
+                 .open_log = [&log](const v1::LogSpec& spec) { return OpenLogFile(spec, log); },
                  .log_counts = [&log] { return CountsOf(log); },
                  .logs = logs,
                  .seed = Seed()},
@@ -116,6 +117,11 @@ int Run(const Options& options, const CoreDumps& core_dumps) {
                  .observer = [&logs](int64_t unix_ns, const LogRecord& record) {
                    logs.Push(unix_ns, record);
                  }});
+  if (!(*store)->file().log.file().empty()) {
+    if (absl::Status status = OpenLogFile((*store)->file().log, log); !status.ok()) {
+      return NotStarted(status);
+    }
+  }
   SetLogSink(&log);
   const int status = Serve(options, **loop, log, logs, *std::move(store));
   SetLogSink(nullptr);

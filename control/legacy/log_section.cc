@@ -74,6 +74,7 @@ class LogReader {
 
  private:
   const Module* ReadModule();
+  void ReadFile(const Module* module);
   // The level from which on records are written; nothing: it stays as it is by default.
   std::optional<v1::LogLevel> ReadLevel(const Attribute& enable);
   void Fail(const Attribute& attribute, std::string text) {
@@ -90,6 +91,7 @@ class LogReader {
 
 void LogReader::Read() {
   const Module* const module = ReadModule();
+  ReadFile(module);
   const Attribute* const enable = section_.Find("enable");
   if (enable == nullptr) return;
   const std::optional<v1::LogLevel> level = ReadLevel(*enable);
@@ -120,6 +122,20 @@ const Module* LogReader::ReadModule() {
     Warn(*attribute, Concat("has no effect: there is nothing like ", found->name, " here"));
   }
   return &*found;
+}
+
+void LogReader::ReadFile(const Module* module) {
+  const Attribute* const file = section_.Find("outputFile");
+  if (file == nullptr || module == nullptr || file->value == "stderr") return;
+  if (module->name != "DEFAULT") {
+    return Fail(*file, "modules have no file of their own: the outputFile of DEFAULT is for all");
+  }
+  if (file->value == "syslog") {
+    return Fail(*file,
+                "the log goes to standard error, for the service manager to keep, or to a "
+                "file");
+  }
+  spec_.set_file(file->value == "stdout" ? "/dev/stdout" : file->value);
 }
 
 std::optional<v1::LogLevel> LogReader::ReadLevel(const Attribute& enable) {

@@ -66,7 +66,7 @@ config::Document Translator::Run() {
   CheckSections();
   for (const Section* section : All("router")) ReadRouter(*section);
   for (const Section* section : All("log")) {
-    ReadAttributes(*section, {"log", document_.log}, {"module", "enable"});
+    ReadAttributes(*section, {"log", document_.log}, {"module", "enable", "outputFile"});
     ReadLog(*section, document_.log, report_);
   }
   for (const Section* section : All("sslProfile")) ReadProfile(*section);

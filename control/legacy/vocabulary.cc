@@ -86,8 +86,6 @@ constexpr std::array kGaps = {
 
     Gap{"log", "includeTimestamp", kNoEffect, "yes", kLogForm},
     Gap{"log", "includeSource", kNoEffect, "no", kLogForm},
-    Gap{"log", "outputFile", kRefused, "stderr",
-        "the log goes to standard error, for the service manager to keep; write stderr"},
 };
 
 struct Pair {

@@ -43,6 +43,7 @@ router:
 log:
   format: json
   levels: {default: warning, net: debug}
+  file: trunkd.log
 metrics:
   enabled: true
   host: "::1"
@@ -153,6 +154,12 @@ TEST(FileSource, ReadsEveryField) {
   EXPECT_TRUE(document.connectors.at("broker").spec().has_verify_hostname());
   EXPECT_EQ(document.addresses.at("news").spec().priority(), 9u);
   EXPECT_EQ(document.addresses.at("q-a-2e-2a-2eb").spec().pattern(), "a.*.b");
+}
+
+TEST(FileSource, TellsFilesFromTheRoot) {
+  const auto parsed = ParseDocument("log: {file: router.log}\n", "here/f.yaml");
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->document.log.file(), std::filesystem::current_path() / "here/router.log");
 }
 
 // A field that is added to a proto is added to the text above, and so is tried.

@@ -4,12 +4,14 @@ import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 TRUNKD = SAMPLES = None
@@ -232,6 +234,45 @@ class ProcessTest(unittest.TestCase):
         self.ready()
         self.assertEqual(quiet.end(signal.SIGTERM), 0)
         self.assertEqual(quiet.lines, [])
+
+    # --- a log file
+
+    def lines_of(self, name, pattern):
+        """Of a log file, once there is one that holds the pattern."""
+        limit = time.monotonic() + DEADLINE
+        while True:
+            file = self.folder / name
+            lines = file.read_text().splitlines() if file.exists() else []
+            if any(re.search(pattern, line) for line in lines):
+                return lines
+            self.assertLess(time.monotonic(), limit, f"no {pattern!r} in {name}: {lines}")
+            select.select([], [], [], 0.01)
+
+    def test_the_log_goes_to_a_file_that_is_opened_again(self):
+        config = self.write("log: {file: one.log}\nrouter: {id: r}\n")
+        trunkd = self.start("--config", config)
+        self.lines_of("one.log", '"ready"')
+        self.assertEqual((self.folder / "one.log").stat().st_mode & 0o027, 0)
+        (self.folder / "one.log").rename(self.folder / "one.log.1")
+        trunkd.process.send_signal(signal.SIGHUP)
+        self.lines_of("one.log", "reloaded")
+        self.assertIn('"ready"', "".join(self.lines_of("one.log.1", '"ready"')))
+        # To another; one that cannot be opened is told there; and back to standard error.
+        self.write("log: {file: other.log}\nrouter: {id: r}\n")
+        self.lines_of("other.log", "reloaded")
+        self.write("log: {file: missing/one.log}\nrouter: {id: r}\n")
+        self.lines_of("other.log", "the log stays where it was.*missing/one.log: No such file")
+        self.write("router: {id: r}\n")
+        trunkd.until('"reloaded"')
+        self.assertEqual(trunkd.end(signal.SIGTERM), 0)
+
+    def test_a_log_file_that_cannot_be_opened_is_told(self):
+        os.mkfifo(self.folder / "fifo")
+        for name, why in ((".", "Is a directory"), ("fifo", "No such device or address"),
+                          ("missing/x.log", "No such file or directory")):
+            told = self.run_trunkd("--config", self.write(f"log: {{file: {name}}}\n"))
+            self.assertEqual(told.returncode, 1)
+            self.assertRegex(told.stderr, rf"^trunkd: log\.file: .*{name}: {why}\n$")
 
     # --- the service manager
 

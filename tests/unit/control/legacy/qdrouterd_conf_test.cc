@@ -201,6 +201,12 @@ TEST(QdrouterdConf, MakesLevelsOfLogSections) {
       "log: {levels: {mesh: trace}}");
 }
 
+TEST(QdrouterdConf, TakesTheFileOfTheDefaultModule) {
+  ExpectSame("log {\nmodule: DEFAULT\noutputFile: /var/log/router.log\n}\n",
+             "log: {file: /var/log/router.log}");
+  ExpectSame("log {\nmodule: DEFAULT\noutputFile: stdout\n}\n", "log: {file: /dev/stdout}");
+}
+
 TEST(QdrouterdConf, KnowsNamesOfOlderReleases) {
   ExpectSame(
       "ssl-profile {\nname: tls\ncert-db: /ca\ncertFile: /c\nkey-file: /k\n}\n"

@@ -55,7 +55,7 @@ TEST(Refusals, RefusesWhatIsNotThereByNameAndLine) {
            {"connector", "openProperties: {\n\"a\": 1\n}", "1: connector.openProperties: prop"},
            {"sslProfile", "uidNameMappingFile: /x", "1: sslProfile.uidNameMappingFile: display"},
            {"policy", "enableVhostPolicy: yes", "1: policy.enableVhostPolicy: policies for"},
-           {"log", "outputFile: /var/log/q.log", "1: log.outputFile: the log goes to standard"},
+           {"log", "outputFile: syslog", "13: log.outputFile: the log goes to standard"},
        }) {
     ExpectRefused(refusal);
   }
