@@ -15,6 +15,7 @@
 #include "control/api/channelz.h"
 #include "control/config/text.h"
 #include "control/config/translate.h"
+#include "control/daemon/notify.h"
 #include "router/base/thread.h"
 #include "router/tls/context.h"
 
@@ -122,9 +123,10 @@ void Daemon::Serve() {
   surroundings_.notifier.Send("READY=1");
   TellStatus();
   while (!done_) {
-    const ControlLoop::Turn turn = surroundings_.loop.Wait(std::min(
-        {shutdown_.deadline(), status_due_, users_due_, file_watch_.due(), retry_due_, beat_due_,
-         resource_api_->due(), api_->due(), router_service_->due(), trace_api_.due()}));
+    const ControlLoop::Turn turn = surroundings_.loop.Wait(
+        std::min({shutdown_.deadline(), status_due_, users_due_, file_watch_.due(), retry_due_,
+                  beat_due_, memory_trim_.due(), resource_api_->due(), api_->due(),
+                  router_service_->due(), trace_api_.due()}));
     if (turn.woken) TakeEvents();
     if (turn.woken) api_->RunPosted();
     if (turn.woken) trace_api_.OnWoken();

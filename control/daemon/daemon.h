@@ -13,8 +13,8 @@
 #include "control/daemon/connector_tests.h"
 #include "control/daemon/control_api.h"
 #include "control/daemon/control_loop.h"
+#include "control/daemon/memory_trim.h"
 #include "control/daemon/metrics_state.h"
-#include "control/daemon/notify.h"
 #include "control/daemon/resource_api.h"
 #include "control/daemon/shutdown.h"
 #include "control/daemon/telemetry.h"
@@ -23,6 +23,8 @@
 #include "router/router.h"
 
 namespace trunkline::daemon {
+
+class Notifier;
 
 // One record per line of `problems`, as a warning or an error.
 void LogLines(LogLevel level, std::string_view problems);
@@ -115,6 +117,7 @@ class Daemon {
   std::map<std::string, uint64_t> certificates_told_;  // fingerprints, by profile
   Time users_due_ = kNever;                            // when user stores are looked at again
   config::FileWatch file_watch_;                       // of file_
+  MemoryTrim memory_trim_{MemoryTrim::OfProcess()};
   bool reloading_ = false;
   Time retry_due_ = kNever;           // when what is not in force is tried again
   Duration retry_wait_ = Seconds(1);  // before the next time

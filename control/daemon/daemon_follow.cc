@@ -24,6 +24,7 @@ void Daemon::Follow(Time now) {
   FollowUsers(now);
   FollowFile(now);
   FollowFailures(now);
+  if (now >= memory_trim_.due()) memory_trim_.Look(now, router_->Counters().bytes_read);
 }
 
 // A place that is taken, a file that is missing: what was made over the API waits for it.

@@ -3,10 +3,12 @@ bounded (control/README.md, What the API keeps in memory)."""
 
 import itertools
 import pathlib
+import time
 import unittest
 
 import grpc
 
+import harness
 from api_client import PACKAGE, Api, message
 from core_test import is_sanitized
 from harness import Certificates, RouterTest
@@ -17,6 +19,9 @@ WINDOWS = 6
 GROWTH_KIB = 64
 # Of listeners made and deleted: each is two events and more, of 4,096 that are kept.
 FILLING = 2200
+# Calls, and what may stay of them: less is not given back (MemoryTrim::kGrowth).
+FLOOD = 40000
+GIVEN_BACK_KIB = 40 << 10
 
 
 class ApiMemory(RouterTest):
@@ -120,6 +125,18 @@ class ApiMemory(RouterTest):
             api.close()
 
         self.leaves_nothing(act, 1000)
+
+    def test_what_a_flood_has_left_is_given_back(self):
+        """Calls are opened and cancelled faster than they can end."""
+        before = self.router.resident_kib("RssAnon")
+        call = self.api.channel.unary_stream("/nobody.Knows/This")
+        for _ in range(FLOOD):
+            call(b"", timeout=self.api.timeout()).cancel()
+        self.expect("OK", self.unary("RouterService/GetVersion"))
+        deadline = time.monotonic() + harness.PATIENCE
+        while self.router.resident_kib("RssAnon") > before + GIVEN_BACK_KIB:
+            self.assertLess(time.monotonic(), deadline, self.router.log(20))
+            time.sleep(0.1)
 
     # --- changes
 
