@@ -10,6 +10,7 @@
 #include "router/base/status.h"
 #include "router/tls/identity.h"
 #include "router/tls/openssl.h"
+#include "router/tls/system_trust.h"
 
 namespace trunkline::tls {
 namespace {
@@ -95,14 +96,15 @@ absl::Status ApplyOwnCertificate(SSL_CTX* ctx, const Bundle& bundle) {
 }
 
 absl::Status ApplyTrust(SSL_CTX* ctx, const Bundle& bundle) {
-  X509_STORE* store = SSL_CTX_get_cert_store(ctx);
   if (bundle.ca_pem.empty()) {
     if (!bundle.crl_pem.empty()) return Invalid("crl", "needs a ca");
     // For clients; a server without a CA trusts nobody, see TlsStage::Server.
-    SSL_CTX_set_default_verify_paths(ctx);
-    ERR_clear_error();
+    if (Owned<X509_STORE> trust = SystemTrust(); trust != nullptr) {
+      SSL_CTX_set_cert_store(ctx, trust.release());
+    }
     return absl::OkStatus();
   }
+  X509_STORE* store = SSL_CTX_get_cert_store(ctx);
   auto authorities = ParseCertificates(bundle.ca_pem);
   if (!authorities.ok()) return Invalid("ca", authorities.status().message());
   for (const Owned<X509>& authority : *authorities) {

@@ -1,3 +1,7 @@
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "gmock/gmock.h"
@@ -90,6 +94,31 @@ TEST_P(Verify, RefusesUnknownAuthorities) {
   Pair system({.server = Serving(certs_.server), .client = MustBuild({}, Only())});
   system.Exchange();
   EXPECT_THAT(system.client->error(), HasSubstr("unable to get local issuer certificate"));
+}
+
+TEST_P(Verify, TrustsWhomTheSystemTrustsByNow) {
+  std::string folder = ::testing::TempDir() + "trustXXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const std::string file = folder + "/ca.crt";
+  const auto trust = [&](const TestAuthority& authority) {
+    std::ofstream(file + ".next") << authority.Pem();
+    std::filesystem::rename(file + ".next", file);
+    return MustBuild({}, Only());
+  };
+  const auto dial = [&](const std::shared_ptr<const Context>& client) {
+    Pair pair({.server = Serving(certs_.server), .client = client});
+    pair.Exchange();
+    return pair.client->error();
+  };
+  ::setenv("SSL_CERT_FILE", file.c_str(), 1);
+  const auto before = trust(certs_.authority);
+  EXPECT_EQ(dial(before), "");
+  EXPECT_EQ(dial(MustBuild({}, Only())), "");
+  EXPECT_THAT(dial(trust(TestAuthority("Stranger"))), HasSubstr("unable to get local issuer"));
+  EXPECT_EQ(dial(before), "");
+  std::filesystem::remove_all(folder);
+  EXPECT_THAT(dial(MustBuild({}, Only())), HasSubstr("unable to get local issuer"));
+  ::unsetenv("SSL_CERT_FILE");
 }
 
 TEST_P(Verify, DoesNotLookWhenToldSo) {
