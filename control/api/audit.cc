@@ -1,8 +1,10 @@
 #include "control/api/audit.h"
 
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "control/config/document.h"
 #include "control/config/error_details.h"
 #include "control/config/text.h"
 #include "router/base/log.h"
@@ -14,6 +16,14 @@ constexpr LogModule kLogModule = LogModule::kControl;
 
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
+
+// Fields that name what is to be made, and the collection it will be in.
+constexpr std::pair<std::string_view, std::string_view> kIds[] = {
+    {"listener_id", config::kListeners},
+    {"connector_id", config::kConnectors},
+    {"tls_profile_id", config::kTlsProfiles},
+    {"user_store_id", config::kUserStores},
+    {"address_id", config::kAddresses}};
 
 // As much of a caller's text as a line shows.
 constexpr size_t kShownBytesMax = 256;
@@ -49,12 +59,9 @@ std::string SubjectOf(const Message& request) {
   std::string subject = TextIn(request, "name");
   if (subject.empty()) subject = TextBelow(request, "name");
   if (!subject.empty()) return subject;
-  const google::protobuf::Descriptor& type = *request.GetDescriptor();
-  for (int i = 0; i < type.field_count(); ++i) {
-    const FieldDescriptor* field = type.field(i);
-    if (!IsText(field) || field->name() == "request_id" || !field->name().ends_with("_id"))
-      continue;
-    return request.GetReflection()->GetString(request, field);
+  for (const auto& [field, collection] : kIds) {
+    const std::string id = TextIn(request, std::string(field));
+    if (!id.empty()) return config::ResourceName(collection, id);
   }
   return "";
 }

@@ -4,6 +4,7 @@
 
 #include "proto/trunkline/control/v1/listener_service.pb.h"
 #include "proto/trunkline/control/v1/router_service.pb.h"
+#include "proto/trunkline/control/v1/tls_service.pb.h"
 
 namespace trunkline::api {
 namespace {
@@ -19,7 +20,10 @@ TEST(Audit, KnowsWhatARequestIsAbout) {
   by_id.set_request_id("5f0c");
   by_id.set_listener_id("amqp");
   by_id.mutable_listener()->mutable_spec()->set_host("h");
-  EXPECT_EQ(SubjectOf(by_id), "amqp");
+  EXPECT_EQ(SubjectOf(by_id), "listeners/amqp");
+  v1::CreateTlsProfileRequest of_two_words;
+  of_two_words.set_tls_profile_id("service");
+  EXPECT_EQ(SubjectOf(of_two_words), "tlsProfiles/service");
   EXPECT_EQ(SubjectOf(v1::ShutdownRequest()), "");
 }
 
