@@ -97,6 +97,8 @@ class Router:
         self._reader.start()
         for name in self._wanted:
             self._ports[name] = self._bound_port(name)
+        if self._wanted:
+            self.wait_for_line(lambda line: '"ready"' in line, "that it is ready")
 
     def forget_log(self):
         """Before the next start, once the process has ended."""
