@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import unittest
 
 import harness
@@ -88,18 +87,20 @@ class ControllerTest(unittest.TestCase):
     def wait_for(self, container):
         """Until the connector goes there, and is open."""
         port = self.brokers[("first", "second").index(container)].port()
-        deadline = time.monotonic() + harness.PATIENCE
         there = None
-        while time.monotonic() < deadline:
+
+        def is_there():
+            nonlocal there
             try:
                 there = self.api.call("ConnectorService/GetConnector", name=NAME)
-                status = there.status
-                if (there.spec.port, status.state, status.remote_container) == (port, 2, container):
-                    return
             except ApiError as error:
                 there = error
-            time.sleep(0.02)
-        self.fail(f"not connected to {container}: {there}\n{''.join(self.controller.lines)}")
+                return False
+            status = there.status
+            return (there.spec.port, status.state, status.remote_container) == (port, 2, container)
+
+        harness.until(is_there, lambda: f"a connection to {container}: {there}\n"
+                                        f"{''.join(self.controller.lines)}")
 
     def change(self, **spec):
         self.api.call("ConnectorService/UpdateConnector", connector={"name": NAME, "spec": spec})
@@ -118,10 +119,8 @@ class ControllerTest(unittest.TestCase):
             else:
                 self.write(text)
             seen = len(self.controller.lines)
-            deadline = time.monotonic() + harness.PATIENCE
-            while len(self.controller.lines) == seen and time.monotonic() < deadline:
-                time.sleep(0.02)  # until it has complained
-            self.assertGreater(len(self.controller.lines), seen, text)
+            harness.until(lambda seen=seen: len(self.controller.lines) > seen,
+                          lambda text=text: f"a complaint about {text!r}")
         self.wait_for("second")
         self.point_at(0)
         self.wait_for("first")

@@ -50,6 +50,19 @@ def free_port(host="127.0.0.1"):
                     raise
 
 
+def until(condition, what):
+    """Waits for what nobody tells: looks again and again, and returns what `condition` gives once
+    that is something. `what` is called for more to say where it never is."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited in vain for: {what()}")
+        time.sleep(0.02)
+
+
 class Router:
     """One trunkd process. `listeners` maps names to the fields of a listener; port 0 and 127.0.0.1
     unless they say otherwise. `config` has the other keys of trunkline.yaml."""

@@ -123,10 +123,7 @@ class RotationTest(unittest.TestCase):
         self.wait(lambda: self.shown(port) == self.fingerprint(name), f"that {name} is shown")
 
     def wait(self, condition, what):
-        deadline = time.monotonic() + harness.PATIENCE
-        while not condition():
-            self.assertLess(time.monotonic(), deadline, f"{what}\n{self.router.log()}")
-            time.sleep(0.05)
+        harness.until(condition, lambda: f"{what}\n{self.router.log()}")
 
     # --- over the API
 
