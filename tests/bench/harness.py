@@ -128,7 +128,9 @@ listeners:
     def wait_quiet(self):
         """Until the last clients are gone: they would count where the next are placed."""
         deadline = time.monotonic() + 10
-        while self.sockets() > self.quiet_sockets and time.monotonic() < deadline:
+        while self.sockets() > self.quiet_sockets:
+            if time.monotonic() > deadline:
+                sys.exit("clients of the last run are still there: the next would be elsewhere")
             time.sleep(0.01)
 
     def rss_mib(self):
