@@ -3,6 +3,7 @@
 Nothing here sleeps: readiness is read from the log.
 """
 
+import errno
 import itertools
 import json
 import os
