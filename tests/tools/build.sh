@@ -9,12 +9,12 @@ JOBS=${JOBS:-2}
 
 # To build and run trunkd; then what the tests need on top.
 RUN_PACKAGES=(build-essential cmake ninja-build ccache libabsl-dev libssl-dev libprotobuf-dev
-  protobuf-compiler libboost1.81-dev libyaml-cpp-dev prometheus-cpp-dev zlib1g-dev libgrpc++-dev
-  grpc-proto libsasl2-dev libsasl2-modules libsasl2-modules-db file curl openssl
+  protobuf-compiler protobuf-compiler-grpc libboost1.81-dev libyaml-cpp-dev prometheus-cpp-dev
+  zlib1g-dev libgrpc++-dev grpc-proto libsasl2-dev libsasl2-modules libsasl2-modules-db file curl openssl
   libqpid-proton-cpp12-dev libqpid-proton11-dev python3 python3-qpid-proton)
 PACKAGES=("${RUN_PACKAGES[@]}" libgtest-dev libgmock-dev
-  libbenchmark-dev python3-prometheus-client python3-grpcio python3-protobuf protobuf-compiler-grpc
-  sasl2-bin libsasl2-modules-gssapi-mit krb5-kdc krb5-admin-server python3-gssapi clang-14 clang-format-14
+  libbenchmark-dev python3-prometheus-client python3-grpcio python3-protobuf sasl2-bin
+  libsasl2-modules-gssapi-mit krb5-kdc krb5-admin-server python3-gssapi clang-14 clang-format-14
   libclang-rt-14-dev git)
 
 install_packages() {
