@@ -26,6 +26,7 @@ namespace {
 
 constexpr char kStateFile[] = "/state.json";
 constexpr char kNewFile[] = "/state.json.new";
+constexpr char kOldFile[] = "/state.json.old";
 constexpr char kLockFile[] = "/lock";
 constexpr size_t kStateBytesMax = size_t{256} << 20;
 
@@ -68,17 +69,37 @@ absl::Status WriteFile(const std::string& name, const std::string& bytes) {
 }
 
 // The old file is there until the new one is, wherever this is interrupted: first the bytes, then
-// the name, then the folder that has the name. Half a file is not left on a disk that is full.
+// the name, then the folder that has the name. Half a file is not left on a disk that is full. The
+// old one has a second name meanwhile, and gets its first one back if the folder cannot be written.
 absl::Status Replace(const std::string& folder, const std::string& bytes) {
+  const std::string state = folder + kStateFile;
   const std::string next = folder + kNewFile;
+  const std::string old = folder + kOldFile;
+  // First, as there may be no descriptor left when the names have changed.
+  const File parent(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!parent) return ErrnoStatus(folder);
   if (absl::Status status = WriteFile(next, bytes); !status.ok()) {
     ::unlink(next.c_str());
     return status;
   }
-  if (::rename(next.c_str(), (folder + kStateFile).c_str()) != 0) return ErrnoStatus(next);
-  const File parent(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!parent || ::fsync(parent.get()) != 0) return ErrnoStatus(folder);
-  return absl::OkStatus();
+  ::unlink(old.c_str());
+  // Where files cannot have two names there is no way back: the rename below finds nothing.
+  const bool is_first = ::link(state.c_str(), old.c_str()) != 0 && errno == ENOENT;
+  if (::rename(next.c_str(), state.c_str()) != 0) {
+    const absl::Status status = ErrnoStatus(next);
+    ::unlink(next.c_str());
+    ::unlink(old.c_str());
+    return status;
+  }
+  if (::fsync(parent.get()) == 0) {
+    ::unlink(old.c_str());
+    return absl::OkStatus();
+  }
+  const absl::Status status = ErrnoStatus(folder);
+  const bool is_back =
+      (is_first ? ::unlink(state.c_str()) : ::rename(old.c_str(), state.c_str())) == 0;
+  if (is_back && ::fsync(parent.get()) == 0) return status;
+  return absl::UnknownError(status.message());
 }
 
 absl::Status CheckFolder(const std::string& folder) {
@@ -171,6 +192,9 @@ absl::StatusOr<std::unique_ptr<StateDir>> StateDir::Open(const std::string& fold
     return absl::FailedPreconditionError(
         config::Concat(folder, ": another process keeps its state there"));
   }
+  // Of a process that ended while it wrote; there may be keys in them.
+  ::unlink((folder + kNewFile).c_str());
+  ::unlink((folder + kOldFile).c_str());
   state->writer_ = std::make_unique<Writer>(folder);
   return state;
 }

@@ -12,7 +12,8 @@ namespace trunkline::store {
 
 // The folder in which resources made over the API are there after a restart, or after the end of
 // the process at any moment: one file, `state.json`, which is replaced as a whole. A state that
-// Save has reported as written is on the disk; while it has not, either the old or the new one is.
+// Save has reported as written is on the disk; while it has not, either the old or the new one is;
+// after one that has failed the old one is, unless it says that nobody knows.
 //
 // The folder has mode 0700 and the file 0600, as there may be keys and verifiers of passwords in
 // it. A lock keeps out every other process. Owns a thread that does what waits for the disk.
@@ -31,7 +32,9 @@ class StateDir {
   absl::StatusOr<config::Document> Read() const;
 
   // Begins to write `made` in place of what is there; `done` is called on the thread of this object
-  // with how it ended. REQUIRES: the last one is done.
+  // with how it ended. Unavailable: what was there before is there. Unknown: that, or `made`, as
+  // the disk would not take the old one back either; the next Save that succeeds settles it.
+  // REQUIRES: the last one is done.
   void Save(const config::Document& made, std::function<void(absl::Status)> done);
 
  private:

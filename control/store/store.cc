@@ -54,16 +54,21 @@ absl::Status ToStatus(const std::vector<reconcile::Failure>& failures) {
                                    preconditions);
 }
 
-// The disk may be full, read-only or gone.
+// The disk may be full, read-only or gone. Unknown: what is on it, too (StateDir::Save).
 absl::Status NotKept(const absl::Status& status) {
   constexpr int64_t kRetryMilliseconds = 5000;
+  const bool is_uncertain = absl::IsUnknown(status);
+  const std::string_view what =
+      is_uncertain
+          ? "the change is not in force, but it may be on the disk, and a restart may bring "
+            "it back until another change has been kept: "
+          : "the change cannot be kept, and nothing was changed: ";
   return config::WithRetry(
       config::WithReason(
           absl::UnavailableError(
-              Concat("the change cannot be kept, and nothing was changed: ", status.message(),
-                     "; make the state directory writable, with room for it, "
-                     "and try again")),
-          "STATE_NOT_WRITTEN"),
+              Concat(what, status.message(),
+                     "; make the state directory writable, with room for it, and try again")),
+          is_uncertain ? "STATE_UNCERTAIN" : "STATE_NOT_WRITTEN"),
       kRetryMilliseconds);
 }
 

@@ -25,8 +25,9 @@ namespace trunkline::store {
 //   persist    the resources made over the API are on the disk (state_dir.h)
 //   commit     the router is told, readers see the new documents
 //
-// A failure in any step leaves everything as it was: router, memory, disk. Changes are made one
-// after the other, in the order they were asked for; reading never waits.
+// A failure in any step leaves everything as it was: router, memory, disk. (A disk that fails so
+// that nobody knows what is on it is told from that: STATE_UNCERTAIN.) Changes are made one after
+// the other, in the order they were asked for; reading never waits.
 //
 // Owned by the daemon. Thread: control.
 class Store {
@@ -82,7 +83,8 @@ class Store {
 
   // InvalidArgument with a violation for each problem, the path of the problem as its field;
   // FailedPrecondition: PORT_IN_USE, CERTIFICATE_EXPIRED and others; ResourceExhausted: too many
-  // wait, or there are; Unavailable: the disk. `done` is called once, at once or later.
+  // wait, or there are; Unavailable: the disk (STATE_NOT_WRITTEN; STATE_UNCERTAIN: it may have the
+  // change all the same). `done` is called once, at once or later.
   void Mutate(Change change, How how, Done done);
 
   // Another certificate for one TLS profile: `given`, or what is in its files now.

@@ -8,10 +8,15 @@
 #include <fstream>
 #include <future>
 
+#include "tests/unit/control/store/failing_folder.h"
+
 namespace trunkline::store {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 namespace fs = std::filesystem;
 
@@ -51,6 +56,15 @@ class StateDirTest : public ::testing::Test {
     auto state = StateDir::Open(folder_);
     EXPECT_TRUE(state.ok()) << state.status();
     return (*state)->Read().status();
+  }
+
+  // Names of what is in the folder but for the lock.
+  std::vector<std::string> Files() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(folder_)) {
+      if (entry.path().filename() != "lock") names.push_back(entry.path().filename());
+    }
+    return names;
   }
 
   std::string folder_;
@@ -114,6 +128,52 @@ TEST_F(StateDirTest, SaysWhyItCannotWrite) {
   const absl::Status status = SaveAndWait(**state, WithListener("a", 1));
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_TRUE((*state)->Read()->listeners.empty());
+}
+
+TEST_F(StateDirTest, PutsTheOldStateBackWhereTheFolderIsNotWritten) {
+  auto state = StateDir::Open(folder_);
+  ASSERT_TRUE(state.ok()) << state.status();
+  for (const bool is_first : {true, false}) {
+    const auto has_new = [&] { EXPECT_EQ((*state)->Read()->listeners.count("new"), 1u); };
+    {
+      const FailingFolder failing(1, has_new);
+      const absl::Status status = SaveAndWait(**state, WithListener("new", 1));
+      EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+    }
+    EXPECT_EQ((*state)->Read()->listeners.count("new"), 0u);
+    EXPECT_EQ((*state)->Read()->listeners.count("old"), is_first ? 0u : 1u);
+    EXPECT_THAT(Files(), SizeIs(is_first ? 0 : 1));
+    ASSERT_TRUE(SaveAndWait(**state, WithListener("old", 1)).ok());
+    EXPECT_THAT(Files(), ElementsAre("state.json"));
+  }
+}
+
+TEST_F(StateDirTest, SaysThatNobodyKnowsWhereTheOldStateIsNotWrittenEither) {
+  auto state = StateDir::Open(folder_);
+  ASSERT_TRUE(state.ok()) << state.status();
+  ASSERT_TRUE(SaveAndWait(**state, WithListener("old", 1)).ok());
+  {
+    const FailingFolder failing(2);
+    const absl::Status status = SaveAndWait(**state, WithListener("new", 1));
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnknown) << status;
+    EXPECT_EQ((*state)->Read()->listeners.count("old"), 1u) << "as long as the machine runs";
+  }
+  {
+    const FailingFolder failing(1, [this] { fs::remove(folder_ + "/state.json.old"); });
+    EXPECT_EQ(SaveAndWait(**state, WithListener("new", 1)).code(), absl::StatusCode::kUnknown);
+    EXPECT_EQ((*state)->Read()->listeners.count("new"), 1u) << "there was no way back";
+  }
+  ASSERT_TRUE(SaveAndWait(**state, WithListener("next", 1)).ok());
+  EXPECT_EQ((*state)->Read()->listeners.count("next"), 1u);
+  EXPECT_THAT(Files(), ElementsAre("state.json"));
+}
+
+TEST_F(StateDirTest, LeavesNothingOfAProcessThatEndedWhileItWrote) {
+  for (const char* name : {"/state.json.new", "/state.json.old"}) {
+    std::ofstream(folder_ + name) << "keys";
+  }
+  ASSERT_TRUE(StateDir::Open(folder_).ok());
+  EXPECT_THAT(Files(), IsEmpty());
 }
 
 }  // namespace

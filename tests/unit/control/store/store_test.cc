@@ -16,6 +16,7 @@
 
 #include "control/config/error_details.h"
 #include "control/store/users_edit.h"
+#include "tests/unit/control/store/failing_folder.h"
 
 namespace trunkline::store {
 namespace {
@@ -255,6 +256,46 @@ TEST_F(StoreTest, LeavesEverythingAsItWasWhenTheDiskIsFull) {
   EXPECT_THAT(store_->made().listeners, SizeIs(1));
   EXPECT_TRUE(Mutate(Put("a", port.number())).ok());
   EXPECT_TRUE(Listens(port.number()));
+}
+
+TEST_F(StoreTest, LeavesEverythingAsItWasWhenTheFolderOfTheStateIsNotWritten) {
+  ASSERT_TRUE(Open().ok());
+  Port port;
+  port.Free();
+  ASSERT_TRUE(Mutate(Put("kept", 0)).ok());
+  std::optional<FailingFolder> failing(1);
+  const auto outcome = Mutate(Put("a", port.number()));
+  failing.reset();
+  EXPECT_EQ(config::ReasonOf(outcome.status()), "STATE_NOT_WRITTEN");
+  EXPECT_THAT(std::string(outcome.status().message()), HasSubstr("nothing was changed"));
+  EXPECT_FALSE(Listens(port.number()));
+  EXPECT_THAT(store_->made().listeners, SizeIs(1));
+  EXPECT_THAT(changed_, ElementsAre("listeners/kept"));
+  End();
+  ASSERT_TRUE(Open().ok());
+  EXPECT_THAT(store_->made().listeners, SizeIs(1));
+}
+
+TEST_F(StoreTest, SaysThatTheDiskMayHaveWhatIsNotInForce) {
+  ASSERT_TRUE(Open().ok());
+  Port port;
+  port.Free();
+  ASSERT_TRUE(Mutate(Put("kept", 0)).ok());
+  std::optional<FailingFolder> failing(2);
+  const auto outcome = Mutate(Put("a", port.number()));
+  failing.reset();
+  EXPECT_EQ(outcome.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(config::ReasonOf(outcome.status()), "STATE_UNCERTAIN");
+  EXPECT_THAT(std::string(outcome.status().message()), HasSubstr("it may be on the disk"));
+  EXPECT_FALSE(Listens(port.number()));
+  EXPECT_THAT(store_->made().listeners, SizeIs(1));
+  EXPECT_THAT(changed_, ElementsAre("listeners/kept"));
+  EXPECT_EQ(store_->writes().failed, 1u);
+  EXPECT_TRUE(Mutate(Put("b", port.number())).ok());
+  End();
+  ASSERT_TRUE(Open().ok());
+  EXPECT_THAT(store_->made().listeners, SizeIs(2));
+  EXPECT_EQ(store_->made().listeners.count("a"), 0u);
 }
 
 TEST_F(StoreTest, SaysWhichFieldIsWrong) {
