@@ -8,6 +8,7 @@
 #include <chrono>
 #include <exception>
 #include <list>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -38,7 +39,9 @@ std::string TextOf(const tcp::endpoint& endpoint) {
 class Server::Impl {
  public:
   explicit Impl(const Options& options)
-      : surroundings_{.options = options,
+      : tls_context_(options.tls.context),
+        surroundings_{.options = options,
+                      .tls_context = [this] { return TlsContext(); },
                       .served = [this](const Session& session) { MoveToBack(session); },
                       .gone = [this](const Session& session) { Forget(session); }} {}
   ~Impl();
@@ -48,6 +51,16 @@ class Server::Impl {
   void Post(std::function<void()> action) { asio::post(io_, std::move(action)); }
 
   const std::vector<std::string>& addresses() const { return addresses_; }
+
+  std::shared_ptr<const tls::Context> TlsContext() {
+    std::lock_guard lock(tls_mutex_);
+    return tls_context_;
+  }
+  // The one before is freed behind the lock.
+  void SetTlsContext(std::shared_ptr<const tls::Context> context) {
+    std::lock_guard lock(tls_mutex_);
+    tls_context_.swap(context);
+  }
 
  private:
   // A place to listen on.
@@ -65,6 +78,8 @@ class Server::Impl {
   void Forget(const Session& session);
   void Run();
 
+  std::mutex tls_mutex_;  // of tls_context_
+  std::shared_ptr<const tls::Context> tls_context_;
   asio::io_context io_{1};
   Session::Surroundings surroundings_;
   std::list<Door> doors_;
@@ -89,6 +104,12 @@ absl::Status Server::Impl::Listen() {
       endpoint.port(doors_.front().acceptor.local_endpoint(error).port());
     }
     error = Open(endpoint);
+    // Every address, where there is no IPv6, is every one of IPv4.
+    if (error == asio::error::address_family_not_supported && endpoint.address().is_v6() &&
+        endpoint.address().is_unspecified()) {
+      doors_.pop_back();
+      error = Open({tcp::v4(), endpoint.port()});
+    }
   }
   if (!error && !doors_.empty()) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat("cannot listen on ", options.host, " port ",
@@ -191,6 +212,9 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
 const std::vector<std::string>& Server::addresses() const { return impl_->addresses(); }
 void Server::Serve(Handler handler, Stats& stats) { impl_->Serve(std::move(handler), stats); }
+void Server::SetTlsContext(std::shared_ptr<const tls::Context> context) {
+  impl_->SetTlsContext(std::move(context));
+}
 void Server::Post(std::function<void()> action) { impl_->Post(std::move(action)); }
 
 }  // namespace trunkline::http

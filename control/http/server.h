@@ -12,18 +12,25 @@
 #include "control/http/message.h"
 #include "router/base/counter.h"
 #include "router/base/time.h"
+#include "router/tls/context.h"
 
 namespace trunkline::http {
 
-// A server of HTTP/1.1 (and 1.0) on a thread of its own: small answers to GET and HEAD, for
-// Prometheus, probes and people with curl. Whoever it serves waits for no other thread, and no
-// other thread waits for it.
+// What TLS is spoken with.
+struct ServerTls {
+  std::shared_ptr<const tls::Context> context;  // with a certificate; null: there is no TLS
+  tls::ClientAuth client_auth = tls::ClientAuth::kNone;
+};
+
+// A server of HTTP/1.1 (and 1.0), also in TLS, on a thread of its own: small answers to GET and
+// HEAD, for Prometheus, probes and people with curl. Whoever it serves waits for no other thread,
+// and no other thread waits for it.
 //
-// What a client can do: it has `request_time` to say what it wants, and may stay for `idle_time`
-// between requests; a head above kHeadBytesMax gets 431, a body 413, other methods
-// 405, what is no HTTP 400, each followed by the end. With `connections_max` connections, one more
-// takes the place of the one that has been quiet for the longest: who connects and says nothing
-// keeps nobody out.
+// What a client can do: it has `request_time` to shake hands, as long to say what it wants, and may
+// stay for `idle_time` between requests; a head above kHeadBytesMax gets 431, a body 413, other
+// methods 405, what is no HTTP 400, each followed by the end. With `connections_max` connections,
+// one more takes the place of the one that has been quiet for the longest: who connects and says
+// nothing keeps nobody out.
 //
 // Thread: one, its owner's; the handler and what is posted run on the server's.
 class Server {
@@ -34,6 +41,7 @@ class Server {
     size_t connections_max = 32;
     Duration request_time = Seconds(10);
     Duration idle_time = Seconds(150);  // above the interval of any scraper
+    ServerTls tls;
   };
   static constexpr uint32_t kHeadBytesMax = 8 * 1024;
 
@@ -41,9 +49,11 @@ class Server {
   struct Stats {
     std::array<Counter, 6> answers;  // by the first digit of the status
     Counter connections;
-    Counter displaced;   // connections that were closed for one more
-    Counter timeouts;    // of requests
-    Counter not_served;  // accepted by the system, and no descriptor was left
+    Counter handshakes;         // of TLS, done
+    Counter handshakes_failed;  // given up, timed out ones as well
+    Counter displaced;          // connections that were closed for one more
+    Counter timeouts;           // of requests
+    Counter not_served;         // accepted by the system, and no descriptor was left
   };
 
   // Takes its place; who connects waits. FailedPrecondition: cannot listen there. A name is looked
@@ -52,6 +62,9 @@ class Server {
   // Answers from here on. To be called once. `stats` outlive the server; no other server uses them
   // meanwhile.
   void Serve(Handler handler, Stats& stats);
+  // Every handshake that begins from here on is made with this context; of a server that speaks
+  // TLS. Thread: any.
+  void SetTlsContext(std::shared_ptr<const tls::Context> context);
   // Hangs up on everybody and joins the thread.
   ~Server();
   Server(const Server&) = delete;

@@ -9,6 +9,7 @@
 
 #include "control/http/gzip.h"
 #include "router/base/log.h"
+#include "router/tls/accept.h"
 
 namespace trunkline::http {
 namespace {
@@ -36,6 +37,49 @@ std::string_view View(beast::string_view text) { return {text.data(), text.size(
 Session::Session(boost::asio::ip::tcp::socket socket, const Surroundings& surroundings)
     : surroundings_(surroundings), stream_(std::move(socket)), buffer_(Server::kHeadBytesMax) {}
 
+void Session::Start() {
+  const Duration patience = surroundings_.options.request_time;
+  if (surroundings_.options.tls.context == nullptr) return AwaitRequest(patience);
+  stream_.expires_after(Nanoseconds(patience));
+  AwaitHello();
+}
+
+// Certificates may change while a connection is quiet: what counts is the one when its client
+// begins.
+void Session::AwaitHello() {
+  stream_.async_read_some(buffer_.prepare(kReadBytes),
+                          [self = shared_from_this()](const Error& error, size_t bytes) {
+                            if (error) return self->OnHandshake(error, 0);
+                            self->buffer_.commit(bytes);
+                            self->Handshake();
+                          });
+}
+
+void Session::Handshake() {
+  void* const ssl =
+      tls::NewAcceptSession(*surroundings_.tls_context(), surroundings_.options.tls.client_auth);
+  if (ssl == nullptr) return OnHandshake(boost::asio::error::no_memory, 0);
+  tls_.emplace(stream_, static_cast<SSL*>(ssl));
+  tls_->async_handshake(boost::asio::ssl::stream_base::server, buffer_.cdata(),
+                        [self = shared_from_this()](const Error& error, size_t used) {
+                          self->OnHandshake(error, used);
+                        });
+}
+
+// `used`: of what was read before.
+void Session::OnHandshake(const Error& error, size_t used) {
+  const bool complete = !error && used == buffer_.size();
+  auto& stats = *surroundings_.stats;
+  (complete ? stats.handshakes : stats.handshakes_failed).Add();
+  if (!complete) {
+    TL_LOG(debug, "http handshake failed",
+           {"error", error ? error.message() : "more than a hello"});
+    return End();
+  }
+  buffer_.consume(used);
+  AwaitRequest(surroundings_.options.request_time);
+}
+
 // For the first byte; then the rest has its own time.
 void Session::AwaitRequest(Duration patience) {
   stream_.expires_after(Nanoseconds(patience));
@@ -51,10 +95,12 @@ void Session::Read() {
   if (buffer_.size() > 0 && !std::exchange(began_, true)) {
     stream_.expires_after(Nanoseconds(surroundings_.options.request_time));
   }
-  stream_.async_read_some(buffer_.prepare(std::min(room, kReadBytes)),
-                          [self = shared_from_this()](const Error& error, size_t bytes) {
-                            self->OnRead(error, bytes);
-                          });
+  const auto buffer = buffer_.prepare(std::min(room, kReadBytes));
+  auto on_read = [self = shared_from_this()](const Error& error, size_t bytes) {
+    self->OnRead(error, bytes);
+  };
+  if (tls_) return tls_->async_read_some(buffer, std::move(on_read));
+  stream_.async_read_some(buffer, std::move(on_read));
 }
 
 void Session::OnRead(const Error& error, size_t bytes) {
@@ -130,9 +176,11 @@ void Session::Write(Message message) {
   surroundings_.stats->answers[message.result_int() / 100 % 6].Add();
   message_ = std::move(message);
   stream_.expires_after(Nanoseconds(surroundings_.options.request_time));
-  beast::http::async_write(
-      stream_, *message_,
-      [self = shared_from_this()](const Error& error, size_t) { self->OnWritten(error); });
+  auto on_written = [self = shared_from_this()](const Error& error, size_t) {
+    self->OnWritten(error);
+  };
+  if (tls_) return beast::http::async_write(*tls_, *message_, std::move(on_written));
+  beast::http::async_write(stream_, *message_, std::move(on_written));
 }
 
 void Session::OnWritten(const Error& error) {
@@ -140,9 +188,15 @@ void Session::OnWritten(const Error& error) {
   if (error) return End();
   surroundings_.served(*this);
   if (message_->keep_alive()) return AwaitRequest(surroundings_.options.idle_time);
+  stream_.expires_after(Nanoseconds(kDrainTime));
+  if (!tls_) return HangUp();
+  // Whether the client says goodbye as well does not matter.
+  tls_->async_shutdown([self = shared_from_this()](const Error&) { self->HangUp(); });
+}
+
+void Session::HangUp() {
   Error ignored;
   stream_.socket().shutdown(boost::asio::ip::tcp::socket::shutdown_send, ignored);
-  stream_.expires_after(Nanoseconds(kDrainTime));
   buffer_.clear();
   Drain(kDrainBytes);
 }

@@ -133,4 +133,15 @@ std::string Fingerprint(const X509* certificate, const EVP_MD* digest) {
   return absl::BytesToHexString(absl::string_view(reinterpret_cast<char*>(bytes), size));
 }
 
+void AskForCertificate(SSL* ssl, ClientAuth client_auth, bool has_ca, SSL_verify_cb on_verify) {
+  const bool asks = client_auth != ClientAuth::kNone;
+  int mode = asks ? SSL_VERIFY_PEER : SSL_VERIFY_NONE;
+  if (client_auth == ClientAuth::kRequire) mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+  SSL_set_verify(ssl, mode, on_verify);
+  if (!asks || has_ca) return;
+  // Whoever the system trusts for web servers is not thereby a client of ours: trust nobody.
+  const Owned<X509_STORE> nobody(X509_STORE_new());
+  SSL_set1_verify_cert_store(ssl, nobody.get());
+}
+
 }  // namespace trunkline::tls

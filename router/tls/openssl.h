@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "router/tls/context.h"
 
 // What the files of this folder share to handle OpenSSL. Included by its .cc files only: nobody
 // else sees OpenSSL's types.
@@ -57,5 +58,9 @@ std::string NameText(const X509_NAME* name);
 
 // Lower-case hex digest of the certificate's DER form; empty if the digest is unavailable.
 std::string Fingerprint(const X509* certificate, const EVP_MD* digest);
+
+// Has a session of a server ask for the peer's certificate, or not. Without authorities of its own
+// (`has_ca`) it trusts nobody. `on_verify` may be null.
+void AskForCertificate(SSL* ssl, ClientAuth client_auth, bool has_ca, SSL_verify_cb on_verify);
 
 }  // namespace trunkline::tls

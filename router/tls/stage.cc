@@ -247,15 +247,7 @@ std::unique_ptr<TlsStage> TlsStage::Server(std::shared_ptr<const Context> contex
     return stage;
   }
   SSL* ssl = session.ssl.get();
-  int mode = SSL_VERIFY_NONE;
-  if (session.verifies) mode = SSL_VERIFY_PEER;
-  if (options.client_auth == ClientAuth::kRequire) mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-  SSL_set_verify(ssl, mode, Session::OnVerify);
-  if (session.verifies && !stage->context_->has_ca()) {
-    // Whoever the system trusts for web servers is not thereby a client of ours: trust nobody.
-    const Owned<X509_STORE> nobody(X509_STORE_new());
-    SSL_set1_verify_cert_store(ssl, nobody.get());
-  }
+  AskForCertificate(ssl, options.client_auth, stage->context_->has_ca(), Session::OnVerify);
   SSL_set_accept_state(ssl);
   return stage;
 }

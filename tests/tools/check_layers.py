@@ -35,7 +35,7 @@ ALLOWED = {
                                "control/config", "proto"],
     "control/reconcile": FACADE + ["router/base", "router/sasl/users.h", "control/config",
                                    "control/certs", "control/users", "proto"],
-    "control/http": ["router/base"],
+    "control/http": ["router/base", "router/tls/context.h", "router/tls/accept.h"],
     "control/metrics": FACADE + ["router/base", "control/http"],
     "control/api": FACADE + ["router/base", "router/tls/bundle.h", "control/config",
                              "control/certs", "control/store", "proto"],

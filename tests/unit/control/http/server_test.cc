@@ -12,6 +12,8 @@
 #include <future>
 #include <memory>
 
+#include "tests/unit/router/tls/test_certs.h"
+
 namespace trunkline::http {
 namespace {
 
@@ -255,6 +257,46 @@ TEST_F(ServerTest, EndsWithConnectionsOpen) {
   server_.reset();
   EXPECT_EQ(served.HearAll(), "");
   EXPECT_EQ(silent.HearAll(), "");
+}
+
+// What a server of TLS needs; what is said inside is up to tests with a client that speaks it.
+ServerTls SomeTls() {
+  const tls::test::TestCerts certs;
+  auto context = tls::Context::Build(
+      {.certificate_pem = certs.server.Pem(), .private_key_pem = certs.server.key().Pem()}, {});
+  EXPECT_TRUE(context.ok()) << context.status();
+  return {.context = *context};
+}
+
+TEST_F(ServerTest, HangsUpOnThoseWhoDoNotShakeHandsInTime) {
+  Start({.request_time = Milliseconds(50), .tls = SomeTls()});
+  Client silent(*server_);
+  EXPECT_EQ(silent.HearAll(), "");
+  Client slow(*server_);
+  slow.Say("\x16\x03\x01");
+  EXPECT_EQ(slow.HearAll(), "");
+  server_.reset();
+  EXPECT_EQ(stats_.handshakes_failed.Get(), 2u);
+  EXPECT_EQ(stats_.handshakes.Get(), 0u);
+}
+
+TEST_F(ServerTest, AnswersNobodyInPlainWhereTlsIsSpoken) {
+  Start({.tls = SomeTls()});
+  Client plain(*server_);
+  plain.Say(kGet);
+  EXPECT_THAT(plain.HearAll(), Not(HasSubstr("HTTP")));
+  server_.reset();
+  EXPECT_EQ(stats_.handshakes_failed.Get(), 1u);
+}
+
+TEST_F(ServerTest, EndsInTheMiddleOfHandshakes) {
+  Start({.tls = SomeTls()});
+  Client silent(*server_);
+  Client slow(*server_);
+  slow.Say("\x16\x03\x01");
+  server_.reset();
+  EXPECT_EQ(silent.HearAll(), "");
+  EXPECT_EQ(slow.HearAll(), "");
 }
 
 TEST(Listen, TellsWhereItDoesAndWhyNot) {
