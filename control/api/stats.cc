@@ -129,13 +129,18 @@ void StatsWatch::Get(Call& call) const {
   if (Looks(*parts)) {
     return call.Finish(Wrong("parts", "routes, connections and links have rates, by WatchStats"));
   }
-  call.Reply(StatsOf(hooks_.metrics(), *parts, wall_, hooks_.clock()));
+  v1::Stats stats = StatsOf(hooks_.metrics(), *parts, wall_, hooks_.clock());
+  if (parts->contains(v1::STATS_PART_PROCESS)) *stats.mutable_process() = hooks_.process();
+  call.Reply(stats);
 }
 
 void StatsWatch::Watch(const std::shared_ptr<Call>& call) {
   const auto& request = call->As<v1::WatchStatsRequest>();
   const auto parts = PartsOf(request);
   if (!parts.ok()) return call->Finish(parts.status());
+  if (parts->contains(v1::STATS_PART_PROCESS)) {
+    return call->Finish(Wrong("parts", "the process is told by GetStats"));
+  }
   const auto interval = IntervalOf(request, *parts);
   if (!interval.ok()) return call->Finish(interval.status());
   if (request.limit() > kLimitMax) {

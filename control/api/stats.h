@@ -29,6 +29,7 @@ class StatsWatch {
   struct Hooks {
     std::function<Time()> clock;
     std::function<RouterMetrics()> metrics;  // Router::Metrics
+    std::function<v1::ProcessStats()> process;
   };
   // All outlive us.
   StatsWatch(Observing& observing, const WallClock& wall, Hooks hooks);

@@ -2,7 +2,10 @@
 
 #include <time.h>
 
+#include <cmath>
 #include <variant>
+
+#include "control/metrics/process.h"
 
 namespace trunkline::daemon {
 namespace {
@@ -14,6 +17,19 @@ int64_t WallAhead() {
   ::clock_gettime(CLOCK_REALTIME, &wall);
   ::clock_gettime(CLOCK_MONOTONIC, &monotonic);
   return (wall.tv_sec - monotonic.tv_sec) * kSecond.ns + (wall.tv_nsec - monotonic.tv_nsec);
+}
+
+v1::ProcessStats ProcessStatsOf(const metrics::ProcessStats& system) {
+  v1::ProcessStats stats;
+  const double seconds = std::floor(system.cpu_seconds);
+  stats.mutable_processor_time()->set_seconds(static_cast<int64_t>(seconds));
+  stats.mutable_processor_time()->set_nanos(
+      static_cast<int32_t>((system.cpu_seconds - seconds) * 1e9));
+  stats.set_resident_bytes(system.resident_bytes);
+  stats.set_virtual_bytes(system.virtual_bytes);
+  stats.set_descriptors_open(system.open_fds);
+  stats.set_descriptors_max(system.max_fds);
+  return stats;
 }
 
 }  // namespace
@@ -34,7 +50,9 @@ LiveApi::LiveApi(Router& router, Random& random, const std::function<Time()>& cl
       routes_(observing_,
               [&router](const std::string& address) { return router.Resolve(address); }),
       stats_(observing_, wall_,
-             {.clock = clock, .metrics = [&router] { return router.Metrics(); }}) {}
+             {.clock = clock,
+              .metrics = [&router] { return router.Metrics(); },
+              .process = [] { return ProcessStatsOf(metrics::ReadProcess()); }}) {}
 
 void LiveApi::AddHandlers(api::Handlers& handlers) {
   handlers.merge(connections_.MakeHandlers());

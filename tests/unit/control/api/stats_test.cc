@@ -17,7 +17,9 @@ class StatsTest : public testing::Test, public LiveWorld {
  protected:
   StatsTest()
       : stats_(observing, wall,
-               {.clock = [this] { return now; }, .metrics = [this] { return metrics_; }}) {
+               {.clock = [this] { return now; },
+                .metrics = [this] { return metrics_; },
+                .process = [this] { return process_; }}) {
     handlers = stats_.MakeHandlers();
     metrics_.workers.resize(1);
     metrics_.workers[0].turn_began = kNever;
@@ -53,6 +55,7 @@ class StatsTest : public testing::Test, public LiveWorld {
   }
 
   RouterMetrics metrics_;
+  v1::ProcessStats process_;
   StatsWatch stats_;
 };
 
@@ -100,8 +103,19 @@ TEST_F(StatsTest, TellOfRouterWorkersAndOwnersUnlessTheyAreAskedForLess) {
   EXPECT_FALSE(stats.workers(0).has_turn_age());
 }
 
+TEST_F(StatsTest, TellOfTheProcessOnlyWhoAsksOnce) {
+  process_.set_descriptors_open(80);
+  process_.set_descriptors_max(100);
+  EXPECT_EQ(Get({v1::STATS_PART_PROCESS})->replies.at(0)->ShortDebugString(),
+            "time { seconds: 1700000100 } "
+            "process { descriptors_open: 80 descriptors_max: 100 }");
+  EXPECT_FALSE(Get()->As<v1::Stats>().has_process());
+  const auto seen = Watch(Every(1000, {v1::STATS_PART_PROCESS}));
+  EXPECT_EQ(config::ReasonOf(seen->status()), "INVALID_FIELD");
+}
+
 TEST_F(StatsTest, RefusePartsThatAreNone) {
-  for (const int part : {0, 7, 99, int{v1::STATS_PART_LINKS}}) {
+  for (const int part : {0, 8, 99, int{v1::STATS_PART_LINKS}}) {
     const auto seen = Get({static_cast<v1::StatsPart>(part)});
     EXPECT_EQ(config::ReasonOf(seen->status()), "INVALID_FIELD") << part;
     EXPECT_THAT(config::ViolationsOf(seen->status()), SizeIs(1));
