@@ -1,15 +1,13 @@
-#include <unistd.h>
-
 #include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
+#include "control/cli/follow.h"
 #include "control/cli/output.h"
 #include "control/cli/resources.h"
 #include "control/cli/views.h"
-#include "control/config/error_details.h"
 #include "control/config/resource.h"
 #include "control/config/text.h"
 #include "router/base/status.h"
@@ -26,8 +24,6 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
 constexpr int kPageSize = 1000;
-// Between attempts to reach a router again that was being watched.
-constexpr unsigned kRetrySeconds = 1;
 
 std::vector<const Message*> Pointers(const std::vector<std::unique_ptr<Message>>& owned) {
   std::vector<const Message*> pointers;
@@ -137,7 +133,6 @@ class Watcher {
   }
   // What `reply_` says.
   void See();
-  void ReachAgain();
 
   Session& session_;
   const Listed& listed_;
@@ -145,43 +140,25 @@ class Watcher {
   const std::vector<Column>& columns_;
   const std::unique_ptr<Message> reply_;
   Table table_;
-  std::string token_;
   bool synced_ = false;
 };
 
 absl::Status Watcher::Run() {
   const auto request = listed_.watch->NewRequest();
   SetText(*request, "filter", session_.arguments().Get("filter"));
-  while (true) {
-    SetText(*request, "resume_token", token_);
-    const absl::Status status = session_.Stream(listed_.watch->key(), *request, *reply_, [this] {
-      See();
-      return true;
-    });
-    const std::string reason = config::ReasonOf(status);
-    const bool anew = reason == "RESUME_TOKEN_EXPIRED" || reason == "WATCH_TOO_SLOW";
-    if (anew) token_.clear();
-    // The router is being restarted, or ends connections that are old.
-    if (!synced_ || (!anew && !absl::IsUnavailable(status) && !status.ok())) return status;
-    session_.Note(anew ? "trunkctl: what has happened meanwhile is not known; told anew\n"
-                       : "trunkctl: the router is away; trying again\n");
-    ReachAgain();
-  }
-}
-
-void Watcher::ReachAgain() {
-  const auto request = listed_.list->NewRequest();
-  const auto ignored = listed_.list->NewReply();
-  do {
-    ::sleep(kRetrySeconds);
-  } while (absl::IsUnavailable(session_.Call(listed_.list->key(), *request, *ignored)));
+  return Follow(
+      session_, {listed_.watch->key(), *request, *reply_},
+      [this] {
+        See();
+        return true;
+      },
+      [] {});
 }
 
 void Watcher::See() {
   const auto* const event = reply_->GetDescriptor()->oneof_decl(0);
   const FieldDescriptor* const field =
       reply_->GetReflection()->GetOneofFieldDescriptor(*reply_, event);
-  if (const std::string& token = TextOf(*reply_, "resume_token"); !token.empty()) token_ = token;
   if (field == nullptr) return;
   synced_ |= field->name() == "synced";
   if (output_.form() == Output::Form::kJson) {

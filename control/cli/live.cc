@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "control/cli/follow.h"
 #include "control/cli/output.h"
 #include "control/config/resource.h"
 #include "control/config/schema.h"
@@ -28,6 +29,8 @@ using google::protobuf::Message;
 
 // How much of the past is told without --limit.
 constexpr uint32_t kBacklog = 50;
+// All of the past: the router keeps no more.
+constexpr uint32_t kWholeBacklog = 4096;
 
 absl::StatusOr<uint64_t> NumberOf(const Session& session, const char* option, uint64_t absent) {
   if (!session.arguments().Has(option)) return absent;
@@ -115,14 +118,13 @@ absl::Status MustBeThere(Session& session, const std::string& name) {
 }  // namespace
 
 absl::Status Events(Session& session) {
-  if (!session.words().empty()) return absl::InvalidArgumentError("takes no words");
   TL_ASSIGN_OR_RETURN(const bool json, WantsJson(session));
   TL_ASSIGN_OR_RETURN(const uint64_t limit, NumberOf(session, "limit", kBacklog));
   v1::WatchEventsRequest request;
   request.set_filter(session.arguments().Get("filter"));
   request.set_backlog(static_cast<uint32_t>(limit));
   v1::WatchEventsResponse reply;
-  return session.Stream("RouterService/WatchEvents", request, reply, [&] {
+  const auto tell = [&] {
     // The first bookmark stands behind the past.
     if (!reply.has_happened()) return session.arguments().Has("watch");
     const v1::Event& event = reply.happened();
@@ -133,11 +135,13 @@ absl::Status Events(Session& session) {
                                 event.message(), FieldsOf(event.fields())));
     }
     return true;
-  });
+  };
+  // What is kept then has all happened since.
+  const auto anew = [&] { request.set_backlog(kWholeBacklog); };
+  return Follow(session, {"RouterService/WatchEvents", request, reply}, tell, anew);
 }
 
 absl::Status Logs(Session& session) {
-  if (!session.words().empty()) return absl::InvalidArgumentError("takes no words");
   TL_ASSIGN_OR_RETURN(const bool json, WantsJson(session));
   v1::WatchLogsRequest request;
   if (session.arguments().Has("level")) {

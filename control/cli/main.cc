@@ -1,3 +1,7 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -30,7 +34,8 @@ int Run(const Command& command, const Arguments& arguments) {
   absl::Status status = arguments.Expect(command.name, command.options);
   if (status.ok()) {
     Session session(arguments, WordsOf(command));
-    status = command.run(session);
+    const bool is_too_much = command.words.empty() && !session.words().empty();
+    status = is_too_much ? absl::InvalidArgumentError("takes no words") : command.run(session);
   }
   if (status.ok()) return 0;
   // What the router says about a request has a reason; what we say about the command line has none.
@@ -56,7 +61,8 @@ int Main(absl::Span<const char* const> all) {
   if (words.empty()) return Usage("no command");
   const std::vector<std::string> under = CommandsUnder(words.front());
   if (!under.empty()) {
-    return Usage(config::Concat("there are ", absl::StrJoin(under, ", ")));
+    return Usage(
+        config::Concat(under.size() == 1 ? "there is " : "there are ", absl::StrJoin(under, ", ")));
   }
   std::vector<std::string> names;
   for (const Command& each : Commands()) names.emplace_back(each.name);
@@ -64,10 +70,27 @@ int Main(absl::Span<const char* const> all) {
                               config::DidYouMean(words.front(), names)));
 }
 
+// Of standard streams that are closed: a connection would get their number, and our output.
+void OpenStandardStreams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(stream, F_GETFD) >= 0 || errno != EBADF) continue;
+    // The wrong way round: using it stays an error. The lowest number that is free is this one.
+    ::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
+// A full disk is no success.
+int Written(int status) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+  Print(stderr, "trunkctl: the standard output cannot be written\n");
+  return status == 0 ? 1 : status;
+}
+
 }  // namespace
 }  // namespace trunkline::cli
 
 int main(int count, char** arguments) {
   const auto all = absl::MakeConstSpan(arguments, static_cast<size_t>(count));
-  return trunkline::cli::Main(all.subspan(count > 0 ? 1 : 0));
+  trunkline::cli::OpenStandardStreams();
+  return trunkline::cli::Written(trunkline::cli::Main(all.subspan(count > 0 ? 1 : 0)));
 }

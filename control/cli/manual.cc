@@ -107,7 +107,6 @@ std::string ManualPage() {
 }
 
 absl::Status PrintManual(Session& session) {
-  if (!session.words().empty()) return absl::InvalidArgumentError("takes no words");
   session.Print(ManualPage());
   return absl::OkStatus();
 }

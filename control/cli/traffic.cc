@@ -130,7 +130,6 @@ absl::Status ResolveAddress(Session& session) {
 }
 
 absl::Status Top(Session& session) {
-  if (!session.words().empty()) return absl::InvalidArgumentError("takes no words");
   v1::WatchStatsRequest request;
   for (const v1::StatsPart part : {v1::STATS_PART_ROUTER, v1::STATS_PART_WORKERS,
                                    v1::STATS_PART_ROUTES, v1::STATS_PART_CONNECTIONS}) {

@@ -1,10 +1,13 @@
 """What trunkctl tells as it happens, beside clients that work."""
 
+import contextlib
 import re
+import signal
 import unittest
 
 from proton import Message
 
+import harness
 from harness import RouterTest
 from terminal import Terminal
 
@@ -111,6 +114,84 @@ class Live(RouterTest):
         self.world.wait(lambda: client.closed is not None, "close")
         self.assertIn("maintenance", str(client.closed))
         self.trunkctl(f"close link {link}", status=3)
+
+
+class Restart(RouterTest):
+    """A router that comes back: with its configuration file, and without what the API made."""
+
+    CONFIG = {"router": {"id": "east"}}
+
+    def setUp(self):
+        super().setUp()
+        self.terminal = Terminal(self.router.directory, TRUNKLINE_ENDPOINT=self.router.socket())
+
+    def make(self, address):
+        ended, output, errors = self.terminal.pipe(
+            f"trunkctl create address {address} prefix={address}")
+        self.assertEqual(ended, 0, output + errors)
+
+    def end(self, how):
+        self.router.process.send_signal(how)
+        self.router.wait_for_exit()
+        self.router.forget_log()
+
+    def begin(self):
+        self.router.start([harness.TRUNKD, "--config", self.router.config_file])
+
+    def test_who_watches_is_told_of_the_router_that_comes_back(self):
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            with self.terminal.start("exec trunkctl get addresses -w") as people, \
+                    self.terminal.start("exec trunkctl watch addresses -o json") as programs, \
+                    self.terminal.start("exec trunkctl events -w", 200) as events:
+                self.make("before")
+                people.wait_for("added +before")
+                programs.wait_for('"added".*addresses/before')
+                events.wait_for("resource.created addresses/before")
+                self.end(how)
+                # They have noticed, and wait.
+                for each in (people, programs, events):
+                    each.wait_for("trunkctl: the router is away; trying again\n")
+                self.begin()
+                self.make("after")
+                # A program sees where it begins anew, and that all has been told.
+                programs.wait_for('"added".*addresses/after')
+                programs.wait_for('(?s)"synced".*"synced"')
+                people.wait_for("added +after")
+                seen = events.wait_for("resource.created addresses/after")
+                # None of what happened before they were back is left out, or told twice.
+                self.assertEqual(seen.count("listener.up listeners/plain"), 2, seen)
+                self.assertEqual(seen.count("resource.created addresses/before"), 1, seen)
+                for each in (people, programs, events):
+                    self.assertIn("what has happened meanwhile is not known; told anew", each.seen)
+                    self.assertIsNone(each.process.poll())
+                    each.type("\x03")
+                    self.assertNotEqual(each.end()[1], 0)
+            self.end(signal.SIGTERM)
+            self.begin()
+
+    def test_what_belongs_to_one_life_of_a_router_ends_with_it(self):
+        commands = ("logs -f", "tap", "trace listeners/plain", "top")
+        with contextlib.ExitStack() as stack:
+            running = [stack.enter_context(self.terminal.start(f"trunkctl {command}"))
+                       for command in commands]
+            running[0].wait_for("Z info")
+            running[3].wait_for("busiest")
+            for what in ('"messages are looked at"', '"frames are looked at"'):
+                self.router.wait_for_line(lambda line, what=what: what in line, what)
+            self.end(signal.SIGTERM)
+            for each in running:
+                seen, status = each.end()
+                self.assertIn("trunkctl: the router is stopping (STOPPING)\n", seen)
+                self.assertEqual(status, 6, seen)
+            self.begin()
+
+    def test_there_must_be_a_router_at_first(self):
+        self.end(signal.SIGTERM)
+        for command in ("get addresses -w", "events -w", "logs -f", "top"):
+            ended, output, errors = self.terminal.pipe(f"trunkctl {command}")
+            self.assertEqual((ended, output), (6, ""), errors)
+            self.assertIn("no answer from", errors)
+        self.begin()
 
 
 class Drain(RouterTest):
