@@ -153,12 +153,12 @@ class AmqpClient::Impl::Wire : public proton::messaging_handler {
   void on_tracker_release(proton::tracker& tracker) override { Outcome(tracker); }
   void on_tracker_settle(proton::tracker& tracker) override { Outcome(tracker); }
 
-  void on_sender_error(proton::sender& link) override { Detached(link); }
-  void on_sender_close(proton::sender& link) override { Detached(link); }
-  void on_sender_detach(proton::sender& link) override { Detached(link); }
-  void on_receiver_error(proton::receiver& link) override { Detached(link); }
-  void on_receiver_close(proton::receiver& link) override { Detached(link); }
-  void on_receiver_detach(proton::receiver& link) override { Detached(link); }
+  void on_sender_error(proton::sender& link) override { Detached(link, To()); }
+  void on_sender_close(proton::sender& link) override { Detached(link, To()); }
+  void on_sender_detach(proton::sender& link) override { Detached(link, To()); }
+  void on_receiver_error(proton::receiver& link) override { Detached(link, From()); }
+  void on_receiver_close(proton::receiver& link) override { Detached(link, From()); }
+  void on_receiver_detach(proton::receiver& link) override { Detached(link, From()); }
   void on_session_error(proton::session& session) override {
     client_.Stop(
         StatusOf(session.error(), "the session was ended", absl::StatusCode::kFailedPrecondition));
@@ -178,7 +178,16 @@ class AmqpClient::Impl::Wire : public proton::messaging_handler {
   void OpenSender(const std::string& address);
   void Opened();
   void Outcome(proton::tracker& tracker);
-  void Detached(const proton::link& link);
+  // `which` of the links: " to orders".
+  void Detached(const proton::link& link, const std::string& which);
+  std::string To() const {
+    const std::string& address = client_.links_.target_address;
+    return address.empty() ? "" : " to " + address;
+  }
+  std::string From() const {
+    const std::string& address = client_.links_.source_address;
+    return address.empty() ? "" : " from " + address;
+  }
 
   Impl& client_;
   const size_t number_;
@@ -249,8 +258,8 @@ void AmqpClient::Impl::Wire::Outcome(proton::tracker& tracker) {
   client_.events_->OnOutcome(number_, number, OutcomeOf(tracker));
 }
 
-void AmqpClient::Impl::Wire::Detached(const proton::link& link) {
-  client_.Stop(StatusOf(link.error(), "the link was refused or ended",
+void AmqpClient::Impl::Wire::Detached(const proton::link& link, const std::string& which) {
+  client_.Stop(StatusOf(link.error(), Concat("the link", which, " was refused or ended"),
                         absl::StatusCode::kFailedPrecondition));
 }
 

@@ -4,6 +4,7 @@
 #include <proton/sasl.h>
 #include <sasl/sasl.h>
 
+#include <algorithm>
 #include <proton/connection_options.hpp>
 #include <proton/error.hpp>
 #include <proton/error_condition.hpp>
@@ -86,7 +87,9 @@ absl::Status StatusOf(const proton::error_condition& error, const std::string& w
 absl::Status WhyEnded(const AmqpPeer& peer, const proton::error_condition& error) {
   const std::string url = UrlOf(peer);
   if (error.name() != kUnauthorized) {
-    const std::string text = error.description();
+    // "Connection refused - disconnected 127.0.0.1:5672": where we dial is said already.
+    std::string text = error.description();
+    text.resize(std::min(text.size(), text.find(" - disconnected ")));
     return absl::UnavailableError(
         Concat("no connection to ", url, ": ", text.empty() ? "it has ended" : text));
   }

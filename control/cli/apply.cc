@@ -157,6 +157,7 @@ absl::Status ApplyFiles(Session& session) {
   }
   request.set_prune(session.arguments().Has("prune"));
   request.set_validate_only(session.arguments().Has("dry-run"));
+  request.set_allow_expired(session.arguments().Has("allow-expired"));
   Response reply;
   TL_RETURN_IF_ERROR(session.Call("RouterService/ApplyConfig", request, reply));
   PrintResults(session, reply);

@@ -39,7 +39,7 @@ constexpr Option kOptions[] = {
     {"key", 0, "FILE", false, "its key, PEM; it is sent"},
     {"ca", 0, "FILE", false, "whom to trust, PEM; it is sent"},
     {"retire-old", 0, "WHEN", false, "connections of the old one: keep (default), now, or 10m"},
-    {"allow-expired", 0, "", false, "takes one that is outside of its dates"},
+    {"allow-expired", 0, "", false, "takes a certificate that is outside of its dates"},
     {"host", 0, "NAME", false, "that clients dial; several are taken"},
     {"url", 0, "URL", false, "amqp://HOST:PORT, or amqps:// with TLS"},
     {"user", 0, "NAME", false, "who logs in"},

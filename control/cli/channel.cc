@@ -7,6 +7,7 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/byte_buffer.h>
+#include <stdlib.h>
 
 #include <chrono>
 #include <utility>
@@ -27,6 +28,8 @@ constexpr int kReplyBytesMax = 64 << 20;
 
 // So that who watches learns that the router's host is gone. The router allows no more often.
 constexpr int kKeepaliveMs = 30'000;
+// So that who watches is back soon after the router is, however long it was away.
+constexpr int kReconnectMs = 1'000;
 
 using config::Concat;
 using Clock = std::chrono::steady_clock;
@@ -50,32 +53,22 @@ bool FromBuffer(const grpc::ByteBuffer& buffer, google::protobuf::Message& messa
   return message.ParseFromString(bytes);
 }
 
-// Why there is no answer: the library's text, without what is no news to anybody.
-std::string ReasonOf(const grpc::Status& status) {
+// Why there is no answer.
+std::string ReasonOf(const grpc::Status& status, const Endpoint& endpoint) {
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
     return "not within the time that it may take (--timeout)";
   }
-  constexpr std::string_view kLast = "last error: ";
-  const std::string whole = status.error_message();
-  std::string_view text = whole;
-  if (const size_t last = text.rfind(kLast); last != text.npos) {
-    text.remove_prefix(last + kLast.size());
-  }
-  // "UNKNOWN: unix:/run/trunkline/control.sock: No such file or directory"
-  const size_t code = text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
-  if (code != text.npos && code > 0 && text.substr(code).starts_with(": ")) {
-    text.remove_prefix(code + 2);
-  }
-  return std::string(text);
+  return WhyUnreachable(status.error_message(), endpoint);
 }
 
-absl::Status ToStatus(const grpc::Status& status, const std::string& address) {
+absl::Status ToStatus(const grpc::Status& status, const Endpoint& endpoint) {
   if (status.ok()) return absl::OkStatus();
   const auto code = static_cast<absl::StatusCode>(status.error_code());
   google::rpc::Status details;
   if (status.error_details().empty() || !details.ParseFromString(status.error_details())) {
     // Not by a router's word, so there is none, or none that we may talk to.
-    return absl::Status(code, Concat("no answer from ", address, ": ", ReasonOf(status)));
+    return absl::Status(
+        code, Concat("no answer from ", endpoint.address, ": ", ReasonOf(status, endpoint)));
   }
   absl::Status result(code, status.error_message());
   for (const google::protobuf::Any& detail : details.details()) {
@@ -125,16 +118,19 @@ Channel::Channel() = default;
 Channel::~Channel() = default;
 
 absl::StatusOr<std::unique_ptr<Channel>> Channel::Open(const Endpoint& endpoint) {
+  // What the library writes by itself is not for people; the variable of their own counts.
+  ::setenv("GRPC_VERBOSITY", "NONE", 0);
   TL_ASSIGN_OR_RETURN(auto credentials, CredentialsFor(endpoint));
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kReplyBytesMax);
   arguments.SetUserAgentPrefix("trunkctl");
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMs);
   if (!endpoint.tls_server_name.empty()) {
     arguments.SetSslTargetNameOverride(endpoint.tls_server_name);
   }
   std::unique_ptr<Channel> channel(new Channel());
-  channel->address_ = endpoint.address;
+  channel->endpoint_ = endpoint;
   channel->impl_ =
       std::make_unique<Impl>(grpc::CreateCustomChannel(endpoint.address, credentials, arguments));
   return channel;
@@ -154,7 +150,7 @@ absl::Status Channel::Call(const std::string& method, const google::protobuf::Me
   const Clock::time_point start = Clock::now();
   call->Finish(&buffer, &status, nullptr);
   impl_->Await();
-  const absl::Status result = ToStatus(status, address_);
+  const absl::Status result = ToStatus(status, endpoint_);
   Trace(method, result, MillisecondsSince(start));
   TL_RETURN_IF_ERROR(result);
   if (!FromBuffer(buffer, reply)) return absl::InternalError("the answer cannot be read");
@@ -187,7 +183,7 @@ absl::Status Channel::Stream(const std::string& method, const google::protobuf::
   grpc::Status status;
   call->Finish(&status, nullptr);
   impl_->Await();
-  const absl::Status result = ended ? absl::OkStatus() : ToStatus(status, address_);
+  const absl::Status result = ended ? absl::OkStatus() : ToStatus(status, endpoint_);
   Trace(method, result, MillisecondsSince(start));
   return result;
 }
@@ -195,7 +191,7 @@ absl::Status Channel::Stream(const std::string& method, const google::protobuf::
 void Channel::Trace(const std::string& method, const absl::Status& status,
                     int64_t milliseconds) const {
   if (trace_ == nullptr) return;
-  trace_(Concat(address_, " ", method, " ", absl::StatusCodeToString(status.code()), " ",
+  trace_(Concat(endpoint_.address, " ", method, " ", absl::StatusCodeToString(status.code()), " ",
                 milliseconds, " ms\n"));
 }
 

@@ -9,19 +9,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "control/cli/endpoint.h"
 #include "google/protobuf/message.h"
 
 namespace trunkline::cli {
-
-// How trunkctl reaches a router.
-struct Endpoint {
-  // "unix:///run/trunkline/control.sock", or "HOST:PORT", always with TLS.
-  std::string address;
-  std::string tls_certificate;  // PEM files; of the caller
-  std::string tls_key;
-  std::string tls_ca;           // whom the router's certificate must come from
-  std::string tls_server_name;  // that it must be for; empty: the host of the address
-};
 
 // A connection to the API of a router; the only place of trunkctl that knows gRPC.
 //
@@ -54,7 +45,7 @@ class Channel {
   void Trace(const std::string& method, const absl::Status& status, int64_t milliseconds) const;
   class Impl;
   std::unique_ptr<Impl> impl_;
-  std::string address_;
+  Endpoint endpoint_;
   int64_t timeout_ms_ = 0;
   std::function<void(std::string_view line)> trace_;
 };

@@ -33,6 +33,21 @@ sasl_mechanisms=[EXTERNAL,PLAIN], backoff.failed=1s. Names of files start at
 this folder, and are of the router's machine.
 )";
 
+constexpr std::string_view kWatchHelp =
+    R"(With -o json each event is a line of its own, for programs. When the router is
+restarted a watch waits for it, and tells anew what is there.
+)";
+
+constexpr std::string_view kGetHelp =
+    R"(-w tells as trunkctl watch does: with -o json each event is a line of its own, for
+programs. When the router is restarted it waits for it, and tells anew what is there.
+)";
+
+// Of what cannot go on.
+constexpr std::string_view kEndsHelp =
+    R"(Ends with exit status 6 when the router does.
+)";
+
 constexpr std::string_view kSendHelp =
     R"(Without --body and --body-file each line of the standard input is a message. Exit
 status 0: all were accepted. --timeout: how long nothing may happen (30s).
@@ -62,24 +77,26 @@ message was due. All is done by one thread; what it takes itself is told.
 
 constexpr Command kCommands[] = {
     {"Resources", "get", "KIND [ID...]", "output no-headers watch filter order-by limit",
-     "lists resources, or shows some",
-     "With -w and -o json each event is a line of its own, for programs.\n", &Get},
+     "lists resources, or shows some", kGetHelp, &Get},
     {"Resources", "watch", "KIND", "output no-headers filter",
-     "tells what is there, then what changes", "", &WatchKind},
-    {"Resources", "create", "KIND ID [FIELD=VALUE...]", "label dry-run", "makes one", kFieldsHelp,
-     &Create},
-    {"Resources", "set", "KIND ID FIELD=VALUE...", "label etag dry-run", "changes fields of one",
+     "tells what is there, then what changes", kWatchHelp, &WatchKind},
+    {"Resources", "create", "KIND ID [FIELD=VALUE...]", "label allow-expired dry-run", "makes one",
+     kFieldsHelp, &Create},
+    {"Resources", "set", "KIND ID FIELD=VALUE...", "label etag allow-expired dry-run",
+     "changes fields of one",
      R"(FIELD= puts it back to its default.
 )",
      &Set},
-    {"Resources", "edit", "KIND ID", "dry-run", "changes one in $VISUAL, $EDITOR or vi",
+    {"Resources", "edit", "KIND ID", "allow-expired dry-run",
+     "changes one in $VISUAL, $EDITOR or vi",
      R"(Nothing is done where the text stays as it is. What the router refuses is opened
 again, with the reason. Who changes it meanwhile is not overwritten.
 )",
      &Edit},
     {"Resources", "delete", "KIND ID...", "etag ignore-not-found dry-run", "takes some away", "",
      &Delete},
-    {"Resources", "apply", "", "file prune dry-run", "makes resources what files say, all or none",
+    {"Resources", "apply", "", "file prune allow-expired dry-run no-headers",
+     "makes resources what files say, all or none",
      R"(FILE is as trunkline.yaml, of which the sections of resources count, or JSON as of
 the API's ConfigBundle ({"listeners": [{"name": "listeners/amqp", "spec": {...}}]}).
 Relative names of files in it start at its folder.
@@ -87,7 +104,7 @@ Relative names of files in it start at its folder.
      &ApplyFiles},
     {"Resources", "explain", "[KIND[.FIELD]]", "", "the manual of a kind or a field", "",
      &ExplainField},
-    {"Traffic", "top", "", "limit interval once", "rates, as they change", "", &Top},
+    {"Traffic", "top", "", "limit interval once", "rates, as they change", kEndsHelp, &Top},
     {"Traffic", "explain address", "ADDRESS", "output", "where a message to it would go", "",
      &ResolveAddress},
     {"Traffic", "close", "connection N | link NAME", "reason", "ends a connection or a link",
@@ -101,9 +118,12 @@ how each went; the connector itself is left alone.
 )",
      &TestConnector},
     {"Traffic", "events", "", "output filter watch limit", "what has happened",
-     "The last 50; --limit: so many; -w: also what comes.\n", &Events},
+     R"(The last 50; --limit: so many; -w: also what comes, from the router as well that
+comes back after a restart.
+)",
+     &Events},
     {"Traffic", "logs", "", "output follow level module limit", "what the router writes to its log",
-     "", &Logs},
+     kEndsHelp, &Logs},
     {"Traffic", "log-level list", "", "output no-headers", "from which level on modules write", "",
      &ListLevels},
     {"Traffic", "log-level set", "MODULE LEVEL", "output no-headers for", "another level",
@@ -112,11 +132,11 @@ how each went; the connector itself is left alone.
      &SetLevel},
     {"Traffic", "tap", "[ADDRESS]", "output limit body-bytes", "messages, as they are forwarded",
      R"(ADDRESS is a pattern, "orders/#". Messages never wait for it: what is not read in
-time is not told.
+time is not told. Ends with exit status 6 when the router does.
 )",
      &Tap},
     {"Traffic", "trace", "N | listeners/ID | connectors/ID", "output limit",
-     "AMQP frames of connections", "", &Frames},
+     "AMQP frames of connections", kEndsHelp, &Frames},
     {"Messages", "send", "ADDRESS",
      "url user password-file ca-file certificate-file private-key-file sasl-mechanisms count rate "
      "body body-file subject property ttl durable settled output",

@@ -62,7 +62,7 @@ std::filesystem::path FileName() {
 absl::Status CheckMode(const std::string& file) {
   struct stat found;
   if (::stat(file.c_str(), &found) != 0) {
-    return absl::ErrnoToStatus(errno, Concat(file, ": ", ::strerror(errno)));
+    return absl::FailedPreconditionError(Concat(file, ": ", ::strerror(errno)));
   }
   if (found.st_uid != ::geteuid() && found.st_uid != 0) {
     return absl::FailedPreconditionError(Concat(file, ": belongs to somebody else"));
@@ -221,6 +221,7 @@ absl::Status SetContext(Session& session) {
         key.is_file && !value.empty() ? std::filesystem::absolute(value).string() : value;
   }
   if (endpoint.address.empty()) return absl::InvalidArgumentError("--endpoint: is missing");
+  TL_RETURN_IF_ERROR(CheckEndpoint(endpoint));
   if (contexts.by_name.size() == 1) contexts.current = name;
   TL_RETURN_IF_ERROR(Write(contexts));
   session.Print(

@@ -99,6 +99,8 @@ absl::Status Editing::Open() {
 }
 
 absl::Status Editing::Run() {
+  // A wrong option is said before anything is typed.
+  TL_RETURN_IF_ERROR(ReadAllowExpired(session_, *target_.kind->update->NewRequest()));
   TL_RETURN_IF_ERROR(Open());
   const std::string first = YamlOf(*target_.kind, *resource_);
   std::string before = first;
@@ -157,6 +159,7 @@ absl::Status Editing::Send(const std::string& text) {
       static_cast<google::protobuf::FieldMask&>(api::MutableMessageOf(*request, "update_mask"));
   for (const char* intent : config::kIntentFields) mask.add_paths(intent);
   SetFlag(*request, "validate_only", session_.arguments().Has("dry-run"));
+  TL_RETURN_IF_ERROR(ReadAllowExpired(session_, *request));
   const auto reply = target_.kind->update->NewReply();
   TL_RETURN_IF_ERROR(session_.Call(target_.kind->update->key(), *request, *reply));
   session_.Print(Done(session_, target_.name, "changed", *reply));

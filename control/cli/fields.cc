@@ -1,5 +1,6 @@
 #include "control/cli/fields.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 #include <variant>
@@ -62,7 +63,11 @@ absl::Status ReadFields(const std::vector<std::string>& words, size_t first, Mes
     }
     const std::string field = words[i].substr(0, equals);
     const std::string value = words[i].substr(equals + 1);
-    paths.push_back("spec." + field);
+    const std::string path = "spec." + field;
+    if (std::find(paths.begin(), paths.end(), path) != paths.end()) {
+      return absl::InvalidArgumentError(Concat(field, ": is given twice"));
+    }
+    paths.push_back(path);
     if (value.empty()) continue;
     TL_RETURN_IF_ERROR(ReadField(field, value, spec));
     ResolveFile(field, spec);

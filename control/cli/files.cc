@@ -24,7 +24,7 @@ namespace {
 using config::Concat;
 
 absl::Status Failed(const std::string& file) {
-  return absl::ErrnoToStatus(errno, Concat(file, ": ", ::strerror(errno)));
+  return absl::FailedPreconditionError(Concat(file, ": ", ::strerror(errno)));
 }
 
 // Closes it, too.

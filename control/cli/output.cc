@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "control/cli/values.h"
 #include "control/config/collection.h"
 #include "control/config/resource.h"
 #include "control/config/text.h"
@@ -246,11 +247,8 @@ std::string JsonOfMany(const Output::Messages& messages) {
 }
 
 absl::StatusOr<bool> WantsJson(const Session& session) {
-  const std::string form = session.arguments().Get("output", "table");
-  if (form == "json") return true;
-  if (form == "table") return false;
-  return absl::InvalidArgumentError(
-      Concat("--output: ", Quote(form), " is nothing for this; there are table and json"));
+  TL_RETURN_IF_ERROR(ExpectForm(session.arguments(), "table json"));
+  return session.arguments().Get("output") == "json";
 }
 
 absl::StatusOr<std::string> ByJsonPath(const Message& message, std::string_view path) {

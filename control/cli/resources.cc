@@ -25,6 +25,16 @@ void SetFlag(Message& message, const char* field, bool flag) {
   message.GetReflection()->SetBool(&message, message.GetDescriptor()->FindFieldByName(field), flag);
 }
 
+absl::Status ReadAllowExpired(const Session& session, Message& request) {
+  constexpr char kField[] = "allow_expired";
+  if (!session.arguments().Has("allow-expired")) return absl::OkStatus();
+  if (request.GetDescriptor()->FindFieldByName(kField) == nullptr) {
+    return absl::InvalidArgumentError("--allow-expired: only TLS profiles have certificates");
+  }
+  SetFlag(request, kField, true);
+  return absl::OkStatus();
+}
+
 std::string NameFor(const api::Kind& kind, const std::string& word) {
   const std::string prefix = kind.collection->name() + "/";
   return word.starts_with(prefix) ? word : prefix + word;
@@ -56,6 +66,7 @@ absl::Status Create(Session& session) {
   TL_RETURN_IF_ERROR(ReadLabels(session.arguments().GetAll("label"), resource, paths));
   SetText(*request, target.kind->id_field.c_str(), std::string(config::ResourceId(target.name)));
   SetFlag(*request, "validate_only", session.arguments().Has("dry-run"));
+  TL_RETURN_IF_ERROR(ReadAllowExpired(session, *request));
   const auto reply = target.kind->create->NewReply();
   TL_RETURN_IF_ERROR(session.Call(target.kind->create->key(), *request, *reply));
   session.Print(Done(session, target.name, "created", *reply));
@@ -76,6 +87,7 @@ absl::Status Set(Session& session) {
       static_cast<google::protobuf::FieldMask&>(api::MutableMessageOf(*request, "update_mask"));
   for (const std::string& path : paths) mask.add_paths(path);
   SetFlag(*request, "validate_only", session.arguments().Has("dry-run"));
+  TL_RETURN_IF_ERROR(ReadAllowExpired(session, *request));
   const auto reply = target.kind->update->NewReply();
   TL_RETURN_IF_ERROR(session.Call(target.kind->update->key(), *request, *reply));
   session.Print(Done(session, target.name, "changed", *reply));

@@ -33,5 +33,7 @@ std::string Done(const Session& session, const std::string& name, std::string_vi
                  const google::protobuf::Message& change);
 
 void SetFlag(google::protobuf::Message& message, const char* field, bool flag);
+// --allow-expired, if it is given. InvalidArgument: such resources have no certificates.
+absl::Status ReadAllowExpired(const Session& session, google::protobuf::Message& request);
 
 }  // namespace trunkline::cli

@@ -1,13 +1,16 @@
 #include "control/cli/session.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "control/cli/contexts.h"
 #include "control/config/error_details.h"
 #include "control/config/problem.h"
@@ -141,6 +144,7 @@ absl::StatusOr<Endpoint> Session::FindEndpoint() const {
     if (value.empty()) value = Environment(variable);
     if (arguments_.Has(option)) value = arguments_.Get(option);
   }
+  TL_RETURN_IF_ERROR(CheckEndpoint(endpoint));
   return endpoint;
 }
 
@@ -191,8 +195,11 @@ absl::StatusOr<const Listed*> Session::FindListed(std::string_view word) const {
 }
 
 void Session::Print(std::string_view text) const {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  const bool is_told = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (is_told && std::fflush(stdout) == 0) return;
+  Note(Concat("trunkctl: the standard output cannot be written: ", std::strerror(errno), "\n"));
+  // At once: what comes is lost, and messages that are received go to others.
+  std::_Exit(1);
 }
 
 void Session::Note(std::string_view text) const {
@@ -248,7 +255,8 @@ std::string Explain(const absl::Status& status) {
     absl::StrAppend(&text, "\n  ", Printable(violation.field), ": ",
                     Printable(violation.description));
   }
-  return text + "\n";
+  // What is a field of requests is an option here.
+  return absl::StrReplaceAll(text, {{"; allow_expired takes", "; --allow-expired takes"}}) + "\n";
 }
 
 std::string Count(size_t count, std::string_view one) {

@@ -56,7 +56,7 @@ class Session {
   absl::StatusOr<const Listed*> FindListed(std::string_view word) const;
   const std::vector<Listed>& listed() const { return listed_; }
 
-  // Standard output.
+  // Standard output. Where it cannot be written the process ends, with exit status 1.
   void Print(std::string_view text) const;
   // Standard error: what is no part of what was asked for.
   void Note(std::string_view text) const;

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_replace.h"
 #include "control/config/schema.h"
 #include "control/config/text.h"
 
@@ -36,8 +37,10 @@ absl::StatusOr<int64_t> MillisecondsOf(const Arguments& arguments, std::string_v
 absl::Status ExpectForm(const Arguments& arguments, std::string_view forms) {
   const std::string form = arguments.Get("output");
   if (form.empty() || IsAmong(forms, form)) return absl::OkStatus();
+  const bool is_one = forms.find(' ') == std::string_view::npos;
   return absl::InvalidArgumentError(
-      Concat("--output: ", Quote(form), " is none that this command has: ", forms));
+      Concat("--output: ", Quote(form), " is nothing for this; there ", is_one ? "is " : "are ",
+             absl::StrReplaceAll(config::internal::Piece(forms), {{" ", " and "}})));
 }
 
 }  // namespace trunkline::cli

@@ -17,6 +17,7 @@ class ExitStatus(unittest.TestCase):
         cert, key = certificates.issue("server", "/CN=localhost", "DNS:localhost")
         for name in ("viewer", "admin", "nobody"):
             certificates.issue(name, f"/CN={name}")
+        certificates.issue("late", "/CN=viewer", days=-1)
         certificates.authority("other-ca")
         certificates.issue("stranger", "/CN=admin", authority="other-ca")
         policy = certificates.path("policy.yaml")
@@ -38,6 +39,9 @@ class ExitStatus(unittest.TestCase):
         self.assertEqual(ended, status, output + errors)
         self.assertIn(says, output if status == 0 else errors)
         self.assertEqual(errors if status == 0 else output, "")
+        # The library's own log is none of it.
+        self.assertTrue(all(line.startswith(("trunkctl", "  ")) for line in errors.splitlines()),
+                        errors)
         return errors
 
     def tcp(self, who, ca="ca.crt"):
@@ -55,12 +59,27 @@ class ExitStatus(unittest.TestCase):
         self.ends(1, "delete listener plain", "READ_ONLY_SOURCE")
         self.ends(1, "create listener x port=99999", "INVALID_CONFIGURATION")
         self.ends(1, "config check /nowhere", "/nowhere")
+        # What was asked for is not where it should be.
+        for lost in ("get listeners > /dev/full", "--help > /dev/full", "get listeners >&-"):
+            self.ends(1, lost, "standard output")
 
     def test_2_usage(self):
         for wrong in ("", "gte", "get", "get x", "get listeners -o xml", "get --unknown",
                       "get listeners --limit", "get listeners --timeout 5", "create listener",
-                      "create listener x port", "create listener x port=many", "config"):
+                      "create listener x port", "create listener x port=many", "config",
+                      "create address x prefix=a prefix=b", "status x", "version x", "drain x",
+                      "shutdown x", "config show x", "log-level list x", "context list x",
+                      "doctor x", "top x", "events x", "logs x", "manual x",
+                      "create listener x port=0 --allow-expired",
+                      "status --endpoint localhost", "status --endpoint https://localhost:9443",
+                      "status --endpoint nowhere.sock", "status --endpoint localhost:99999",
+                      "context set x --endpoint localhost",
+                      "status --endpoint localhost:1 --tls-cert x",
+                      "status --endpoint localhost:1 --tls-key x"):
             self.ends(2, wrong, "trunkctl")
+        # None of it was done.
+        self.ends(0, "status", "1 of 1 listening")
+        self.ends(3, "get address x", "ADDRESS_NOT_FOUND")
 
     def test_3_not_found(self):
         self.ends(3, "get listener x", "LISTENER_NOT_FOUND")
@@ -79,8 +98,16 @@ class ExitStatus(unittest.TestCase):
 
     def test_6_unreachable(self):
         self.ends(6, "status --endpoint /nowhere.sock", "/nowhere.sock")
-        self.ends(6, f"status {self.tcp('stranger')} --timeout 5s")
-        self.ends(6, f"status {self.tcp('viewer', ca='other-ca.crt')} --timeout 5s")
+        self.ends(6, f"status {self.tcp('stranger')} --timeout 5s", "may not take our certificate")
+        self.ends(6, f"status {self.tcp('late')} --timeout 5s", "has it expired?")
+        self.ends(6, f"status {self.tcp('viewer', ca='other-ca.crt')} --timeout 5s", "--tls-ca")
+        address, tcp = f"localhost:{self.router.api_port()}", self.tcp("viewer")
+        self.ends(6, f"status --endpoint {address} --tls-ca {self.certificates.path('ca.crt')}",
+                  "it may want a certificate")
+        self.ends(6, f"status {tcp} --endpoint 127.0.0.1:{self.router.api_port()}", "--tls-name")
+        self.ends(6, f"status {tcp} --tls-key {self.certificates.path('admin.key')}",
+                  "belong together")
+        self.ends(6, f"status {tcp} --endpoint localhost:{self.router.port()}", "no TLS")
         with socket.create_server(("127.0.0.1", 0)) as silent:
             self.ends(6, f"status --endpoint 127.0.0.1:{silent.getsockname()[1]} --timeout 200ms")
 

@@ -96,6 +96,14 @@ class SendAndReceive(Traffic):
             self.good(f"send {self.address} --body $'a\\033[2Jb'")
             self.assertEqual(receiver.end(), ("a?[2Jb\n", 0))
 
+    def test_what_cannot_be_printed_is_left_to_others(self):
+        with self.terminal.start(f"trunkctl receive {self.address} > /dev/full") as full, \
+                self.terminal.start(f"trunkctl send {self.address} --body x") as sender:
+            seen, status = full.end()
+            self.assertIn("standard output cannot be written: No space left", seen)
+            self.assertEqual(status, 1)
+            self.assertNotIn("1 accepted", sender.end()[0])
+
     def test_no_more_is_taken_than_asked_for(self):
         world = World()
         self.addCleanup(world.close)

@@ -57,6 +57,14 @@ TEST(Fields, MistakesAreNamed) {
   EXPECT_THAT(problem("port=1}, host: x, y: {"), HasSubstr("port"));
 }
 
+TEST(Fields, AreGivenOnce) {
+  control::v1::Listener listener;
+  std::vector<std::string> paths;
+  const absl::Status status = ReadFields({"host=a", "port=1", "host=a"}, 0, listener, paths);
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_EQ(status.message(), "host: is given twice");
+}
+
 TEST(Labels, AreSetAndTakenAway) {
   control::v1::Listener listener;
   std::vector<std::string> paths;
