@@ -48,6 +48,7 @@ class Examination {
  private:
   void LookAtRole();
   void LookAtClock();
+  void LookAtDescriptors();
   void LookAtListeners();
   void LookAtConnectors();
   void LookAtHost(const std::string& host);
@@ -81,6 +82,7 @@ absl::Status Examination::Run() {
                        ""});
   LookAtRole();
   LookAtClock();
+  LookAtDescriptors();
   LookAtConfiguration();
   LookAtListeners();
   LookAtConnectors();
@@ -118,6 +120,14 @@ void Examination::LookAtClock() {
   const int64_t asked = NowMilliseconds() - before;
   const int64_t theirs = stats.time().seconds() * 1000 + stats.time().nanos() / 1'000'000;
   findings_.push_back(JudgeClock(theirs, before, asked));
+}
+
+void Examination::LookAtDescriptors() {
+  v1::GetStatsRequest request;
+  request.add_parts(v1::STATS_PART_PROCESS);
+  v1::Stats stats;
+  if (!IsAnswered("descriptors", session_.Call("StatsService/GetStats", request, stats))) return;
+  findings_.push_back(JudgeDescriptors(stats.process()));
 }
 
 void Examination::LookAtConfiguration() {
@@ -234,17 +244,16 @@ void Examination::LookAtPersistence() {
 }  // namespace
 
 absl::Status Doctor(Session& session) {
-  if (!session.words().empty()) return absl::InvalidArgumentError("takes no words");
-  TL_RETURN_IF_ERROR(ExpectForm(session.arguments(), "json table"));
+  TL_RETURN_IF_ERROR(ExpectForm(session.arguments(), "table json"));
   Examination examination(session);
   TL_RETURN_IF_ERROR(examination.Run());
   size_t failed = 0;
   Table table({"RESULT", "CHECK", "FINDING"});
   for (const Finding& each : examination.findings()) {
     failed += each.result == Result::kFailed ? 1 : 0;
-    table.Add(
-        {NameOf(each.result), Printable(each.check),
-         Printable(each.way_out.empty() ? each.text : Concat(each.text, " → ", each.way_out))});
+    table.Add({NameOf(each.result), Printable(each.check), Printable(each.text)});
+    // Below it, as terminals are not wide.
+    if (!each.way_out.empty()) table.Add({"", "", "→ " + Printable(each.way_out)});
   }
   session.Print(session.arguments().Get("output") == "json"
                     ? JsonOf(examination.findings())

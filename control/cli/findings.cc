@@ -20,6 +20,9 @@ constexpr int64_t kSoon = 30 * 86400;  // seconds
 // Clocks that are further apart confuse whoever compares logs; then certificates and tickets.
 constexpr int64_t kSkewWarningMs = 2'000;
 constexpr int64_t kSkewFailedMs = 300'000;
+// Of a hundred descriptors that there may be, so many that are open.
+constexpr double kOpenWarning = 80;
+constexpr double kOpenFailed = 90;
 
 // "listeners/amqps" → "amqps".
 std::string IdOf(const std::string& name) { return name.substr(name.find('/') + 1); }
@@ -167,6 +170,25 @@ Finding JudgeClock(int64_t router_ms, int64_t own_ms, int64_t asked_ms) {
       absl::StrFormat("the router's is %.1f s %s this one's", static_cast<double>(apart) / 1000,
                       router_ms > own_ms ? "ahead of" : "behind");
   finding.way_out = "NTP on both";
+  return finding;
+}
+
+Finding JudgeDescriptors(const v1::ProcessStats& process) {
+  Finding finding{"descriptors"};
+  const uint64_t open = process.descriptors_open();
+  const uint64_t most = process.descriptors_max();
+  if (open == 0 || most == 0) {
+    finding.text = "the router does not know how many are open";
+    return finding;
+  }
+  const double share = 100 * static_cast<double>(open) / static_cast<double>(most);
+  finding.text = Concat(open, " of ", most, " are open");
+  if (share <= kOpenWarning) return finding;
+  finding.result = share > kOpenFailed ? Result::kFailed : Result::kWarning;
+  finding.text += ": connections will be refused when they run out";
+  finding.way_out =
+      "trunkctl get connections; or a restart with a higher limit: LimitNOFILE= of its unit, "
+      "ulimit -Hn";
   return finding;
 }
 

@@ -8,6 +8,7 @@
 #include "proto/trunkline/control/v1/connector.pb.h"
 #include "proto/trunkline/control/v1/listener.pb.h"
 #include "proto/trunkline/control/v1/router_service.pb.h"
+#include "proto/trunkline/control/v1/stats_service.pb.h"
 #include "proto/trunkline/control/v1/tls.pb.h"
 #include "proto/trunkline/control/v1/user_store.pb.h"
 
@@ -34,6 +35,9 @@ Finding JudgeTlsProfile(const v1::TlsProfile& profile, int64_t now);
 Finding JudgeUserStore(const v1::UserStore& store);
 // The router's time against ours, which was asked for within `asked_ms`.
 Finding JudgeClock(int64_t router_ms, int64_t own_ms, int64_t asked_ms);
+// Above four fifths of those that there may be is a warning, above nine tenths a failure: soon no
+// connection is taken.
+Finding JudgeDescriptors(const v1::ProcessStats& process);
 // The last events of the configuration file, the oldest first.
 Finding JudgeReload(const std::vector<v1::Event>& events);
 // `made_over_api`: how many resources would be gone after a restart without a folder for them.

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import resource
 import unittest
 
 from harness import Certificates, Router, free_port
@@ -65,6 +67,28 @@ class Doctor(unittest.TestCase):
         self.assertRegex(lines[0], "^RESULT  CHECK +FINDING$")
         self.assertRegex(lines[1], "^ok      API +router tested, trunkd ")
         self.assertEqual(len(lines), 1 + len(self.findings(0)))
+
+    def test_the_way_out_stands_below_on_terminals_that_are_narrow(self):
+        self.start(tls_profiles=[self.profile("soon", days=2)])
+        seen, _ = self.terminal.run("trunkctl doctor", columns=60)
+        lines = seen.splitlines()
+        at = next(i for i, line in enumerate(lines) if line.startswith("warning "))
+        self.assertRegex(lines[at], "CN=localhost expires in")
+        self.assertEqual(lines[at].index("its certificate"), lines[at + 1].index("→"), seen)
+
+    def test_descriptors_that_run_out(self):
+        self.start()
+        found = self.findings(0)["descriptors"]
+        self.assertEqual(found["result"], "ok")
+        opened = int(re.match(r"(\d+) of \d+ are open$", found["text"]).group(1))
+        limit = opened + 2
+        _, hard = resource.prlimit(self.router.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(self.router.process.pid, resource.RLIMIT_NOFILE, (limit, hard))
+        _, output, _ = self.terminal.pipe("trunkctl doctor -o json")
+        found = {each["check"]: each for each in json.loads(output)}["descriptors"]
+        self.assertIn(found["result"], ("warning", "failed"))
+        self.assertRegex(found["text"], rf"^\d+ of {limit} are open: ")
+        self.assertIn("LimitNOFILE", found["way_out"])
 
     def test_a_broken_connector(self):
         port = free_port()

@@ -3,6 +3,7 @@
 import os
 import unittest
 
+import harness
 from harness import Certificates, Router
 from terminal import Terminal
 
@@ -41,7 +42,8 @@ def text_of(*files):
 
 
 class Sessions(unittest.TestCase):
-    def session(self, name, listeners=None, files=None, **config):
+    def session(self, name, listeners=None, files=None, ready="", **config):
+        """`ready` is a command, which is repeated until it has an output."""
         config.setdefault("router", {})["id"] = "east"
         router = Router({"amqp": {}} if listeners is None else listeners, **config)
         self.addCleanup(router.close)
@@ -49,7 +51,10 @@ class Sessions(unittest.TestCase):
             with open(os.path.join(router.directory, file), "w", encoding="ascii") as out:
                 out.write(text)
             os.chmod(out.name, 0o600)
-        terminal = Terminal(router.directory, TRUNKLINE_ENDPOINT=router.socket())
+        amqp = {"TRUNKLINE_AMQP_URL": router.url("amqp")} if listeners is None else {}
+        terminal = Terminal(router.directory, TRUNKLINE_ENDPOINT=router.socket(), **amqp)
+        if ready:
+            harness.until(lambda: terminal.pipe(ready)[1], lambda: ready)
         terminal.check(self, name)
         return router
 
@@ -94,6 +99,34 @@ class Sessions(unittest.TestCase):
                         *certificates.issue("two", "/CN=two", names, days=20),
                         *certificates.issue("other", "/CN=other", "DNS:other.host", days=90))
         self.session("certs.txt", files=files)
+
+    def test_expired_certificates_are_taken_where_it_is_said(self):
+        certificates = Certificates()
+        self.addCleanup(certificates.close)
+        files = text_of(*certificates.issue("old", "/CN=old", days=-1),
+                        *certificates.issue("older", "/CN=older", days=-1))
+        self.session("expired.txt", files=files)
+
+    def test_messages_are_sent_and_received(self):
+        self.session("traffic.txt", addresses=[
+            {"name": "gone", "prefix": "gone", "distribution": "unavailable"}])
+
+    def test_a_router_that_is_well_is_looked_at(self):
+        self.session("doctor.txt")
+
+    def test_a_router_that_is_not_well_is_looked_at(self):
+        certificates = Certificates()
+        self.addCleanup(certificates.close)
+
+        def profile(name, days):
+            cert, key = certificates.issue(name, f"/CN={name}", "DNS:localhost", days=days)
+            return {"name": name, "certificate_file": cert, "private_key_file": key}
+
+        broker = {"name": "broker", "host": "127.0.0.1", "port": harness.free_port(),
+                  "backoff": {"failed": "10m"}}
+        self.session("doctor-findings.txt", tls_profiles=[profile("old", -1), profile("soon", 20)],
+                     connectors=[broker, {"name": "spare", "host": "127.0.0.1", "enabled": False}],
+                     ready="trunkctl events --filter 'type = connector.failed'")
 
     def test_what_happens_is_told(self):
         self.session("live.txt", addresses=ADDRESSES)

@@ -45,6 +45,8 @@ def masked(text, directory):
     # Ages stand last in their lines, so their width moves nothing.
     text = re.sub(r"(?<=  )\d+[smhd]$", "Ns", text, flags=re.M)
     text = re.sub(r"\bup \d+[smhd]\b", "up Ns", text)
+    text = re.sub(r"\b\d+\.\d{3}(?=/| ms|[,}])", "N.NNN", text)  # milliseconds
+    text = re.sub(r"\d+ of \d+ are open", "N of N are open", text)  # descriptors
     return re.sub(r"(?<![\d.])\d+\.\d+\.\d+(?![\d.])", "N.N.N", text)
 
 

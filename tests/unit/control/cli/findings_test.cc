@@ -38,6 +38,32 @@ TEST(Judge, ListenersByTheirState) {
   EXPECT_EQ(JudgeListener(listener).text, "listens on 127.0.0.1:5672");
 }
 
+TEST(Judge, DescriptorsByTheShareThatIsOpen) {
+  struct Row {
+    uint64_t open;
+    Result result;
+  };
+  for (const auto& [open, result] :
+       {Row{1, Result::kOk}, Row{800, Result::kOk}, Row{801, Result::kWarning},
+        Row{900, Result::kWarning}, Row{901, Result::kFailed}, Row{1000, Result::kFailed}}) {
+    v1::ProcessStats process;
+    process.set_descriptors_open(open);
+    process.set_descriptors_max(1000);
+    const Finding finding = JudgeDescriptors(process);
+    EXPECT_EQ(finding.check, "descriptors");
+    EXPECT_EQ(finding.result, result) << open;
+    EXPECT_THAT(finding.text, HasSubstr(std::to_string(open) + " of 1000 are open"));
+    EXPECT_EQ(finding.way_out.find("LimitNOFILE") == std::string::npos, result == Result::kOk);
+  }
+}
+
+TEST(Judge, DescriptorsThatNobodyCountedAreNoFailure) {
+  v1::ProcessStats process;
+  process.set_descriptors_open(5);
+  EXPECT_EQ(JudgeDescriptors(process).result, Result::kOk);
+  EXPECT_THAT(JudgeDescriptors(process).text, HasSubstr("does not know"));
+}
+
 TEST(Judge, ConnectorsByTheirStateAndAttempts) {
   v1::Connector connector;
   connector.set_name("connectors/broker");
