@@ -185,6 +185,10 @@ MetricsPlace ToPlace(const std::optional<v1::MetricsSpec>& metrics) {
   place.enabled = !metrics->has_enabled() || metrics->enabled();
   if (!metrics->host().empty()) place.host = metrics->host();
   if (metrics->has_port()) place.port = static_cast<uint16_t>(metrics->port());
+  place.metrics = !metrics->has_serve_metrics() || metrics->serve_metrics();
+  place.probes = !metrics->has_serve_probes() || metrics->serve_probes();
+  place.tls_profile = std::string(ResourceId(metrics->tls_profile()));
+  place.client_auth = ToSpec(metrics->tls_client_auth());
   return place;
 }
 

@@ -33,6 +33,10 @@ struct MetricsPlace {
   bool enabled = false;
   std::string host = "127.0.0.1";
   uint16_t port = 9090;
+  bool metrics = true;      // /metrics is served
+  bool probes = true;       // /livez and its like are
+  std::string tls_profile;  // id; empty: no TLS
+  TlsClientAuth client_auth = TlsClientAuth::kNone;
   bool operator==(const MetricsPlace&) const = default;
 };
 MetricsPlace ToPlace(const std::optional<v1::MetricsSpec>& metrics);

@@ -104,6 +104,7 @@ class Validator {
   void CheckLog();
   void CheckMetrics();
   void CheckListener(const std::string& path, const v1::ListenerSpec& spec);
+  bool CheckTls(const std::string& path, const std::string& name, v1::TlsClientAuth client_auth);
   void CheckHost(const std::string& path, const std::string& host);
   void CheckPortsApart();
   void CheckConnector(const std::string& path, const v1::ConnectorSpec& spec);
@@ -200,25 +201,30 @@ void Validator::CheckMetrics() {
   if (!document_.metrics) return;
   CheckRules(*document_.metrics, "metrics", problems_);
   CheckHost("metrics", document_.metrics->host());
+  CheckTls("metrics", document_.metrics->tls_profile(), document_.metrics->tls_client_auth());
 }
 
 void Validator::CheckListener(const std::string& path, const v1::ListenerSpec& spec) {
   CheckRules(spec, path, problems_);
   CheckHost(path, spec.host());
-  const v1::TlsProfileSpec* profile = FindProfile(path, spec.tls_profile());
-  const bool asks_certificate = spec.tls_client_auth() == v1::TLS_CLIENT_AUTH_REQUEST ||
-                                spec.tls_client_auth() == v1::TLS_CLIENT_AUTH_REQUIRE;
-  const std::string profile_id(ResourceId(spec.tls_profile()));
+  CheckLogin(path, spec, CheckTls(path, spec.tls_profile(), spec.tls_client_auth()));
+}
+
+// Of what accepts connections; whether clients are asked for a certificate.
+bool Validator::CheckTls(const std::string& path, const std::string& name,
+                         v1::TlsClientAuth client_auth) {
+  const v1::TlsProfileSpec* profile = FindProfile(path, name);
+  const bool asks_certificate =
+      client_auth == v1::TLS_CLIENT_AUTH_REQUEST || client_auth == v1::TLS_CLIENT_AUTH_REQUIRE;
+  const std::string profile_id(ResourceId(name));
   if (profile != nullptr && !HasCertificate(document_, profile_id)) {
     Fail(path, "tls_profile", "the profile has no certificate_file, which a listener needs");
   }
-  if (asks_certificate && spec.tls_profile().empty()) {
-    Fail(path, "tls_client_auth", "needs a tls_profile");
-  }
+  if (asks_certificate && name.empty()) Fail(path, "tls_client_auth", "needs a tls_profile");
   if (asks_certificate && profile != nullptr && !HasAuthorities(document_, profile_id)) {
     Fail(path, "tls_client_auth", "the TLS profile has no ca_file to verify clients with");
   }
-  CheckLogin(path, spec, asks_certificate);
+  return asks_certificate;
 }
 
 void Validator::CheckLogin(const std::string& path, const v1::ListenerSpec& spec,
@@ -278,7 +284,8 @@ void Validator::CheckPortsApart() {
   const MetricsPlace place = ToPlace(document_.metrics);
   for (const auto& [key, id] : taken) {
     const auto& [host, port, family] = key;
-    if (place.enabled && host == place.host && port == place.port) {
+    const bool both_everywhere = host.empty() && place.host == "::";
+    if (place.enabled && (host == place.host || both_everywhere) && port == place.port) {
       Fail("metrics", "port", Concat(port, " of this host is used by listener ", Quote(id)));
     }
   }

@@ -92,15 +92,18 @@ absl::Status Daemon::Start() {
   telemetry_ = std::make_unique<Telemetry>(
       *router_, metrics::Identity{surroundings_.version, tls::LibraryVersion(), router_spec_.id},
       surroundings_.log_counts);
-  const absl::Status served = telemetry_->Apply(config::ToPlace(store_->file().metrics));
+  const absl::Status served = ServeMetrics();
   if (!served.ok()) return WithPath("metrics", served);
   ExpectConnectors();
   store_->OnRefused([this](const std::string& profile, const absl::Status& why) {
     trace_api_.OnCertificateRefused(profile, why);
   });
+  const auto on_changed = [this](const std::vector<store::Difference>& differences) {
+    FollowMetricsCertificate();
+    OnChanged(differences);
+  };
   std::string problems;
-  for (const auto& failure :
-       store_->Start(*router_, [this](const auto& differences) { OnChanged(differences); })) {
+  for (const auto& failure : store_->Start(*router_, on_changed)) {
     if (file_.empty() && failure.path == kOptionalListener) {
       TL_LOG(info, "no IPv6", {"error", View(failure.status.message())});
       continue;
@@ -222,8 +225,7 @@ void Daemon::OnReloaded(const absl::StatusOr<store::Store::Reloaded>& reloaded) 
   FollowApiCertificate();
   api_->FollowPolicy();
   bool complete = store_->failures().empty();
-  if (absl::Status status = telemetry_->Apply(config::ToPlace(store_->file().metrics));
-      !status.ok()) {
+  if (absl::Status status = ServeMetrics(); !status.ok()) {
     complete = false;
     TL_LOG(error, "not applied: stays as it was", {"resource", "metrics"},
            {"error", View(status.message())});

@@ -83,6 +83,11 @@ class Daemon {
   void TellReady() const;
   void TellCertificates();
   void TellMetrics();
+  // Metrics are served where the file says, with the newest certificate of their TLS profile
+  // (daemon_metrics.cc).
+  absl::Status ServeMetrics();
+  void FollowMetricsCertificate();
+  std::shared_ptr<const tls::Context> TlsContextOf(const std::string& profile) const;
   // What is looked at from time to time (daemon_follow.cc).
   void Follow(Time now);
   void FollowUsers(Time now);

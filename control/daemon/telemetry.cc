@@ -18,6 +18,19 @@ Time Now() {
   return {int64_t{now.tv_sec} * kSecond.ns + now.tv_nsec};
 }
 
+http::ServerTls ToTls(const config::MetricsPlace& place,
+                      const std::shared_ptr<const tls::Context>& context) {
+  if (place.tls_profile.empty()) return {};
+  switch (place.client_auth) {
+    case TlsClientAuth::kRequest:
+      return {context, tls::ClientAuth::kRequest};
+    case TlsClientAuth::kRequire:
+      return {context, tls::ClientAuth::kRequire};
+    default:
+      return {context, tls::ClientAuth::kNone};
+  }
+}
+
 }  // namespace
 
 Telemetry::Telemetry(const Router& router, metrics::Identity identity,
@@ -32,37 +45,50 @@ Telemetry::Telemetry(const Router& router, metrics::Identity identity,
 
 Telemetry::~Telemetry() = default;
 
-absl::Status Telemetry::Apply(const config::MetricsPlace& place) {
+absl::Status Telemetry::Apply(const config::MetricsPlace& place, TlsContext context) {
   if (place == place_) return absl::OkStatus();
   if (!place.enabled) {
     if (std::exchange(server_, nullptr) != nullptr) TL_LOG(info, "metrics are not served any more");
     place_ = place;
     return absl::OkStatus();
   }
-  absl::Status status = Listen(place);
+  if (!place.tls_profile.empty() && (context == nullptr || !context->has_certificate())) {
+    return absl::FailedPreconditionError("tls_profile: it is not in force, or has no certificate");
+  }
+  absl::Status status = Listen(place, context);
   if (!status.ok() && server_ != nullptr && place.port == place_.port) {
     // Perhaps it is this very server that is in the way.
     server_.reset();
-    status = Listen(place);
+    status = Listen(place, context);
     if (!status.ok()) {
       // Somebody may have taken it meanwhile; then the next reload tries again.
-      if (absl::Status again = Listen(place_); !again.ok()) place_ = {};
+      if (absl::Status again = Listen(place_, context_); !again.ok()) place_ = {};
       return status;
     }
   }
-  if (status.ok()) place_ = place;
-  return status;
+  if (!status.ok()) return status;
+  place_ = place;
+  context_ = std::move(context);
+  return absl::OkStatus();
 }
 
-absl::Status Telemetry::Listen(const config::MetricsPlace& place) {
-  auto server = http::Server::Listen({.host = place.host, .port = place.port});
+void Telemetry::SetTlsContext(TlsContext context) {
+  context_ = context;
+  if (server_ != nullptr) server_->SetTlsContext(std::move(context));
+}
+
+absl::Status Telemetry::Listen(const config::MetricsPlace& place, const TlsContext& context) {
+  auto server =
+      http::Server::Listen({.host = place.host, .port = place.port, .tls = ToTls(place, context)});
   if (!server.ok()) return server.status();
   server_ = *std::move(server);  // the one before has ended when this returns
   endpoint_.Tell(told_);
+  endpoint_.Offer({.metrics = place.metrics, .probes = place.probes});
   server_->Serve([this](const http::Request& request) { return endpoint_.Handle(request); },
                  stats_);
+  const char* const scheme = place.tls_profile.empty() ? "http" : "https";
   for (const std::string& address : server_->addresses()) {
-    TL_LOG(info, "serving metrics", {"address", address});
+    TL_LOG(info, "serving metrics", {"scheme", scheme}, {"address", address});
   }
   return absl::OkStatus();
 }

@@ -31,10 +31,15 @@ class Telemetry {
   Telemetry(const Telemetry&) = delete;
   Telemetry& operator=(const Telemetry&) = delete;
 
-  // Serves at `place`, or not at all. FailedPrecondition: cannot listen there; then it stays where
-  // it was. A place on the same port as the one before can overlap it: that is then given up first,
-  // and taken again if it has to be.
-  absl::Status Apply(const config::MetricsPlace& place);
+  // Serves at `place`, or not at all; in TLS if there is a context, that of the place's profile.
+  // FailedPrecondition: cannot listen there; then it stays where it was. A place on the same port
+  // as the one before can overlap it: that is then given up first, and taken again if it has to be.
+  absl::Status Apply(const config::MetricsPlace& place,
+                     std::shared_ptr<const tls::Context> context = nullptr);
+  // The TLS profile that it serves with; empty: none.
+  const std::string& tls_profile() const { return place_.tls_profile; }
+  // What is in force of that profile: every handshake from here on shows it.
+  void SetTlsContext(std::shared_ptr<const tls::Context> context);
 
   // Control has turned. Time of the monotonic clock.
   void Beat(Time now) { beat_ns_.store(now.ns, std::memory_order_relaxed); }
@@ -44,13 +49,15 @@ class Telemetry {
   bool serving() const { return server_ != nullptr; }
 
  private:
-  absl::Status Listen(const config::MetricsPlace& place);
+  using TlsContext = std::shared_ptr<const tls::Context>;
+  absl::Status Listen(const config::MetricsPlace& place, const TlsContext& context);
 
   std::atomic<int64_t> beat_ns_{0};
   http::Server::Stats stats_;
   metrics::Endpoint endpoint_;  // the server's while there is one
   metrics::ControlState told_;  // last
   config::MetricsPlace place_;
+  TlsContext context_;  // of the place's profile
   std::unique_ptr<http::Server> server_;
 };
 

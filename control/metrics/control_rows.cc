@@ -81,6 +81,8 @@ void AddHttp(const http::Server::Stats& stats, Families& families) {
   families.Add(Metric::kHttpRequests, {"4xx"}, stats.answers[4].Get());
   families.Add(Metric::kHttpRequests, {"5xx"}, stats.answers[5].Get());
   families.Add(Metric::kHttpDisplaced, {}, stats.displaced.Get());
+  families.Add(Metric::kHttpHandshakes, {"ok"}, stats.handshakes.Get());
+  families.Add(Metric::kHttpHandshakes, {"failed"}, stats.handshakes_failed.Get());
 }
 
 void AddProcess(const ProcessStats& stats, double start, Families& families) {

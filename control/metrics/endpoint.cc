@@ -24,11 +24,15 @@ Endpoint::Endpoint(Sources sources) : sources_(std::move(sources)), process_star
 }
 
 http::Response Endpoint::Handle(const http::Request& request) {
-  if (request.path == "/metrics") return Scrape(request);
-  if (request.path == "/livez" || request.path == "/readyz" || request.path == "/healthz") {
-    return Probe(std::string(request.path));
-  }
-  return {.status = kNotFound, .body = "there are /metrics, /livez, /readyz and /healthz\n"};
+  if (paths_.metrics && request.path == "/metrics") return Scrape(request);
+  const bool is_probe =
+      request.path == "/livez" || request.path == "/readyz" || request.path == "/healthz";
+  if (paths_.probes && is_probe) return Probe(std::string(request.path));
+  http::Response nothing{.status = kNotFound, .body = "there is:"};
+  if (paths_.metrics) nothing.body += " /metrics";
+  if (paths_.probes) nothing.body += " /livez /readyz /healthz";
+  nothing.body += "\n";
+  return nothing;
 }
 
 http::Response Endpoint::Scrape(const http::Request& request) {

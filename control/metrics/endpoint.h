@@ -15,8 +15,8 @@
 
 namespace trunkline::metrics {
 
-// What is answered on the metrics port: /metrics, /livez, /readyz and /healthz. Reads counters and
-// what control told last, and waits for nobody.
+// What is answered on the metrics port: /metrics, /livez, /readyz and /healthz, or some of them.
+// Reads counters and what control told last, and waits for nobody.
 //
 // Thread: the HTTP server's; while there is none, its owner's.
 class Endpoint final : public prometheus::Collectable {
@@ -33,6 +33,13 @@ class Endpoint final : public prometheus::Collectable {
   explicit Endpoint(Sources sources);
   Endpoint(const Endpoint&) = delete;
   Endpoint& operator=(const Endpoint&) = delete;
+
+  // Which paths there are; another one is answered by 404.
+  struct Paths {
+    bool metrics = true;
+    bool probes = true;  // /livez, /readyz and /healthz
+  };
+  void Offer(Paths paths) { paths_ = paths; }
 
   void Tell(ControlState state) { state_ = std::move(state); }
   http::Response Handle(const http::Request& request);
@@ -54,6 +61,7 @@ class Endpoint final : public prometheus::Collectable {
 
   const Sources sources_;
   const double process_start_;
+  Paths paths_;
   ControlState state_;
   mutable Window window_;
   Duration last_scrape_;

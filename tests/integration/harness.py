@@ -169,6 +169,13 @@ class Router:
     def api_port(self):
         return int(self._api("tcp_port=([0-9]+)"))
 
+    def metrics_port(self):
+        """Where it serves metrics."""
+        line = self.wait_for_line(
+            lambda line: line if "serving metrics" in line else None, "where it serves metrics"
+        )
+        return int(line.rsplit(":", 1)[1])
+
     def log(self, last=200):
         return "\n".join(self.lines[-last:])
 

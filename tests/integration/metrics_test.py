@@ -26,19 +26,16 @@ from harness import Certificates, Router
 OPEN_METRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 
 
-def metrics_port(router):
-    """Where the router says that it serves metrics."""
-    line = router.wait_for_line(
-        lambda line: line if "serving metrics" in line else None, "where it serves metrics"
-    )
-    return int(line.rsplit(":", 1)[1])
-
-
 class Scraper:
     """Asks one port, on a connection that stays."""
 
-    def __init__(self, port):
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=harness.PATIENCE)
+    def __init__(self, port, tls=None):
+        if tls is None:
+            self.connection = http.client.HTTPConnection("127.0.0.1", port,
+                                                         timeout=harness.PATIENCE)
+        else:
+            self.connection = http.client.HTTPSConnection("localhost", port, context=tls,
+                                                          timeout=harness.PATIENCE)
 
     def close(self):
         self.connection.close()
@@ -80,8 +77,16 @@ class Metered(unittest.TestCase):
         self.addCleanup(self.router.close)
         self.world = World()
         self.addCleanup(self.world.close)
-        self.scraper = Scraper(metrics_port(self.router))
+        self.scraper = Scraper(self.router.metrics_port())
         self.addCleanup(self.scraper.close)
+
+    def change(self, edit):
+        with open(self.router.config_file, encoding="utf-8") as file:
+            config = json.load(file)
+        edit(config)
+        with open(self.router.config_file, "w", encoding="utf-8") as file:
+            json.dump(config, file)
+        self.router.process.send_signal(signal.SIGHUP)
 
     def exchange(self, count, outcome=ACCEPTED, address="work"):
         """So many messages, each with this outcome."""
@@ -269,14 +274,6 @@ class MetricsTest(Metered):
         with self.assertRaises(OSError):
             socket.create_connection(("127.0.0.1", port), timeout=5)
 
-    def change(self, edit):
-        with open(self.router.config_file, encoding="utf-8") as file:
-            config = json.load(file)
-        edit(config)
-        with open(self.router.config_file, "w", encoding="utf-8") as file:
-            json.dump(config, file)
-        self.router.process.send_signal(signal.SIGHUP)
-
     def test_a_taken_port_ends_the_start(self):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
@@ -408,7 +405,7 @@ class ControlMetricsTest(Metered):
             taken.bind(("127.0.0.1", port))
             taken.listen()
             self.router.start([harness.TRUNKD, "--config", self.router.config_file])
-            self.scraper = Scraper(metrics_port(self.router))
+            self.scraper = Scraper(self.router.metrics_port())
             self.addCleanup(self.scraper.close)
             self.await_value(1, failed)
         self.await_value(0, failed)
@@ -452,7 +449,7 @@ class PrometheusTest(Metered):
         with open(config, "w", encoding="ascii") as file:
             json.dump({"global": {"scrape_interval": "1s"},
                        "scrape_configs": [{"job_name": "trunkline", "static_configs": [
-                           {"targets": [f"127.0.0.1:{metrics_port(self.router)}"]}]}]}, file)
+                           {"targets": [f"127.0.0.1:{self.router.metrics_port()}"]}]}]}, file)
         self.port = harness.free_port()
         process = subprocess.Popen(
             ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={self.folder}/data",

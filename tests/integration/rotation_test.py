@@ -1,5 +1,5 @@
 """Certificates are replaced while connections stay: over the API and because files change, on
-listeners, connectors and the port of the API itself."""
+listeners, connectors, the port of the API itself and that of metrics."""
 
 import hashlib
 import json
@@ -25,7 +25,8 @@ SOON = 0.2
 
 class RotationTest(unittest.TestCase):
     """A router with profile "filed", read from tls.crt and tls.key, which listener "secure" and the
-    API's port use; make_profile makes "made" over the API, and a listener of that name."""
+    ports of API and metrics use; make_profile makes "made" over the API, and a listener of that
+    name."""
 
     @classmethod
     def setUpClass(cls):
@@ -48,7 +49,8 @@ class RotationTest(unittest.TestCase):
             tls_profiles=[{"name": "filed", "certificate_file": self.path("tls.crt"),
                            "private_key_file": self.path("tls.key"),
                            "ca_file": self.path("ca.crt")}],
-            control={"tcp": {"host": "127.0.0.1", "port": 0, "tls_profile": "filed"}})
+            control={"tcp": {"host": "127.0.0.1", "port": 0, "tls_profile": "filed"}},
+            metrics={"port": 0, "tls_profile": "filed"})
         self.addCleanup(self.end_router)
         # The folder is another for each router, that of the state is not.
         with open(self.router.config_file, encoding="utf-8") as file:
@@ -113,7 +115,8 @@ class RotationTest(unittest.TestCase):
                 return hashlib.sha256(tls.getpeercert(binary_form=True)).hexdigest()
 
     def ports(self):
-        return {"secure": self.router.port("secure"), "api": self.router.api_port()}
+        return {"secure": self.router.port("secure"), "api": self.router.api_port(),
+                "metrics": self.router.metrics_port()}
 
     def assert_shown(self, name, ports=None):
         for what, port in (ports or self.ports()).items():
@@ -526,15 +529,9 @@ class Trust(RotationTest):
 
 class Metrics(RotationTest):
     def test_rotations_are_counted(self):
-        from metrics_test import Scraper, metrics_port
+        from metrics_test import Scraper
 
-        with open(self.router.config_file, encoding="utf-8") as file:
-            config = json.load(file)
-        config["metrics"] = {"host": "127.0.0.1", "port": 0}
-        with open(self.router.config_file, "w", encoding="utf-8") as file:
-            json.dump(config, file)
-        self.restart()
-        scraper = Scraper(metrics_port(self.router))
+        scraper = Scraper(self.router.metrics_port(), self.trusting())
         self.addCleanup(scraper.close)
 
         def value(name, **labels):

@@ -48,6 +48,10 @@ metrics:
   enabled: true
   host: "::1"
   port: 9464
+  serve_metrics: true
+  serve_probes: false
+  tls_profile: service
+  tls_client_auth: request
 listeners:
   - name: amqps
     host: 0.0.0.0
@@ -134,6 +138,7 @@ TEST(FileSource, ReadsEveryField) {
   EXPECT_EQ(document.router.id(), "east");
   EXPECT_EQ(document.router.drain_timeout().seconds(), 60);
   EXPECT_EQ(document.log.levels().at("net"), v1::LOG_LEVEL_DEBUG);
+  EXPECT_EQ(document.metrics->tls_profile(), "tlsProfiles/service");
   const v1::Listener& listener = document.listeners.at("amqps");
   EXPECT_EQ(listener.name(), "listeners/amqps");
   EXPECT_EQ(listener.spec().tls_profile(), "tlsProfiles/service");

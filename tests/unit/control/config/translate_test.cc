@@ -52,6 +52,17 @@ TEST(ToPlace, ServesNoMetricsUnlessThereIsASection) {
   any.set_host("::");
   any.set_port(0);
   EXPECT_EQ(ToPlace(any), (MetricsPlace{.enabled = true, .host = "::", .port = 0}));
+  any.set_serve_metrics(false);
+  any.set_serve_probes(false);
+  any.set_tls_profile("tlsProfiles/service");
+  any.set_tls_client_auth(v1::TLS_CLIENT_AUTH_REQUIRE);
+  EXPECT_EQ(ToPlace(any), (MetricsPlace{.enabled = true,
+                                        .host = "::",
+                                        .port = 0,
+                                        .metrics = false,
+                                        .probes = false,
+                                        .tls_profile = "service",
+                                        .client_auth = TlsClientAuth::kRequire}));
 }
 
 TEST(Defaults, OfConnectorsAreTheRouters) {

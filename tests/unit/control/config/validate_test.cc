@@ -346,6 +346,38 @@ TEST(Validate, ChecksWhereMetricsAreServed) {
   EXPECT_THAT(metrics("127.0.0.1", 5672),
               ElementsAre("metrics.port: 5672 of this host is used by listener \"l\""));
   EXPECT_THAT(metrics("127.0.0.1", 5672, false), IsEmpty());
+  EXPECT_THAT(Wrong([](Document& d) {
+                d.listeners["l"].mutable_spec()->clear_host();
+                d.metrics.emplace().set_host("::");
+                d.metrics->set_port(5672);
+              }),
+              ElementsAre("metrics.port: 5672 of this host is used by listener \"l\""));
+}
+
+TEST(Validate, ChecksHowMetricsAreServed) {
+  const auto metrics = [](const std::string& profile, v1::TlsClientAuth client_auth) {
+    return Wrong([&](Document& d) {
+      d.tls_profiles["bare"].set_name("tlsProfiles/bare");
+      auto& alone = *d.tls_profiles["alone"].mutable_spec();
+      d.tls_profiles["alone"].set_name("tlsProfiles/alone");
+      alone.set_certificate_file("/c");
+      alone.set_private_key_file("/k");
+      d.metrics.emplace().set_tls_profile(profile);
+      d.metrics->set_tls_client_auth(client_auth);
+    });
+  };
+  constexpr auto kNone = v1::TLS_CLIENT_AUTH_NONE;
+  constexpr auto kRequest = v1::TLS_CLIENT_AUTH_REQUEST;
+  EXPECT_THAT(metrics("tlsProfiles/alone", kNone), IsEmpty());
+  EXPECT_THAT(metrics("tlsProfiles/other", kNone),
+              ElementsAre("metrics.tls_profile: there is no TLS profile \"other\""));
+  EXPECT_THAT(metrics("tlsProfiles/bare", kNone),
+              ElementsAre("metrics.tls_profile: the profile has no certificate_file, which a "
+                          "listener needs"));
+  EXPECT_THAT(metrics("", kRequest), ElementsAre("metrics.tls_client_auth: needs a tls_profile"));
+  EXPECT_THAT(metrics("tlsProfiles/alone", kRequest),
+              ElementsAre("metrics.tls_client_auth: the TLS profile has no ca_file to verify "
+                          "clients with"));
 }
 
 TEST(Validate, ChecksThatListenersAreApart) {

@@ -85,6 +85,30 @@ TEST_F(TelemetryTest, ServesWhereItIsToldAndNotAnyMore) {
   EXPECT_EQ(Ask(port, "/livez"), "");
 }
 
+TEST_F(TelemetryTest, OffersThePathsThatItIsToldTo) {
+  const uint16_t port = FreePort();
+  for (const bool metrics : {false, true}) {
+    for (const bool probes : {false, true}) {
+      ASSERT_TRUE(
+          telemetry_->Apply({.enabled = true, .port = port, .metrics = metrics, .probes = probes})
+              .ok());
+      EXPECT_THAT(Ask(port, "/metrics"), HasSubstr(metrics ? "200 OK" : "404 Not Found"));
+      for (const std::string path : {"/livez", "/healthz"}) {
+        EXPECT_THAT(Ask(port, path), HasSubstr(probes ? "200 OK" : "404 Not Found"));
+      }
+      EXPECT_THAT(Ask(port, "/readyz"), HasSubstr(probes ? "503" : "404 Not Found"));
+    }
+  }
+}
+
+TEST_F(TelemetryTest, ServesNothingInThePlaceOfTls) {
+  const uint16_t port = FreePort();
+  EXPECT_EQ(telemetry_->Apply({.enabled = true, .port = port, .tls_profile = "missing"}).code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_FALSE(telemetry_->serving());
+  EXPECT_EQ(Ask(port, "/livez"), "");
+}
+
 TEST_F(TelemetryTest, StaysWhereItIsIfItCannotMove) {
   const uint16_t port = FreePort();
   ASSERT_TRUE(telemetry_->Apply({.enabled = true, .port = port}).ok());
