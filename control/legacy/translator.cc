@@ -240,22 +240,105 @@ void Translator::ReadAddress(const Section& section) {
 }
 
 void Translator::ReadListener(const Section& section) {
+  if (IsSet(section, "http")) return ReadHttpListener(section);
   v1::Listener* const listener =
       Add(section, kListener, HostAndPort(section, ""), document_.listeners);
   if (listener == nullptr) return;
   v1::ListenerSpec& spec = *listener->mutable_spec();
   // Dispatch waits for ever unless it is told otherwise.
   spec.mutable_initial_handshake_timeout()->Clear();
-  ReadAttributes(section, TargetOf(kListener, *listener), {"requireSsl", "requireEncryption"});
+  ReadAttributes(section, TargetOf(kListener, *listener),
+                 {"http", "requireSsl", "requireEncryption"});
   StripBrackets(*spec.mutable_host());
   CheckProfile(section);
-  RequireTls(section, spec);
+  RequireTls(section, spec.tls_profile());
   ReadLogins(
       section, [this] { return users_.Find(); }, spec, report_);
 }
 
+// One with http: yes and websockets: no becomes the place of metrics and probes.
+void Translator::ReadHttpListener(const Section& section) {
+  const Attribute& http = *section.Find("http");
+  const auto fail = [&](std::string text) {
+    report_.problems.push_back({http.at, PathOf(section, http), std::move(text)});
+  };
+  if (section.Find("websockets") == nullptr || IsSet(section, "websockets")) {
+    return fail(
+        "WebSocket listeners are not there: with websockets: no it serves metrics and probes, "
+        "else take this listener out");
+  }
+  if (document_.metrics) {
+    return fail(Concat("metrics and probes are served at one place, here by the listener on line ",
+                       report_.positions["metrics"].line));
+  }
+  v1::MetricsSpec& spec = document_.metrics.emplace();
+  report_.positions["metrics"] = section.at;
+  report_.names["metrics"] = section.name;
+  report_.names["metrics.port"] = Concat(section.name, ".port");  // also of one that has none
+  ReadHttpAttributes(section, spec);
+  CheckProfile(section);
+  RequireTls(section, spec.tls_profile());
+  if (!IsSet(section, "authenticatePeer")) return;
+  const Attribute& authenticate = *section.Find("authenticatePeer");
+  if (spec.tls_profile().empty()) {
+    return Fail(section, authenticate,
+                "needs an sslProfile, as clients of metrics are known by certificates alone");
+  }
+  spec.set_tls_client_auth(v1::TLS_CLIENT_AUTH_REQUIRE);
+  report_.positions["metrics.tls_client_auth"] = authenticate.value_at;
+  report_.names["metrics.tls_client_auth"] = PathOf(section, authenticate);
+}
+
+void Translator::ReadHttpAttributes(const Section& section, v1::MetricsSpec& spec) {
+  constexpr uint32_t kAmqpPort = 5672;  // of a listener without a port, whatever it serves
+  const Target target = {"metrics", spec};
+  const std::initializer_list<std::string_view> switches = {"healthz", "metrics"};
+  const Attribute* const root = section.Find("httpRootDir");
+  if (root != nullptr && root->value != "invalid") {
+    Fail(section, *root, "files are not served: take this line out, or write invalid");
+  }
+  spec.set_port(kAmqpPort);
+  std::vector<std::string> own = LegacyNames(*v1::MetricsSpec::descriptor());
+  own.insert(own.end(), {"authenticatePeer", "socketAddressFamily"});
+  Section rest = section;
+  std::erase_if(rest.attributes, [&](const Attribute& attribute) {
+    return std::find(own.begin(), own.end(), attribute.name) == own.end() &&
+           TellAmqpAlone(section, attribute);
+  });
+  ReadAttributes(rest, target,
+                 {"http", "websockets", "httpRootDir", "healthz", "metrics", "authenticatePeer",
+                  "requireSsl", "requireEncryption", "socketAddressFamily"});
+  for (const std::string_view name : switches) {
+    const Attribute* const attribute = section.Find(name);
+    if (attribute != nullptr) ReadField(section, *attribute, name, target, report_);
+  }
+  StripBrackets(*spec.mutable_host());
+  const Attribute* const family = section.Find("socketAddressFamily");
+  const bool is_ipv4 = family != nullptr && family->value == "IPv4";
+  if (family != nullptr && !is_ipv4 && family->value != "IPv6") {
+    Fail(section, *family, Concat(Quote(family->value), " is not one of IPv4, IPv6"));
+  } else if (family != nullptr && !spec.host().empty()) {
+    Warn(section, *family, "has no effect beside a host: write an address to choose");
+  }
+  if (spec.host().empty()) spec.set_host(is_ipv4 ? "0.0.0.0" : "::");
+}
+
+bool Translator::TellAmqpAlone(const Section& section, const Attribute& attribute) {
+  v1::ListenerSpec passed_over;
+  Report report;
+  if (!ReadField(section, attribute, attribute.name, {section.name, passed_over}, report)) {
+    return false;
+  }
+  for (config::Problem& problem : report.problems) report_.problems.push_back(std::move(problem));
+  const bool is_default = attribute.name == "role" && attribute.value == "normal";
+  if (report.problems.empty() && !is_default) {
+    Warn(section, attribute, "has no effect: no AMQP is spoken on a listener with http: yes");
+  }
+  return true;
+}
+
 // With a profile, TLS is what every client must speak here; Dispatch can leave it to them.
-void Translator::RequireTls(const Section& section, const v1::ListenerSpec& spec) {
+void Translator::RequireTls(const Section& section, const std::string& tls_profile) {
   const Attribute* const require = section.Find("requireSsl");
   const bool ssl = IsSet(section, "requireSsl");
   const bool encryption = IsSet(section, "requireEncryption");
@@ -265,7 +348,7 @@ void Translator::RequireTls(const Section& section, const v1::ListenerSpec& spec
     const Attribute* const asked = ssl ? require : section.Find("requireEncryption");
     return Fail(section, *asked, "needs an sslProfile");
   }
-  if (ssl || encryption || spec.tls_profile().empty()) return;
+  if (ssl || encryption || tls_profile.empty()) return;
   if (require != nullptr) {
     return Fail(section, *require,
                 "TLS and plain connections on one port are not there: write yes, and have another "

@@ -43,6 +43,8 @@ class Translator {
   void ReadProfile(const Section& section);
   void ReadAddress(const Section& section);
   void ReadListener(const Section& section);
+  void ReadHttpListener(const Section& section);
+  void ReadHttpAttributes(const Section& section, v1::MetricsSpec& spec);
   void ReadConnector(const Section& section);
 
   // Reads all attributes but `passed`, which are read elsewhere.
@@ -52,7 +54,9 @@ class Translator {
                    const std::vector<std::string>& known);
   std::string HintFor(std::string_view word, const std::vector<std::string>& known) const;
   void ReadProtocols(const Section& section, const std::string& path, v1::TlsProfileSpec& spec);
-  void RequireTls(const Section& section, const v1::ListenerSpec& spec);
+  // Whether an attribute of a listener with http: yes is about AMQP, which is not spoken there.
+  bool TellAmqpAlone(const Section& section, const Attribute& attribute);
+  void RequireTls(const Section& section, const std::string& tls_profile);
   void ReadClientLogin(const Section& section, v1::ConnectorSpec& spec);
   // The password is in a file that the attribute names; any other form is a problem.
   void ReadPassword(const Section& section, const Attribute& attribute, const Target& target);

@@ -8,8 +8,7 @@ namespace {
 constexpr Gap::Verdict kRefused = Gap::Verdict::kRefused;
 constexpr Gap::Verdict kNoEffect = Gap::Verdict::kNoEffect;
 
-constexpr std::string_view kNoHttp =
-    "HTTP and WebSocket listeners are not there; take this listener out";
+constexpr std::string_view kNoHttp = "has no effect without http: yes";
 constexpr std::string_view kNoPolicy = "policies for virtual hosts are not there";
 constexpr std::string_view kNoProperties = "properties of one's own in the AMQP open are not there";
 constexpr std::string_view kNoNetwork = "has no effect: it is about networks of routers";
@@ -56,11 +55,10 @@ constexpr std::array kGaps = {
 
     Gap{"sslProfile", "uidNameMappingFile", kRefused, "", "display names for users are not there"},
 
-    Gap{"listener", "http", kRefused, "no", kNoHttp},
-    Gap{"listener", "httpRootDir", kRefused, "", kNoHttp},
-    Gap{"listener", "healthz", kNoEffect, "yes", "has no effect without http: yes"},
-    Gap{"listener", "metrics", kNoEffect, "yes", "has no effect without http: yes"},
-    Gap{"listener", "websockets", kNoEffect, "yes", "has no effect without http: yes"},
+    Gap{"listener", "httpRootDir", kNoEffect, "", kNoHttp},
+    Gap{"listener", "healthz", kNoEffect, "yes", kNoHttp},
+    Gap{"listener", "metrics", kNoEffect, "yes", kNoHttp},
+    Gap{"listener", "websockets", kNoEffect, "yes", kNoHttp},
     Gap{"listener", "multiTenant", kRefused, "no", "address spaces of their own are not there"},
     Gap{"listener", "failoverUrls", kRefused, "", "failover lists for clients are not there"},
     Gap{"listener", "saslPlugin", kRefused, "", "remote authentication services are not there"},

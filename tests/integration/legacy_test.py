@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+import urllib.error
+import urllib.request
 
 import harness
 from clients import ACCEPTED, World, ssl_client
@@ -128,6 +130,77 @@ class Interconnect(unittest.TestCase):
         self.world.wait(lambda: outbox.credit > 0, "credit for the waypoint")
         outbox.send(inbox.received[0].data)
         self.world.wait(lambda: consumer.bodies == ["through the queue"], "the message")
+
+
+class HealthAndStats(unittest.TestCase):
+    """What templates of AMQ Interconnect write for probes and metrics, but that they have no host
+    there, which is every address."""
+
+    STOCK = """router {{
+    mode: standalone
+    id: stock
+}}
+listener {{
+    name: amqp
+    host: 127.0.0.1
+    port: {amqp}
+    role: normal
+    authenticatePeer: no
+    saslMechanisms: ANONYMOUS
+}}
+listener {{
+    name: health-and-stats
+    host: 127.0.0.1
+    port: {http}
+    http: true
+    healthz: {healthz}
+    metrics: {metrics}
+    websockets: false
+    httpRootDir: invalid
+}}
+"""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="trunkline-legacy-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def start(self, healthz="true", metrics="true"):
+        """A router of this configuration; where it serves metrics."""
+        file = os.path.join(self.folder, "qdrouterd.conf")
+        pathlib.Path(file).write_text(self.STOCK.format(amqp=0, http=0, healthz=healthz,
+                                                        metrics=metrics))
+        router = LegacyRouter(file, ["amqp"])
+        self.addCleanup(router.close)
+        return router
+
+    def get(self, router, path):
+        url = f"http://127.0.0.1:{router.metrics_port()}{path}"
+        try:
+            with urllib.request.urlopen(url, timeout=harness.PATIENCE) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+
+    def test_is_served_as_it_is(self):
+        router = self.start()
+        self.assertEqual(self.get(router, "/healthz"), (200, b"OK\n"))
+        status, body = self.get(router, "/metrics")
+        self.assertEqual(status, 200)
+        self.assertIn(b'router_id="stock"', body)
+        self.assertEqual(router.log().count("configuration"), 0)  # nothing to warn of
+        world = World()
+        self.addCleanup(world.close)
+        self.assertTrue(world.connect(router.url("amqp")).opened)
+
+    def test_switches_count(self):
+        router = self.start(metrics="no")
+        self.assertEqual(self.get(router, "/metrics")[0], 404)
+        self.assertEqual(self.get(router, "/healthz")[0], 200)
+        router.close()
+        router = self.start(healthz="no")
+        self.assertEqual(self.get(router, "/metrics")[0], 200)
+        for path in ("/healthz", "/livez", "/readyz"):
+            self.assertEqual(self.get(router, path)[0], 404)
 
 
 class Starting(unittest.TestCase):

@@ -13,6 +13,7 @@
 namespace trunkline::legacy {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -49,6 +50,74 @@ TEST(QdrouterdConf, ReadsEveryAttributeOfARouter) {
                          {"saslConfigName: other", ""}}) {
     ExpectSame(With("router", pair.line), absl::StrCat(kProfileYaml, "router: {", pair.yaml, "}"));
   }
+}
+
+// As templates of AMQ Interconnect write it.
+constexpr char kHealthAndStats[] =
+    "listener {\n    name: health-and-stats\n    port: 8888\n    http: true\n    healthz: true\n"
+    "    metrics: true\n    websockets: false\n    httpRootDir: invalid\n}\n";
+
+TEST(QdrouterdConf, ReadsAListenerOfMetricsAndProbes) {
+  EXPECT_EQ(Warnings(kHealthAndStats), "");
+  ExpectSame(kHealthAndStats,
+             "metrics: {host: '::', port: 8888, serve_metrics: true, serve_probes: true}");
+  const std::string place = "host: '::', port: 5672";
+  for (const Pair& pair : std::vector<Pair>{
+           {"", place},
+           {"healthz: no\nmetrics: no", place + ", serve_metrics: false, serve_probes: false"},
+           {"metrics: off", place + ", serve_metrics: false"},
+           {"host: [::1]\nport: amqps", "host: '::1', port: 5671"},
+           {"host: 0.0.0.0\nport: 0", "host: 0.0.0.0, port: 0"},
+           {"protocolFamily: IPv4", "host: 0.0.0.0, port: 5672"},
+           {"socketAddressFamily: IPv6", place},
+           {"httpRoot: invalid\nrole: normal\nauthenticatePeer: no\nrequireSsl: no\ncost: 1",
+            place},
+           {"sslProfile: tls\nrequireSsl: yes", place + ", tls_profile: tls"}}) {
+    ExpectSame(With("listener", "http: yes\nwebsockets: no\n" + pair.line),
+               absl::StrCat(kProfileYaml, "metrics: {", pair.yaml, "}"));
+  }
+  ExpectSame(
+      "sslProfile {\nname: tls\ncertFile: /c\nprivateKeyFile: /k\ncaCertFile: /a\n}\n"
+      "listener {\nhttp: yes\nwebsockets: no\nsslProfile: tls\nauthenticatePeer: yes\n}\n",
+      "tls_profiles: [{name: tls, certificate_file: /c, private_key_file: /k, ca_file: /a}]\n"
+      "metrics: {host: '::', port: 5672, tls_profile: tls, tls_client_auth: require}");
+}
+
+TEST(QdrouterdConf, SaysWhatIsWrongWithAListenerOfMetrics) {
+  const std::string http = "listener {\nhttp: yes\nwebsockets: no\n";
+  for (const Pair& pair : std::vector<Pair>{
+           {"port: x", "4:7: listener.port: \"x\" is not a whole number"},
+           {"port: 65536", "4:7: listener.port: 65536 is not in 0..65535"},
+           {"host: a b", "4:7: listener.host: \"a b\" is no name or address"},
+           {"healthz: maybe", "4:10: listener.healthz: \"maybe\" is not yes or no"},
+           {"httpRootDir: /usr/share/console", "4:14: listener.httpRootDir: files are not served"},
+           {"requireSsl: yes", "4:13: listener.requireSsl: needs an sslProfile"},
+           {"requireEncryption: yes", "4:20: listener.requireEncryption: needs an sslProfile"},
+           {"authenticatePeer: yes", "4:19: listener.authenticatePeer: needs an sslProfile, as"},
+           {"authenticatePeer: 2", "4:19: listener.authenticatePeer: \"2\" is not yes or no"},
+           {"sslProfile: tls", "4:13: listener.sslProfile: there is no sslProfile \"tls\""},
+           {"socketAddressFamily: IPv5", "4:22: listener.socketAddressFamily: \"IPv5\" is not one"},
+           {"role: edge", "4:7: listener.role: edge: edge routers"},
+           {"idleTimeoutSeconds: x", "4:21: listener.idleTimeoutSeconds: \"x\" is not a whole"},
+           {"multiTenant: yes", "4:1: listener.multiTenant: address spaces"},
+           {"saslPlugin: x", "4:1: listener.saslPlugin: remote authentication"},
+           {"helthz: yes", "4:1: listener.helthz: unknown attribute; did you mean \"healthz\"?"},
+           {"websockets: maybe", "2:1: listener.http: WebSocket listeners are not there: with"}}) {
+    EXPECT_THAT(Errors(absl::StrCat(http, pair.line, "\n}\n")), HasSubstr("q.conf:" + pair.yaml));
+  }
+  EXPECT_THAT(Errors("sslProfile {\nname: tls\ncertFile: /c\nprivateKeyFile: /k\n}\n" + http +
+                     "sslProfile: tls\nauthenticatePeer: yes\n}\n"),
+              HasSubstr("q.conf:10:19: listener.authenticatePeer: the TLS profile has no ca_file"));
+  EXPECT_THAT(Errors(absl::StrCat(kHealthAndStats, http, "}\n")),
+              HasSubstr("q.conf:11:1: listener.http: metrics and probes are served at one place, "
+                        "here by the listener on line 1"));
+  EXPECT_THAT(Errors(absl::StrCat(http, "}\nlistener {\n}\n")),
+              HasSubstr("listener.port: 5672 of this host is used by listener"));
+  EXPECT_THAT(Warnings(http + "idleTimeoutSeconds: 60\nsaslMechanisms: PLAIN\nhost: ::\n"
+                              "protocolFamily: IPv4\n}\n"),
+              AllOf(HasSubstr("4:21 listener.idleTimeoutSeconds: has no effect: no AMQP"),
+                    HasSubstr("5:17 listener.saslMechanisms: has no effect: no AMQP"),
+                    HasSubstr("7:17 listener.socketAddressFamily: has no effect beside a host")));
 }
 
 TEST(QdrouterdConf, ReadsEveryAttributeOfAListener) {
@@ -329,7 +398,7 @@ TEST(QdrouterdConf, ReadsTheJsonForm) {
       "router: {id: A, workers: 2}\n"
       "listeners: [{name: a, port: 5673, require_sasl: false, initial_handshake_timeout: 0s}]");
   EXPECT_THAT(Errors("[\n [\"listener\", {\"http\": true}]\n]"),
-              HasSubstr("q.conf:2:16: listener.http: HTTP and WebSocket"));
+              HasSubstr("q.conf:2:16: listener.http: WebSocket listeners are"));
 }
 
 // Every attribute that the protos name can be written: With makes none of them unknown.

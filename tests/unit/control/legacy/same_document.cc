@@ -58,6 +58,9 @@ std::string Difference(config::Document a, config::Document b) {
   std::string difference;
   Compare("router", a.router, b.router, difference);
   Compare("log", a.log, b.log, difference);
+  Compare("metrics", a.metrics.value_or(v1::MetricsSpec()), b.metrics.value_or(v1::MetricsSpec()),
+          difference);
+  if (a.metrics.has_value() != b.metrics.has_value()) difference += "metrics: in one alone\n";
   Compare(a.listeners, b.listeners, difference);
   Compare(a.connectors, b.connectors, difference);
   Compare(a.tls_profiles, b.tls_profiles, difference);
