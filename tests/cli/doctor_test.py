@@ -82,9 +82,10 @@ class Doctor(unittest.TestCase):
         self.assertEqual(found["result"], "ok")
         opened = int(re.match(r"(\d+) of \d+ are open$", found["text"]).group(1))
         limit = opened + 2
-        _, hard = resource.prlimit(self.router.process.pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(self.router.process.pid, resource.RLIMIT_NOFILE, (limit, hard))
+        limits = self.router.process.pid, resource.RLIMIT_NOFILE
+        before = resource.prlimit(*limits, (limit, resource.prlimit(*limits)[1]))
         _, output, _ = self.terminal.pipe("trunkctl doctor -o json")
+        resource.prlimit(*limits, before)  # it is to end in peace
         found = {each["check"]: each for each in json.loads(output)}["descriptors"]
         self.assertIn(found["result"], ("warning", "failed"))
         self.assertRegex(found["text"], rf"^\d+ of {limit} are open: ")
