@@ -39,6 +39,14 @@ constexpr struct {
     {"C-ares status", "the host has no address"},
 };
 
+// So it looks when the other side does not like our certificate: we learn it after the handshake.
+bool IsClosed(std::string_view text) {
+  for (const std::string_view how : {"Socket closed", "Connection reset by peer", "Broken pipe"}) {
+    if (text.ends_with(how)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 absl::Status CheckEndpoint(const Endpoint& endpoint) {
@@ -74,8 +82,7 @@ std::string WhyUnreachable(std::string_view text, const Endpoint& endpoint) {
   if (absl::StrContains(Piece(text), "is not in peer certificate")) {
     return Concat(text, " (--tls-name)");
   }
-  // So it looks when the other side does not like our certificate: it is told after the handshake.
-  if (!text.ends_with("Socket closed")) return std::string(text);
+  if (!IsClosed(text)) return std::string(text);
   return Concat(text, endpoint.tls_certificate.empty()
                           ? "; it may want a certificate (--tls-cert, --tls-key)"
                           : "; it may not take our certificate (--tls-cert): has it expired?");

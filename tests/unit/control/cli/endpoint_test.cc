@@ -47,6 +47,10 @@ TEST(WhyNobodyAnswers, IsSaidWithTheWayOut) {
   EXPECT_THAT(WhyUnreachable("UNAVAILABLE: ipv4:127.0.0.1:1: Socket closed", bare),
               HasSubstr("it may want a certificate"));
   EXPECT_THAT(WhyUnreachable("ipv4:127.0.0.1:1: Socket closed", known), HasSubstr("expired"));
+  // Who has sent something by then sees that nobody reads it.
+  EXPECT_THAT(WhyUnreachable("recvmsg:Connection reset by peer", known), HasSubstr("expired"));
+  EXPECT_THAT(WhyUnreachable("sendmsg:Broken pipe", known), HasSubstr("expired"));
+  EXPECT_EQ(WhyUnreachable("Socket closed", {.address = "unix:///a"}), "Socket closed");
   EXPECT_THAT(WhyUnreachable("error:0A000086:SSL routines::certificate verify failed", bare),
               HasSubstr("--tls-ca"));
   EXPECT_THAT(WhyUnreachable("error:0A00010B:SSL routines::wrong version number", bare),
