@@ -6,6 +6,7 @@
 
 #include "absl/strings/numbers.h"
 #include "control/api/authorize.h"
+#include "control/api/edit.h"
 #include "control/config/characters.h"
 #include "control/config/collection.h"
 #include "control/config/error_details.h"
@@ -97,7 +98,8 @@ absl::StatusOr<TapSpec> SpecOf(const Call& call) {
   return spec;
 }
 
-absl::StatusOr<FrameTraceSpec> SpecOf(const v1::TraceFramesRequest& request) {
+absl::StatusOr<FrameTraceSpec> SpecOf(const v1::TraceFramesRequest& request,
+                                      const config::Document& document) {
   FrameTraceSpec spec;
   TL_ASSIGN_OR_RETURN(spec.per_second,
                       RateOf(request.per_second(), kFrameRateDefault, kFrameRateMax));
@@ -113,14 +115,16 @@ absl::StatusOr<FrameTraceSpec> SpecOf(const v1::TraceFramesRequest& request) {
     if (!is_name) return WrongField("connection", "is no \"connections/{n}\"");
     return spec;
   }
-  for (const auto* collection : {&config::kListeners, &config::kConnectors}) {
-    const std::string prefix = config::ResourceName(*collection, "");
-    if (request.owner().starts_with(prefix)) spec.owner = request.owner().substr(prefix.size());
+  for (const std::string_view kind : {config::kListeners, config::kConnectors}) {
+    const std::string prefix = config::ResourceName(kind, "");
+    if (!request.owner().starts_with(prefix)) continue;
+    spec.owner = request.owner().substr(prefix.size());
+    if (spec.owner.empty()) break;
+    const config::Collection& collection = *config::CollectionOfName(prefix);
+    if (collection.Find(document, spec.owner) != nullptr) return spec;
+    return NotFound(collection, spec.owner, collection.Ids(document));
   }
-  if (spec.owner.empty()) {
-    return WrongField("owner", "is neither \"listeners/{id}\" nor \"connectors/{id}\"");
-  }
-  return spec;
+  return WrongField("owner", "is neither \"listeners/{id}\" nor \"connectors/{id}\"");
 }
 
 }  // namespace
@@ -305,14 +309,16 @@ void TraceStreams::OpenTap(const std::shared_ptr<Call>& call) {
 }
 
 void TraceStreams::OpenFrames(const std::shared_ptr<Call>& call) {
-  const auto spec = SpecOf(call->As<v1::TraceFramesRequest>());
+  const auto spec = SpecOf(call->As<v1::TraceFramesRequest>(), hooks_.document());
   if (!spec.ok()) return call->Finish(spec.status());
   if (Count(/*taps=*/false) >= kFrameTracesMax) {
     return call->Finish(TooMany(kFrameTracesMax, "frame traces", "TOO_MANY_TRACES"));
   }
   const auto number = hooks_.open_frames(*spec);
   if (absl::IsNotFound(number.status())) {
-    return call->Finish(config::WithReason(number.status(), "CONNECTION_NOT_FOUND"));
+    return call->Finish(
+        config::WithReason(number.status(), "CONNECTION_NOT_FOUND",
+                           {{"name", Concat(kConnectionPrefix, spec->connection)}}));
   }
   if (!number.ok()) return call->Finish(number.status());
   TL_LOG(info, "frames are looked at", {"identity", call->caller().identity},

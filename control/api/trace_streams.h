@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "control/api/desk.h"
+#include "control/config/document.h"
 #include "proto/trunkline/control/v1/trace_service.pb.h"
 #include "router/base/time.h"
 #include "router/trace.h"
@@ -33,7 +34,8 @@ class TraceStreams {
     std::function<Samples<trunkline::TracedFrame>(uint64_t number)> take_frames;
     std::function<void(uint64_t number)> stop;
     std::function<Time()> clock;
-    std::function<int64_t()> wall_clock;  // milliseconds since 1970
+    std::function<int64_t()> wall_clock;                // milliseconds since 1970
+    std::function<const config::Document&()> document;  // in force: who can have connections
   };
   explicit TraceStreams(Hooks hooks);
   ~TraceStreams();

@@ -61,7 +61,7 @@ absl::Status Daemon::OpenApi() {
   resource_api_ = std::make_unique<ResourceApi>(
       *store_, board_, methods_, random_, [&loop] { return loop.Now(); }, *router_);
   handlers.merge(resource_api_->MakeHandlers());
-  handlers.merge(trace_api_.MakeHandlers(*router_));
+  handlers.merge(trace_api_.MakeHandlers(*router_, *store_));
   connector_tests_ = std::make_unique<ConnectorTests>(*store_, loop, router_spec_.id);
   connector_service_ = std::make_unique<api::ConnectorService>(ConnectorHooks());
   handlers.merge(connector_service_->MakeHandlers());

@@ -33,7 +33,7 @@ TraceApi::TraceApi(Random& random, std::function<Time()> clock, api::LogFeed& lo
       log_watches_(logs),
       clock_(std::move(clock)) {}
 
-api::Handlers TraceApi::MakeHandlers(Router& router) {
+api::Handlers TraceApi::MakeHandlers(Router& router, const store::Store& store) {
   streams_ = std::make_unique<api::TraceStreams>(api::TraceStreams::Hooks{
       .open_tap = [&router](const TapSpec& spec) { return router.OpenTap(spec); },
       .open_frames = [&router](const FrameTraceSpec& spec) { return router.OpenFrameTrace(spec); },
@@ -41,7 +41,8 @@ api::Handlers TraceApi::MakeHandlers(Router& router) {
       .take_frames = [&router](uint64_t number) { return router.TakeFrames(number); },
       .stop = [&router](uint64_t number) { router.StopLooking(number); },
       .clock = clock_,
-      .wall_clock = MillisecondsSince1970});
+      .wall_clock = MillisecondsSince1970,
+      .document = [&store]() -> const config::Document& { return store.effective(); }});
   api::Handlers handlers = events_.MakeHandlers();
   handlers.merge(log_levels_.MakeHandlers());
   handlers.merge(log_watches_.MakeHandlers());

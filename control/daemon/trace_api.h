@@ -15,7 +15,7 @@
 #include "control/api/log_levels.h"
 #include "control/api/log_watches.h"
 #include "control/api/trace_streams.h"
-#include "control/store/layers.h"
+#include "control/store/store.h"
 #include "router/base/random.h"
 #include "router/base/time.h"
 #include "router/observe.h"
@@ -33,8 +33,8 @@ class TraceApi {
   TraceApi(const TraceApi&) = delete;
   TraceApi& operator=(const TraceApi&) = delete;
 
-  // `router` outlives the calls.
-  api::Handlers MakeHandlers(Router& router);
+  // Both outlive the calls.
+  api::Handlers MakeHandlers(Router& router, const store::Store& store);
 
   // --- what has happened
   api::Events& events() { return events_; }

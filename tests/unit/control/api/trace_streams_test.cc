@@ -65,8 +65,12 @@ class TraceStreamsTest : public testing::Test {
                         frame_traces_.erase(number);
                       },
                   .clock = [] { return kStart; },
-                  .wall_clock = [] { return 100'000; }}),
-        handlers_(streams_.MakeHandlers()) {}
+                  .wall_clock = [] { return 100'000; },
+                  .document = [this]() -> const config::Document& { return document_; }}),
+        handlers_(streams_.MakeHandlers()) {
+    document_.listeners["amqp"];
+    document_.connectors["broker"];
+  }
 
   template <typename Request>
   Asked* Ask(const Request& request, v1::AccessRole role = v1::ACCESS_ROLE_ADMIN) {
@@ -117,6 +121,7 @@ class TraceStreamsTest : public testing::Test {
   }
 
   const MethodTable table_;
+  config::Document document_;
   std::vector<std::unique_ptr<Asked>> asked_;  // outlives the calls
   uint64_t last_ = 0;
   int takes_ = 0;
@@ -333,6 +338,13 @@ TEST_F(TraceStreamsTest, RefusesFramesOfNobody) {
     owner.set_owner(name);
     EXPECT_EQ(Ask(owner)->field(), "owner") << name;
   }
+  for (const char* name : {"listeners/broker", "listeners/amqp/x", "listeners/Ä"}) {
+    owner.set_owner(name);
+    EXPECT_EQ(Ask(owner)->reason(), "LISTENER_NOT_FOUND") << name;
+  }
+  owner.set_owner("connectors/amqp");
+  EXPECT_EQ(Ask(owner)->reason(), "CONNECTOR_NOT_FOUND");
+  EXPECT_THAT(frame_traces_, IsEmpty());
   v1::TraceFramesRequest rate = OfConnection("connections/1");
   rate.set_per_second(10'001);
   EXPECT_EQ(Ask(rate)->field(), "per_second");
