@@ -286,6 +286,8 @@ void Doorway::Stop() {
   impl_->thread.join();
 }
 
+int Doorway::listener() const { return impl_->listener; }
+
 Doorway::~Doorway() { Stop(); }
 
 }  // namespace trunkline::api

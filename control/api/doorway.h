@@ -43,6 +43,7 @@ class Doorway {
   void Stop();
 
   uint16_t port() const { return port_; }  // 0: a unix socket
+  int listener() const;                    // its descriptor
 
  private:
   Doorway() = default;

@@ -5,13 +5,13 @@
 #include <grpcpp/health_check_service_interface.h>
 
 #include <set>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "control/api/audit.h"
 #include "control/api/conversation.h"
 #include "control/api/credentials.h"
+#include "control/api/cutoff.h"
 #include "control/api/doorway.h"
 #include "control/api/reflection.h"
 #include "control/api/socket_file.h"
@@ -38,6 +38,9 @@ constexpr int kPingIntervalMilliseconds = 10'000;  // faster ones are misbehavio
 // So that load balancers can spread connections anew.
 constexpr int kConnectionAgeMilliseconds = 30 * 60 * 1000;
 constexpr int kConnectionGraceMilliseconds = 5 * 60 * 1000;
+
+// What a connection has, once its calls are over, until it is cut.
+constexpr int kCutMilliseconds = 1000;
 
 // gRPC's own log goes where ours goes. It says what went wrong with sockets and handshakes.
 void LogOfGrpc(gpr_log_func_args* arguments) {
@@ -71,7 +74,7 @@ class Port final : public grpc::CallbackGenericService {
   // False: gRPC does not start.
   bool Start(std::unique_ptr<Doorway> doorway,
              std::shared_ptr<grpc::ServerCredentials> credentials);
-  void Stop(gpr_timespec deadline);
+  void Stop(int64_t limit_ms);
   uint16_t port() const { return doorway_ == nullptr ? 0 : doorway_->port(); }
   grpc::Server* server() const { return server_.get(); }
 
@@ -127,9 +130,13 @@ bool Port::Start(std::unique_ptr<Doorway> doorway,
   return true;
 }
 
-void Port::Stop(gpr_timespec deadline) {
-  if (doorway_ != nullptr) doorway_->Stop();
-  if (server_ != nullptr) server_->Shutdown(deadline);
+void Port::Stop(int64_t limit_ms) {
+  const gpr_timespec deadline =
+      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(limit_ms, GPR_TIMESPAN));
+  if (server_ == nullptr) return;
+  doorway_->Stop();
+  const Cutoff cutoff(doorway_->listener(), static_cast<int>(limit_ms) + kCutMilliseconds);
+  server_->Shutdown(deadline);
 }
 
 // Full names of the services that have a handler, and those of gRPC.
@@ -249,10 +256,8 @@ void Server::Impl::Stop(Duration limit) {
   front_.inbox->Close();
   RunPosted();
   // From here on gRPC's threads refuse calls themselves.
-  const gpr_timespec deadline = gpr_time_add(
-      gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(limit.milliseconds(), GPR_TIMESPAN));
   for (const auto& port : {socket_.get(), tcp_.get()}) {
-    if (port != nullptr) port->Stop(deadline);
+    if (port != nullptr) port->Stop(limit.milliseconds());
   }
 }
 

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -9,6 +10,8 @@ import unittest
 import harness
 from clients import ACCEPTED, World
 from harness import Router
+
+CALLS = 3000
 
 
 class Stop(unittest.TestCase):
@@ -95,6 +98,31 @@ class Stop(unittest.TestCase):
         self.addCleanup(raw.close)
         self.router.terminate()
         self.assertEqual(self.router.wait_for_exit(), 0)
+
+
+def http2_frame(kind, flags, stream, payload=b""):
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+class StopOfTheApi(unittest.TestCase):
+    def test_a_caller_who_does_not_read_does_not_hold_it(self):
+        router = Router()
+        self.addCleanup(router.close)
+        caller = socket.socket(socket.AF_UNIX)
+        self.addCleanup(caller.close)
+        caller.settimeout(harness.PATIENCE)
+        caller.connect(router.socket())
+        # Calls of no method: more answers than a socket holds.
+        headers = (b"\x83\x86" b"\x04\x04/a/b" b"\x01\x01x" b"\0\x02te\x08trailers"
+                   b"\x0f\x10\x10application/grpc")
+        try:
+            caller.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + http2_frame(4, 0, 0))
+            for stream in range(1, 2 * CALLS, 2):
+                caller.sendall(http2_frame(1, 5, stream, headers))  # HEADERS, and no more
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it has had enough of them: as good
+        router.terminate()
+        self.assertEqual(router.wait_for_exit(), 0)
 
 
 class CommandLine(unittest.TestCase):

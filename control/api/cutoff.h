@@ -1,0 +1,30 @@
+#pragma once
+
+#include <thread>
+
+namespace trunkline::api {
+
+// While this is there: when its time has come, it cuts the connections that came in by a listener.
+// gRPC does not end a connection whose peer does not read what was written before, and waits for
+// that for ever.
+//
+// Owned by the Server while it stops. Has a thread of its own, which only waits and cuts.
+class Cutoff {
+ public:
+  // `listener` is the descriptor of a socket, and outlives us.
+  Cutoff(int listener, int milliseconds);
+  ~Cutoff();  // cuts no more
+  Cutoff(const Cutoff&) = delete;
+  Cutoff& operator=(const Cutoff&) = delete;
+
+ private:
+  void Run(int milliseconds) const;
+  void CutAll() const;
+  bool CameByListener(int fd) const;
+
+  const int listener_;
+  const int over_;  // eventfd
+  std::thread thread_;
+};
+
+}  // namespace trunkline::api
