@@ -60,7 +60,7 @@ void ConfigService::ApplyConfig(const std::shared_ptr<Call>& call) {
 void ConfigService::Mutate(const std::shared_ptr<Call>& call, const RequestIds::Done& done) {
   const bool validates = call->As<v1::ApplyConfigRequest>().validate_only();
   auto results = std::make_shared<Results>();
-  const auto answer = [this, results, done, validates](const auto& outcome) {
+  const auto answer = [results, done, validates](const auto& outcome) {
     const bool refused = !outcome.ok() && config::ReasonOf(outcome.status()) == "SEE_RESULTS";
     if (!outcome.ok() && !refused) return done(outcome.status());
     auto reply = std::make_shared<Response>();

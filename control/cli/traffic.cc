@@ -29,7 +29,7 @@ using config::Concat;
 // "orders", or "-" where there is none.
 std::string Or(const std::string& text) { return text.empty() ? "-" : Printable(text); }
 
-std::string Rate(double value) { return absl::StrFormat(value < 100 ? "%.1f" : "%.0f", value); }
+std::string Rate(double value) { return absl::StrFormat("%.*f", value < 100 ? 1 : 0, value); }
 
 // What `top` shows of one answer.
 std::string Screen(const v1::WatchStatsResponse& reply) {
