@@ -187,6 +187,7 @@ MetricsPlace ToPlace(const std::optional<v1::MetricsSpec>& metrics) {
   if (metrics->has_port()) place.port = static_cast<uint16_t>(metrics->port());
   place.metrics = !metrics->has_serve_metrics() || metrics->serve_metrics();
   place.probes = !metrics->has_serve_probes() || metrics->serve_probes();
+  place.qdr_names = metrics->legacy() == v1::LEGACY_METRICS_QDR;
   place.tls_profile = std::string(ResourceId(metrics->tls_profile()));
   place.client_auth = ToSpec(metrics->tls_client_auth());
   return place;

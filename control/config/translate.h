@@ -35,6 +35,7 @@ struct MetricsPlace {
   uint16_t port = 9090;
   bool metrics = true;      // /metrics is served
   bool probes = true;       // /livez and its like are
+  bool qdr_names = false;   // /metrics has the names of Dispatch, too
   std::string tls_profile;  // id; empty: no TLS
   TlsClientAuth client_auth = TlsClientAuth::kNone;
   bool operator==(const MetricsPlace&) const = default;

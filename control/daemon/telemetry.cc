@@ -31,6 +31,18 @@ http::ServerTls ToTls(const config::MetricsPlace& place,
   }
 }
 
+metrics::Endpoint::Paths PathsOf(const config::MetricsPlace& place) {
+  return {.metrics = place.metrics, .probes = place.probes, .qdr_names = place.qdr_names};
+}
+
+// Whether the two are served by the same server, whatever it offers.
+bool SameServer(const config::MetricsPlace& a, config::MetricsPlace b) {
+  b.metrics = a.metrics;
+  b.probes = a.probes;
+  b.qdr_names = a.qdr_names;
+  return a == b;
+}
+
 }  // namespace
 
 Telemetry::Telemetry(const Router& router, metrics::Identity identity,
@@ -54,6 +66,12 @@ absl::Status Telemetry::Apply(const config::MetricsPlace& place, TlsContext cont
   }
   if (!place.tls_profile.empty() && (context == nullptr || !context->has_certificate())) {
     return absl::FailedPreconditionError("tls_profile: it is not in force, or has no certificate");
+  }
+  if (server_ != nullptr && SameServer(place, place_)) {
+    server_->Post([this, paths = PathsOf(place)] { endpoint_.Offer(paths); });
+    if (context != nullptr) SetTlsContext(std::move(context));
+    place_ = place;
+    return absl::OkStatus();
   }
   absl::Status status = Listen(place, context);
   if (!status.ok() && server_ != nullptr && place.port == place_.port) {
@@ -83,7 +101,7 @@ absl::Status Telemetry::Listen(const config::MetricsPlace& place, const TlsConte
   if (!server.ok()) return server.status();
   server_ = *std::move(server);  // the one before has ended when this returns
   endpoint_.Tell(told_);
-  endpoint_.Offer({.metrics = place.metrics, .probes = place.probes});
+  endpoint_.Offer(PathsOf(place));
   server_->Serve([this](const http::Request& request) { return endpoint_.Handle(request); },
                  stats_);
   const char* const scheme = place.tls_profile.empty() ? "http" : "https";

@@ -32,6 +32,7 @@ class Telemetry {
   Telemetry& operator=(const Telemetry&) = delete;
 
   // Serves at `place`, or not at all; in TLS if there is a context, that of the place's profile.
+  // If only what is served there differs, the port and whoever is connected stay.
   // FailedPrecondition: cannot listen there; then it stays where it was. A place on the same port
   // as the one before can overlap it: that is then given up first, and taken again if it has to be.
   absl::Status Apply(const config::MetricsPlace& place,

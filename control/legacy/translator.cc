@@ -272,6 +272,7 @@ void Translator::ReadHttpListener(const Section& section) {
                        report_.positions["metrics"].line));
   }
   v1::MetricsSpec& spec = document_.metrics.emplace();
+  spec.set_legacy(v1::LEGACY_METRICS_QDR);  // whoever reads such a listener knows no other names
   report_.positions["metrics"] = section.at;
   report_.names["metrics"] = section.name;
   report_.names["metrics.port"] = Concat(section.name, ".port");  // also of one that has none

@@ -5,6 +5,7 @@
 #include "control/metrics/open_metrics.h"
 #include "control/metrics/probes.h"
 #include "control/metrics/process.h"
+#include "control/metrics/qdr_names.h"
 #include "control/metrics/rows.h"
 #include "prometheus/text_serializer.h"
 
@@ -37,12 +38,15 @@ http::Response Endpoint::Handle(const http::Request& request) {
 
 http::Response Endpoint::Scrape(const http::Request& request) {
   const Time start = sources_.now();
-  const std::vector<prometheus::MetricFamily> families = Collect();
+  std::vector<prometheus::MetricFamily> families = Collect();
+  // OpenMetrics cannot have those names: whoever takes either format is to see them.
+  const bool prefers_text = paths_.qdr_names && TakesText(request.accept);
   http::Response response;
-  if (WantsOpenMetrics(request.accept)) {
+  if (WantsOpenMetrics(request.accept) && !prefers_text) {
     response.content_type = kOpenMetricsType;
     response.body = WriteOpenMetrics(families);
   } else {
+    if (paths_.qdr_names) AddQdrNames(families);
     const prometheus::TextSerializer serializer;
     response.content_type = kTextType;
     response.body = static_cast<const prometheus::Serializer&>(serializer).Serialize(families);

@@ -37,7 +37,8 @@ class Endpoint final : public prometheus::Collectable {
   // Which paths there are; another one is answered by 404.
   struct Paths {
     bool metrics = true;
-    bool probes = true;  // /livez, /readyz and /healthz
+    bool probes = true;      // /livez, /readyz and /healthz
+    bool qdr_names = false;  // those of qdr_names.h are in the text format of /metrics, too
   };
   void Offer(Paths paths) { paths_ = paths; }
 

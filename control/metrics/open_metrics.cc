@@ -189,6 +189,8 @@ double QualityOf(const std::vector<http::Choice>& choices, std::string_view type
   return best;
 }
 
+constexpr auto kAnyVersion = [](const http::Choice&) { return true; };
+
 }  // namespace
 
 std::string WriteOpenMetrics(const std::vector<MetricFamily>& families) {
@@ -207,8 +209,19 @@ bool WantsOpenMetrics(std::string_view accept) {
     return version == choice.parameters.end() || version->second == "1.0.0";
   });
   if (open <= 0) return false;
-  const double text = QualityOf(choices, "text/plain", [](const auto&) { return true; });
+  const double text = QualityOf(choices, "text/plain", kAnyVersion);
   return open >= text;
+}
+
+bool TakesText(std::string_view accept) {
+  const std::vector<http::Choice> choices = http::ParseChoices(accept);
+  if (choices.empty()) return true;
+  // What is said of the type itself counts before what is said of its kind, and of all.
+  for (const std::string_view type : {"text/plain", "text/*", "*/*"}) {
+    const double quality = QualityOf(choices, type, kAnyVersion);
+    if (quality >= 0) return quality > 0;
+  }
+  return false;
 }
 
 }  // namespace trunkline::metrics

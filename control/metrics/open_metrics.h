@@ -21,5 +21,7 @@ std::string WriteOpenMetrics(const std::vector<prometheus::MetricFamily>& famili
 // Whether a client that sent this Accept header would rather have OpenMetrics 1.0 than the text
 // format, which is for all others.
 bool WantsOpenMetrics(std::string_view accept);
+// Whether a client that sent this header can do with the text format; without one it can.
+bool TakesText(std::string_view accept);
 
 }  // namespace trunkline::metrics

@@ -187,6 +187,7 @@ listener {{
         status, body = self.get(router, "/metrics")
         self.assertEqual(status, 200)
         self.assertIn(b'router_id="stock"', body)
+        self.assertIn(b"\n# TYPE qdr_connections_total gauge\nqdr_connections_total 0\n", body)
         self.assertEqual(router.log().count("configuration"), 0)  # nothing to warn of
         world = World()
         self.addCleanup(world.close)

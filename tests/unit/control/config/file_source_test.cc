@@ -52,6 +52,7 @@ metrics:
   serve_probes: false
   tls_profile: service
   tls_client_auth: request
+  legacy: qdr
 listeners:
   - name: amqps
     host: 0.0.0.0

@@ -54,6 +54,9 @@ TEST(ToPlace, ServesNoMetricsUnlessThereIsASection) {
   EXPECT_EQ(ToPlace(any), (MetricsPlace{.enabled = true, .host = "::", .port = 0}));
   any.set_serve_metrics(false);
   any.set_serve_probes(false);
+  any.set_legacy(v1::LEGACY_METRICS_NONE);
+  EXPECT_FALSE(ToPlace(any).qdr_names);
+  any.set_legacy(v1::LEGACY_METRICS_QDR);
   any.set_tls_profile("tlsProfiles/service");
   any.set_tls_client_auth(v1::TLS_CLIENT_AUTH_REQUIRE);
   EXPECT_EQ(ToPlace(any), (MetricsPlace{.enabled = true,
@@ -61,6 +64,7 @@ TEST(ToPlace, ServesNoMetricsUnlessThereIsASection) {
                                         .port = 0,
                                         .metrics = false,
                                         .probes = false,
+                                        .qdr_names = true,
                                         .tls_profile = "service",
                                         .client_auth = TlsClientAuth::kRequire}));
 }

@@ -13,6 +13,7 @@ namespace trunkline::daemon {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // A port of 127.0.0.1 that somebody listens on while this lives.
 class Taken {
@@ -39,23 +40,38 @@ class Taken {
 
 uint16_t FreePort() { return Taken().port(); }
 
-// What 127.0.0.1 answers at this port; empty if nobody listens.
-std::string Ask(uint16_t port, const std::string& path) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  std::string answer;
-  if (::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) {
-    const std::string request = "GET " + path + " HTTP/1.1\r\nConnection: close\r\n\r\n";
-    (void)::send(fd, request.data(), request.size(), MSG_NOSIGNAL);
-    char bytes[4096];
-    for (ssize_t n; (n = ::recv(fd, bytes, sizeof bytes, 0)) > 0;) answer.append(bytes, n);
+// A connection to this port of 127.0.0.1, if somebody listens.
+class Client {
+ public:
+  explicit Client(uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    connected_ = ::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   }
-  ::close(fd);
-  return answer;
-}
+  ~Client() { ::close(fd_); }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // The answer to its one request; empty if there is none.
+  std::string Get(const std::string& path) const {
+    std::string answer;
+    if (!connected_) return answer;
+    const std::string request = "GET " + path + " HTTP/1.1\r\nConnection: close\r\n\r\n";
+    (void)::send(fd_, request.data(), request.size(), MSG_NOSIGNAL);
+    char bytes[4096];
+    for (ssize_t n; (n = ::recv(fd_, bytes, sizeof bytes, 0)) > 0;) answer.append(bytes, n);
+    return answer;
+  }
+
+ private:
+  const int fd_;
+  bool connected_ = false;
+};
+
+// What 127.0.0.1 answers at this port; empty if nobody listens.
+std::string Ask(uint16_t port, const std::string& path) { return Client(port).Get(path); }
 
 class TelemetryTest : public ::testing::Test {
  protected:
@@ -99,6 +115,19 @@ TEST_F(TelemetryTest, OffersThePathsThatItIsToldTo) {
       EXPECT_THAT(Ask(port, "/readyz"), HasSubstr(probes ? "503" : "404 Not Found"));
     }
   }
+}
+
+TEST_F(TelemetryTest, StaysWhereItIsWhenItOffersSomethingElse) {
+  const uint16_t port = FreePort();
+  ASSERT_TRUE(telemetry_->Apply({.enabled = true, .port = port}).ok());
+  EXPECT_THAT(Ask(port, "/metrics"), Not(HasSubstr("qdr_")));
+  // Whoever is connected stays connected, which a server elsewhere would not let him.
+  const Client client(port);
+  ASSERT_TRUE(telemetry_->Apply({.enabled = true, .port = port, .qdr_names = true}).ok());
+  EXPECT_THAT(Ask(port, "/metrics"), HasSubstr("\nqdr_routers_total 0\n"));
+  EXPECT_THAT(client.Get("/livez"), HasSubstr("200 OK"));
+  ASSERT_TRUE(telemetry_->Apply({.enabled = true, .port = port}).ok());
+  EXPECT_THAT(Ask(port, "/metrics"), Not(HasSubstr("qdr_")));
 }
 
 TEST_F(TelemetryTest, ServesNothingInThePlaceOfTls) {

@@ -60,7 +60,8 @@ constexpr char kHealthAndStats[] =
 TEST(QdrouterdConf, ReadsAListenerOfMetricsAndProbes) {
   EXPECT_EQ(Warnings(kHealthAndStats), "");
   ExpectSame(kHealthAndStats,
-             "metrics: {host: '::', port: 8888, serve_metrics: true, serve_probes: true}");
+             "metrics: {host: '::', port: 8888, serve_metrics: true, serve_probes: true, "
+             "legacy: qdr}");
   const std::string place = "host: '::', port: 5672";
   for (const Pair& pair : std::vector<Pair>{
            {"", place},
@@ -74,13 +75,14 @@ TEST(QdrouterdConf, ReadsAListenerOfMetricsAndProbes) {
             place},
            {"sslProfile: tls\nrequireSsl: yes", place + ", tls_profile: tls"}}) {
     ExpectSame(With("listener", "http: yes\nwebsockets: no\n" + pair.line),
-               absl::StrCat(kProfileYaml, "metrics: {", pair.yaml, "}"));
+               absl::StrCat(kProfileYaml, "metrics: {legacy: qdr, ", pair.yaml, "}"));
   }
   ExpectSame(
       "sslProfile {\nname: tls\ncertFile: /c\nprivateKeyFile: /k\ncaCertFile: /a\n}\n"
       "listener {\nhttp: yes\nwebsockets: no\nsslProfile: tls\nauthenticatePeer: yes\n}\n",
       "tls_profiles: [{name: tls, certificate_file: /c, private_key_file: /k, ca_file: /a}]\n"
-      "metrics: {host: '::', port: 5672, tls_profile: tls, tls_client_auth: require}");
+      "metrics: {host: '::', port: 5672, tls_profile: tls, tls_client_auth: require, "
+      "legacy: qdr}");
 }
 
 TEST(QdrouterdConf, SaysWhatIsWrongWithAListenerOfMetrics) {

@@ -231,6 +231,31 @@ TEST_F(EndpointTest, AnswersInTheFormatThatIsAskedFor) {
   EXPECT_THAT(open.body, EndsWith("# EOF\n"));
 }
 
+TEST_F(EndpointTest, HasNoNamesOfDispatchUnlessAskedTo) {
+  EXPECT_THAT(Get("/metrics").body, Not(HasSubstr("qdr_")));
+  endpoint_.Offer({.qdr_names = true});
+  const std::string text = Get("/metrics").body;
+  EXPECT_THAT(text, HasSubstr("# TYPE qdr_connections_total gauge\nqdr_connections_total 98\n"));
+  EXPECT_THAT(text, HasSubstr("# TYPE qdr_deliveries_ingress_total counter\n"
+                              "qdr_deliveries_ingress_total 21\n"));
+  EXPECT_EQ(Value(R"(trunkline_deliveries_total{path="ingress"})"), "21");
+  endpoint_.Offer({});
+  EXPECT_THAT(Get("/metrics").body, Not(HasSubstr("qdr_")));
+}
+
+TEST_F(EndpointTest, GivesTextWithTheNamesOfDispatchToWhoTakesEither) {
+  const std::string prometheus =
+      "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+  EXPECT_EQ(Get("/metrics", prometheus).content_type, kOpenMetricsType);
+  endpoint_.Offer({.qdr_names = true});
+  const http::Response text = Get("/metrics", prometheus);
+  EXPECT_EQ(text.content_type, kTextType);
+  EXPECT_THAT(text.body, HasSubstr("qdr_connections_total"));
+  const http::Response open = Get("/metrics", "application/openmetrics-text");
+  EXPECT_EQ(open.content_type, kOpenMetricsType);
+  EXPECT_THAT(open.body, Not(HasSubstr("qdr_")));
+}
+
 TEST_F(EndpointTest, TellsWhatTheRouterCounts) {
   EXPECT_EQ(Value(R"(trunkline_deliveries_total{path="ingress"})"), "21");
   EXPECT_EQ(Value(R"(trunkline_build_info{version="1.2.3",openssl_version="OpenSSL 3"})"), "1");

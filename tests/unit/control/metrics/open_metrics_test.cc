@@ -123,5 +123,17 @@ INSTANTIATE_TEST_SUITE_P(
         Accepting{"application/openmetrics-text;version=2.0.0", false},
         Accepting{"application/openmetrics-text;q=0,text/plain", false}));
 
+TEST(TakesText, GoesByTheHeader) {
+  for (const char* header :
+       {"", "*/*", "text/*", "text/plain", "application/openmetrics-text,*/*;q=0.1",
+        "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"}) {
+    EXPECT_TRUE(TakesText(header)) << header;
+  }
+  for (const char* header : {"application/openmetrics-text", "text/plain;q=0,*/*", "text/*;q=0,*/*",
+                             "*/*;q=0", "text/html"}) {
+    EXPECT_FALSE(TakesText(header)) << header;
+  }
+}
+
 }  // namespace
 }  // namespace trunkline::metrics
