@@ -73,11 +73,15 @@ unit() {
     return 1
   fi
   note "unit tests ($mode) in $BUILD"
+  rm -rf "$BUILD/tests/results"
   ctest --test-dir "$BUILD" -j "$JOBS" --output-on-failure --output-junit "$work/unit.xml" \
     > "$work/ctest" 2>&1
-  python3 tests/tools/count_junit.py "$work/unit.xml" > "$work/count" 2>&1 || true
+  python3 tests/tools/count_junit.py "$work/unit.xml" "$BUILD/tests/results" > "$work/count" 2>&1 || true
   if ! grep -q ' 0 failed' "$work/count"; then
-    grep -B 2 -A 60 -E '\*\*\*(Failed|Timeout|Exception|Not Run)' "$work/ctest" | head -n 200
+    # Of a program's tests those that did not end well.
+    awk '/^\[ RUN/ { begun = $0; next } /^\[       OK/ { begun = ""; next }
+         { if (begun != "") { print begun; begun = "" } print }' "$work/ctest" |
+      grep -B 2 -A 60 -E '\*\*\*(Failed|Timeout|Exception|Not Run)' | head -n 200
   fi
   count "$work/count" "unit ($mode)"
 }
@@ -88,6 +92,8 @@ integration() {
   note "$name"
   /usr/bin/python3 tests/integration/run.py --trunkd "$BUILD/control/trunkd" --workers "$2" \
     --jobs "$JOBS" --clients "$BUILD/tests/integration" > "$work/integration" 2>&1
+  while read -r skip; do not_run+=("$name: $skip"); done \
+    < <(sed -n 's/^skipped (\(not run: \)\?\(.*\)): \([^ ]*\) .*/\3: \2/p' "$work/integration")
   count "$work/integration" "$name"
 }
 
