@@ -16,7 +16,8 @@ source tests/tools/build.sh
 tiers=() within=
 while [ $# -gt 0 ]; do
   case $1 in
-    --fast | --sanitize | --interop | --fuzz) tiers+=("${1#--}") ;;
+    --fast | --interop | --fuzz) tiers+=("${1#--}") ;;
+    --sanitize) tiers+=(address thread) ;;
     --within) within=${2:?--within needs seconds}; shift ;;
     --help | -h) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "run.sh: unknown option $1 (see --help)" >&2; exit 2 ;;
@@ -148,9 +149,12 @@ fuzz() {
   done
 }
 
-sanitize_tier() {
+address_tier() {
   export LSAN_OPTIONS="print_suppressions=0:suppressions=$PWD/tests/tools/lsan.supp"
   unit address && integration address 1
+}
+
+thread_tier() {
   export TSAN_OPTIONS="suppressions=$PWD/tests/tools/tsan.supp${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
   unit thread && integration thread 2
 }
@@ -179,7 +183,7 @@ install_packages "${PACKAGES[@]}" || { echo "cannot install packages"; echo "0 p
 for tier in "${tiers[@]}"; do
   if [ -n "$within" ] && [ "$SECONDS" -ge "$within" ]; then
     skipped=$((skipped + 1))
-    not_run+=("$tier: $within seconds are over")
+    not_run+=("tier $tier: $within seconds are over")
     continue
   fi
   "${tier}_tier"
