@@ -60,7 +60,11 @@ count() {
   fi
   read -r p _ f _ s _ <<< "${line//,/} 0 -"
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-  [ "$f" -eq 0 ] || { failures+=("$2: $f"); grep -E '^FAILED|^  FAILED|^(FAIL|ERROR):' "$1"; tail -n 60 "$1"; }
+  if [ "$f" -gt 0 ]; then
+    failures+=("$2: $f")
+    # What was said of each until the next test.
+    awk '/^(passed|skipped)/ { told = 0 } /^( *FAILED|FAIL:|ERROR:)/ { told = 1 } told' "$1" | head -n 200
+  fi
   echo "$2: $line"
 }
 
