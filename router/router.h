@@ -43,9 +43,9 @@ class Router {
   // harmless and waits again.
   //
   // FailedPrecondition: cannot bind; the TLS profile is in use; the router is draining or stopped.
-  // NotFound: unknown TLS profile, nothing of that name. AlreadyExists: a name or a pattern is
-  // taken. The name of a listener's host may have to be looked up: that takes as long as the
-  // system's name service does.
+  // NotFound: unknown TLS profile, nothing of that name. AlreadyExists: two addresses have one
+  // pattern. A listener and a connector may have the same name. The name of a listener's host may
+  // have to be looked up: that takes as long as the system's name service does.
   absl::Status Apply(const ListenerSpec& spec);
   // Opens the sockets that Apply of this spec will need, so that it then cannot fail for want of
   // them; nothing is served by it yet. `leaving` are listeners that are going to be removed or

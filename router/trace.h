@@ -50,6 +50,7 @@ struct MessageSample {
 struct FrameTraceSpec {
   uint64_t connection = 0;      // 0: of any
   std::string owner;            // empty: of any. One of the two is given
+  bool inbound = true;          // the owner is a listener
   uint32_t per_second = 1'000;  // of each worker; at least 1
 };
 

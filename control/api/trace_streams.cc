@@ -119,6 +119,7 @@ absl::StatusOr<FrameTraceSpec> SpecOf(const v1::TraceFramesRequest& request,
     const std::string prefix = config::ResourceName(kind, "");
     if (!request.owner().starts_with(prefix)) continue;
     spec.owner = request.owner().substr(prefix.size());
+    spec.inbound = prefix.starts_with(config::kListeners);
     if (spec.owner.empty()) break;
     const config::Collection& collection = *config::CollectionOfName(prefix);
     if (collection.Find(document, spec.owner) != nullptr) return spec;

@@ -26,10 +26,12 @@ using FrameQueue = SampleQueue<FrameLine>;
 struct FrameWish {
   uint64_t connection = 0;  // 0: any
   std::string owner;        // listener or connector; empty: any
+  bool inbound = true;      // the owner is a listener
   std::shared_ptr<FrameQueue> queue;
 
-  bool Wants(uint64_t id, std::string_view of) const {
-    return (connection == 0 || connection == id) && (owner.empty() || owner == of);
+  bool Wants(uint64_t id, std::string_view of, bool is_inbound) const {
+    return (connection == 0 || connection == id) &&
+           (owner.empty() || (owner == of && inbound == is_inbound));
   }
 };
 // All of them: published to the workers.

@@ -39,7 +39,6 @@ class Listeners {
   // Names of those that were there.
   std::vector<std::string> Clear();
 
-  bool contains(const std::string& name) const { return listeners_.contains(name); }
   // The first whose spec is such; empty: none.
   template <typename Predicate>
   std::string FindName(Predicate predicate) const {

@@ -71,40 +71,35 @@ void AddUp(const LifeStats& from, std::vector<SaslCount>& to) {
 
 void Owners::Put(const ListenerSpec& spec) {
   const std::vector<std::string>& named = spec.connection.sasl_mechanisms;
-  Put(spec.name, {.inbound = true,
-                  .role = spec.connection.role,
-                  .mechanisms = named.empty() ? DefaultsOf(spec) : MechanismsOf(named)});
+  Put({true, spec.name}, {.role = spec.connection.role,
+                          .mechanisms = named.empty() ? DefaultsOf(spec) : MechanismsOf(named)});
 }
 
 // What a connector uses is the peer's choice as well.
 void Owners::Put(const ConnectorSpec& spec) {
-  Put(spec.name, {.inbound = false,
-                  .role = spec.connection.role,
-                  .mechanisms = MechanismsOf(spec.connection.sasl_mechanisms)});
+  Put({false, spec.name},
+      {.role = spec.connection.role, .mechanisms = MechanismsOf(spec.connection.sasl_mechanisms)});
 }
 
-void Owners::Put(const std::string& name, const Description& description) {
+void Owners::Put(const Name& name, const Description& description) {
   const std::lock_guard lock(mutex_);
   Owner& owner = owners_[name];
-  // Who takes over the name of another kind does not go on with its counters.
-  if (owner.meter == nullptr || owner.description.inbound != description.inbound) {
-    owner.meter = std::make_shared<Meter>(workers_);
-  }
+  if (owner.meter == nullptr) owner.meter = std::make_shared<Meter>(workers_);
   owner.description = description;
 }
 
-void Owners::Remove(const std::string& name) {
+void Owners::Remove(const Name& name) {
   const std::lock_guard lock(mutex_);
   owners_.erase(name);
 }
 
-std::shared_ptr<Owners::Meter> Owners::MeterOf(const std::string& name) const {
+std::shared_ptr<Owners::Meter> Owners::MeterOf(const Name& name) const {
   const std::lock_guard lock(mutex_);
   const auto found = owners_.find(name);
   return found == owners_.end() ? nullptr : found->second.meter;
 }
 
-std::shared_ptr<LifeStats> Owners::StatsOf(const std::string& name, core::ShardId worker) const {
+std::shared_ptr<LifeStats> Owners::StatsOf(const Name& name, core::ShardId worker) const {
   std::shared_ptr<Meter> meter = MeterOf(name);
   if (meter == nullptr) return nullptr;
   LifeStats* stats = &meter->workers[worker];
@@ -112,15 +107,15 @@ std::shared_ptr<LifeStats> Owners::StatsOf(const std::string& name, core::ShardI
 }
 
 void Owners::CountRefused(const std::string& listener, Refusal why) {
-  if (const auto meter = MeterOf(listener)) meter->refused[static_cast<size_t>(why)].Add();
+  if (const auto meter = MeterOf({true, listener})) meter->refused[static_cast<size_t>(why)].Add();
 }
 
 void Owners::CountUnreached(const std::string& connector) {
-  if (const auto meter = MeterOf(connector)) meter->unreached.Add();
+  if (const auto meter = MeterOf({false, connector})) meter->unreached.Add();
 }
 
 std::vector<OwnerMetrics> Owners::Read() const {
-  std::vector<std::pair<std::string, Owner>> owners;
+  std::vector<std::pair<Name, Owner>> owners;
   {
     const std::lock_guard lock(mutex_);
     owners = {owners_.begin(), owners_.end()};
@@ -130,9 +125,9 @@ std::vector<OwnerMetrics> Owners::Read() const {
   return metrics;
 }
 
-OwnerMetrics Owners::ReadOne(const std::string& name, const Owner& owner) {
-  const bool inbound = owner.description.inbound;
-  OwnerMetrics metrics{.name = name, .inbound = inbound, .role = owner.description.role};
+OwnerMetrics Owners::ReadOne(const Name& name, const Owner& owner) {
+  const bool inbound = name.inbound;
+  OwnerMetrics metrics{.name = name.name, .inbound = inbound, .role = owner.description.role};
   if (!inbound) metrics.failed.push_back({"tcp", owner.meter->unreached.Get()});
   std::vector<NamedCount> stages;
   for (const LifeStats& stats : owner.meter->workers) {

@@ -29,14 +29,21 @@ class Owners {
   Owners(const Owners&) = delete;
   Owners& operator=(const Owners&) = delete;
 
-  // New, or with another configuration. Names of listeners and connectors are apart.
+  // A listener and a connector may have the same name.
+  struct Name {
+    bool inbound = true;  // a listener
+    std::string name;
+    auto operator<=>(const Name&) const = default;
+  };
+
+  // New, or with another configuration.
   void Put(const ListenerSpec& spec);
   void Put(const ConnectorSpec& spec);
-  void Remove(const std::string& name);
+  void Remove(const Name& name);
 
   // For the connections that `worker` serves of this owner: written by it alone. Null: there is
   // none of this name.
-  std::shared_ptr<conn::LifeStats> StatsOf(const std::string& name, core::ShardId worker) const;
+  std::shared_ptr<conn::LifeStats> StatsOf(const Name& name, core::ShardId worker) const;
   // Somebody was closed as soon as accepted.
   void CountRefused(const std::string& listener, Refusal why);
   // An attempt of a connector did not get as far as a TCP connection.
@@ -47,7 +54,6 @@ class Owners {
  private:
   // What is configured, as far as it stands beside the counters.
   struct Description {
-    bool inbound = true;
     Role role = Role::kNormal;
     std::bitset<conn::kMechanisms> mechanisms;  // that logins may be of
   };
@@ -62,13 +68,13 @@ class Owners {
     std::shared_ptr<Meter> meter;
   };
 
-  void Put(const std::string& name, const Description& description);
-  std::shared_ptr<Meter> MeterOf(const std::string& name) const;
-  static OwnerMetrics ReadOne(const std::string& name, const Owner& owner);
+  void Put(const Name& name, const Description& description);
+  std::shared_ptr<Meter> MeterOf(const Name& name) const;
+  static OwnerMetrics ReadOne(const Name& name, const Owner& owner);
 
   const size_t workers_;
   mutable std::mutex mutex_;  // of what follows; one that the thread sanitizer knows
-  std::map<std::string, Owner> owners_;
+  std::map<Name, Owner> owners_;
 };
 
 }  // namespace trunkline::net

@@ -221,9 +221,6 @@ void Pilot::Impl::Apply(const ListenerSpec& spec, Done done) {
     status =
         absl::NotFoundError(absl::StrCat("user_store: \"", spec.user_store, "\" does not exist"));
   }
-  if (status.ok() && dialers_.contains(spec.name)) {
-    status = absl::AlreadyExistsError(absl::StrCat("name: \"", spec.name, "\" is a connector"));
-  }
   if (!status.ok()) return done(std::move(status));
   listeners_.Apply(spec, [this, spec, done](absl::Status status) {
     if (status.ok()) owners_.Put(spec);
@@ -245,9 +242,6 @@ void Pilot::Impl::DropHeld(Done done) {
 void Pilot::Impl::Apply(const ConnectorSpec& spec, Done done) {
   absl::Status status = CheckRunning();
   if (status.ok()) status = CheckProfile(spec.connection);
-  if (status.ok() && listeners_.contains(spec.name)) {
-    status = absl::AlreadyExistsError(absl::StrCat("name: \"", spec.name, "\" is a listener"));
-  }
   if (!status.ok()) return done(std::move(status));
   std::unique_ptr<Dialer>& dialer = dialers_[spec.name];
   if (dialer != nullptr) {
@@ -268,7 +262,7 @@ void Pilot::Impl::RemoveListener(const std::string& name, Done done) {
   if (!listeners_.Remove(name)) {
     return done(absl::NotFoundError(absl::StrCat("listener \"", name, "\" does not exist")));
   }
-  owners_.Remove(name);
+  owners_.Remove({true, name});
   TL_LOG(info, "listener closed", {"listener", name});
   options_.event(ListenerDown{name});
   done(absl::OkStatus());
@@ -280,7 +274,7 @@ void Pilot::Impl::RemoveConnector(const std::string& name, Done done) {
     return done(absl::NotFoundError(absl::StrCat("connector \"", name, "\" does not exist")));
   }
   Close(found->second->connection(), "the connector was removed");
-  owners_.Remove(name);
+  owners_.Remove({false, name});
   dialers_.erase(found);
   done(absl::OkStatus());
 }
@@ -423,7 +417,7 @@ uint64_t Pilot::Impl::Place(Descriptor fd, std::shared_ptr<const ConnectionPlan>
   ++load_[least];
   const uint64_t id = ++last_connection_;
   connections_[id] = {static_cast<core::ShardId>(least), plan->owner, plan->inbound, {}};
-  auto stats = owners_.StatsOf(plan->owner, static_cast<core::ShardId>(least));
+  auto stats = owners_.StatsOf({plan->inbound, plan->owner}, static_cast<core::ShardId>(least));
   workers_[least]->mailbox().Post(NewConnection{.fd = std::move(fd),
                                                 .plan = std::move(plan),
                                                 .id = id,
@@ -496,7 +490,7 @@ void Pilot::Impl::Take(const ConnectionGone& gone) {
   const bool failed = event.inbound && !event.error.empty();
   if (failed || event.was_open) options_.event(event);
   if (const auto dialer = dialers_.find(event.owner);
-      dialer != dialers_.end() && dialer->second->connection() == event.id) {
+      !event.inbound && dialer != dialers_.end() && dialer->second->connection() == event.id) {
     dialer->second->Gone(event);
   }
 }

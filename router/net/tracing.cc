@@ -61,6 +61,7 @@ Tracing::Id Tracing::Open(const FrameTraceSpec& spec) {
       .workers = workers_, .samples_max = kFramesMax, .per_second = spec.per_second, .wake = wake_};
   frames_[++last_] = {.connection = spec.connection,
                       .owner = spec.owner,
+                      .inbound = spec.inbound,
                       .queue = std::make_shared<conn::FrameQueue>(std::move(options))};
   return last_;
 }

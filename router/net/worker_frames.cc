@@ -17,7 +17,8 @@ void Worker::FollowFrameWishes(Socket& socket) {
   std::vector<std::shared_ptr<conn::FrameQueue>> queues;
   if (view_->lookers.frames != nullptr) {
     for (const conn::FrameWish& wish : *view_->lookers.frames) {
-      if (wish.Wants(socket.id(), socket.plan().owner)) queues.push_back(wish.queue);
+      const ConnectionPlan& plan = socket.plan();
+      if (wish.Wants(socket.id(), plan.owner, plan.inbound)) queues.push_back(wish.queue);
     }
   }
   socket.driver().TraceFrames({.worker = options_.id, .connection = socket.id()},

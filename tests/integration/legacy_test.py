@@ -258,6 +258,15 @@ class Starting(unittest.TestCase):
         client = world.connect(f"amqp://127.0.0.1:{port}")
         self.assertEqual(client.connection.remote_container, "J")
 
+    def test_a_listener_and_a_connector_may_have_one_name(self):
+        port = free_port()
+        file = self.write("".join(f"{kind} {{\n    name: broker\n    host: 127.0.0.1\n"
+                                  f"    port: {port}\n}}\n" for kind in ("listener", "connector")))
+        router = LegacyRouter(file, ["broker"])
+        self.addCleanup(router.close)
+        # It has reached itself.
+        router.wait_for_line(lambda line: "connection opened" in line, "the connector's")
+
     def test_a_changed_file_counts_after_sighup(self):
         text = "listener {{\n    name: a\n    host: 127.0.0.1\n    port: {}\n}}\n"
         ports = [free_port(), free_port()]

@@ -127,10 +127,12 @@ TEST_F(FrameTraceTest, TellsEverybodyWhoWantsToKnow) {
 }
 
 TEST(FrameWish, IsForAConnectionOrAnOwner) {
-  EXPECT_TRUE((FrameWish{.connection = 7}.Wants(7, "amqp")));
-  EXPECT_FALSE((FrameWish{.connection = 7}.Wants(8, "amqp")));
-  EXPECT_TRUE((FrameWish{.owner = "amqp"}.Wants(8, "amqp")));
-  EXPECT_FALSE((FrameWish{.owner = "amqp"}.Wants(8, "amqps")));
+  EXPECT_TRUE((FrameWish{.connection = 7}.Wants(7, "amqp", true)));
+  EXPECT_FALSE((FrameWish{.connection = 7}.Wants(8, "amqp", true)));
+  EXPECT_TRUE((FrameWish{.owner = "amqp"}.Wants(8, "amqp", true)));
+  EXPECT_FALSE((FrameWish{.owner = "amqp"}.Wants(8, "amqps", true)));
+  EXPECT_FALSE((FrameWish{.owner = "amqp"}.Wants(8, "amqp", false))) << "the connector";
+  EXPECT_TRUE((FrameWish{.owner = "amqp", .inbound = false}.Wants(8, "amqp", false)));
 }
 
 }  // namespace

@@ -173,20 +173,22 @@ TEST(Connector, DialsAgainWhenItsSpecChangesAndStaysWhenItDoesNot) {
   EXPECT_EQ(client->Counters().connections_total, 2u);
 }
 
-TEST(Connector, SharesNoNameWithAListener) {
+TEST(Connector, MayHaveTheNameOfAListener) {
   TestRouter router;
-  router.Listen();
+  const std::string address = router.Listen();
   ConnectorSpec spec;
-  spec.name = "in";
-  spec.host = {"127.0.0.1", 1};
-  EXPECT_EQ(router->Apply(spec).code(), absl::StatusCode::kAlreadyExists);
-  Target target;
-  ASSERT_TRUE(router->Apply(SpecFor(target)).ok());
-  ListenerSpec listener;
-  listener.name = "out";
-  listener.host = "127.0.0.1";
-  listener.port = 0;
-  EXPECT_EQ(router->Apply(listener).code(), absl::StatusCode::kAlreadyExists);
+  spec.name = "in";  // as the listener
+  spec.host = {"127.0.0.1", static_cast<uint16_t>(std::stoi(address.substr(10)))};
+  ASSERT_TRUE(router->Apply(spec).ok());
+  ASSERT_TRUE(RunUntil({}, [&] { return router.All<ConnectionUp>().size() == 2; }));
+  const std::vector<OwnerMetrics> owners = router->Metrics().owners;
+  ASSERT_EQ(owners.size(), 2u);
+  EXPECT_EQ(owners[0].opened, 1u);
+  EXPECT_EQ(owners[1].opened, 1u);
+  ASSERT_TRUE(router->RemoveListener("in").ok());
+  EXPECT_EQ(router->Metrics().owners.size(), 1u);
+  ASSERT_TRUE(router->RemoveConnector("in").ok());
+  EXPECT_TRUE(router->Metrics().owners.empty());
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ TEST(Owners, AddUpWhatTheWorkersCount) {
   Owners owners(2);
   owners.Put(ListenerOf("amqp"));
   for (core::ShardId worker : {0, 1}) {
-    LifeStats& stats = *owners.StatsOf("amqp", worker);
+    LifeStats& stats = *owners.StatsOf({true, "amqp"}, worker);
     stats.opened[true].Add(3);
     LifeStats::Count(stats.ended, EndReason::kIdleTimeout);
     LifeStats::Count(stats.failed, Stage::kSasl);
@@ -73,11 +73,30 @@ TEST(Owners, AddUpWhatTheWorkersCount) {
   EXPECT_EQ(owner.handshake_timeouts, 2u);
 }
 
+TEST(Owners, AreApartWhereAListenerAndAConnectorHaveOneName) {
+  Owners owners(1);
+  owners.Put(ListenerOf("amqp"));
+  owners.Put(ConnectorOf("amqp"));
+  owners.StatsOf({true, "amqp"}, 0)->opened[true].Add(2);
+  owners.StatsOf({false, "amqp"}, 0)->opened[false].Add(3);
+  owners.CountUnreached("amqp");
+  owners.CountRefused("amqp", Refusal::kUnopened);
+  const auto read = owners.Read();
+  ASSERT_THAT(read, SizeIs(2));
+  EXPECT_EQ(read[0].opened, 3u);
+  EXPECT_EQ(CountOf(read[0].failed, "tcp"), 1u);
+  EXPECT_EQ(read[1].opened, 2u);
+  EXPECT_EQ(CountOf(read[1].refused, "unopened"), 1u);
+  owners.Remove({true, "amqp"});
+  ASSERT_THAT(owners.Read(), SizeIs(1));
+  EXPECT_FALSE(owners.Read().front().inbound);
+}
+
 TEST(Owners, TellConnectorsFromListeners) {
   Owners owners(1);
   owners.Put(ConnectorOf("broker"));
-  owners.StatsOf("broker", 0)->opened[false].Add();
-  owners.StatsOf("broker", 0)->opened[true].Add();
+  owners.StatsOf({false, "broker"}, 0)->opened[false].Add();
+  owners.StatsOf({false, "broker"}, 0)->opened[true].Add();
   owners.CountUnreached("broker");
   const OwnerMetrics owner = owners.Read().front();
   EXPECT_FALSE(owner.inbound);
@@ -89,7 +108,7 @@ TEST(Owners, TellConnectorsFromListeners) {
 TEST(Owners, GoOnCountingWhenTheyAreChanged) {
   Owners owners(1);
   owners.Put(ListenerOf("amqp"));
-  const auto stats = owners.StatsOf("amqp", 0);
+  const auto stats = owners.StatsOf({true, "amqp"}, 0);
   stats->opened[true].Add();
   ListenerSpec changed = ListenerOf("amqp");
   changed.connection.role = Role::kRouteContainer;
@@ -102,11 +121,11 @@ TEST(Owners, GoOnCountingWhenTheyAreChanged) {
 TEST(Owners, BeginAnewAfterTheyWereRemoved) {
   Owners owners(1);
   owners.Put(ListenerOf("amqp"));
-  const auto stats = owners.StatsOf("amqp", 0);
-  owners.Remove("amqp");
+  const auto stats = owners.StatsOf({true, "amqp"}, 0);
+  owners.Remove({true, "amqp"});
   stats->opened[true].Add();  // a connection that lives on
   EXPECT_THAT(owners.Read(), IsEmpty());
-  EXPECT_EQ(owners.StatsOf("amqp", 0), nullptr);
+  EXPECT_EQ(owners.StatsOf({true, "amqp"}, 0), nullptr);
   owners.CountRefused("amqp", Refusal::kUnopened);
   owners.Put(ConnectorOf("amqp"));
   EXPECT_EQ(owners.Read().front().opened, 0u);
@@ -115,7 +134,7 @@ TEST(Owners, BeginAnewAfterTheyWereRemoved) {
 TEST(Owners, ShowTheMechanismsThatThereCanBe) {
   Owners owners(1);
   const auto shown = [&](const ListenerSpec& spec) {
-    owners.Remove(spec.name);
+    owners.Remove({true, spec.name});
     owners.Put(spec);
     return MechanismsOf(owners.Read().front());
   };
@@ -135,7 +154,7 @@ TEST(Owners, ShowAMechanismThatWasUsedAllTheSame) {
   Owners owners(1);
   owners.Put(ConnectorOf("broker"));
   EXPECT_THAT(MechanismsOf(owners.Read().front()), IsEmpty());
-  LifeStats::Count(owners.StatsOf("broker", 0)->sasl_error, Mechanism::kPlain);
+  LifeStats::Count(owners.StatsOf({false, "broker"}, 0)->sasl_error, Mechanism::kPlain);
   EXPECT_THAT(MechanismsOf(owners.Read().front()), ElementsAre("PLAIN"));
 }
 
@@ -148,8 +167,8 @@ TEST(Owners, CanBeReadWhileTheyComeAndGo) {
   for (int i = 0; i < 2000; ++i) {
     const std::string name = "l" + std::to_string(i % 10);
     owners.Put(ListenerOf(name));
-    owners.StatsOf(name, 0)->opened[true].Add();
-    if (i % 3 == 0) owners.Remove(name);
+    owners.StatsOf({true, name}, 0)->opened[true].Add();
+    if (i % 3 == 0) owners.Remove({true, name});
   }
   done = true;
   reader.join();
