@@ -73,7 +73,7 @@ uint64_t Seed() {
 
 class Router::Impl {
  public:
-  Impl(const RouterSpec& spec, net::Pilot::Options options, Wake wake);
+  Impl(const RouterSpec& spec, const net::Machine& machine, net::Pilot::Options options, Wake wake);
 
   // Runs `request` on the pilot's thread and waits until it is done.
   template <typename Request>
@@ -86,7 +86,13 @@ class Router::Impl {
     return answer.get_future().get();
   }
 
-  const RouterSpec& spec() const { return spec_; }
+  const RouterSettings& settings() const { return spec_.settings; }
+  // What addresses are by these, for all workers.
+  absl::Status Apply(const std::vector<AddressSpec>& addresses, Distribution default_distribution);
+  absl::Status Apply(const RouterSettings& settings);
+  absl::Status Apply(const std::vector<AddressSpec>& addresses) {
+    return Apply(addresses, spec_.settings.default_distribution);
+  }
   std::vector<RouterEvent> TakeEvents() {
     std::vector<RouterEvent> events = events_.Take();
     for (const RouterEvent& event : events) {
@@ -95,9 +101,6 @@ class Router::Impl {
     return events;
   }
   absl::StatusOr<uint64_t> Observe(const ObserveWish& wish);
-  // What the settings are, and by their patterns whose.
-  void SetAddresses(std::shared_ptr<const core::AddressSettings> settings,
-                    const std::vector<AddressSpec>& specs);
   AddressResolution Resolve(const std::string& address);
   RouterCounters Counters() const { return pilot_.Counters(); }
   RouterMetrics Metrics() const { return pilot_.Metrics(); }
@@ -121,21 +124,26 @@ class Router::Impl {
   void LogWork() const;
   net::Pilot::Options WithEvents(net::Pilot::Options options);
 
-  const RouterSpec spec_;
+  RouterSpec spec_;
+  const net::Machine machine_;
   const Wake wake_;
   net::EventQueue events_;
   bool stopped_ = false;
   size_t observations_ = 0;  // under way
   uint64_t last_observation_ = 0;
-  std::shared_ptr<const core::AddressSettings> settings_;
-  std::map<std::string, std::string> setting_names_;  // by pattern
-  Random random_{0};                                  // of what nobody uses
+  std::vector<AddressSpec> addresses_;
+  std::shared_ptr<const core::AddressSettings> settings_;  // of addresses_, and the default
+  std::map<std::string, std::string> setting_names_;       // by pattern
+  bool taken_up_ = true;                                   // settings_, by all workers
+  Random random_{0};                                       // of what nobody uses
   net::Tracing tracing_;
   net::Pilot pilot_;
 };
 
-Router::Impl::Impl(const RouterSpec& spec, net::Pilot::Options options, Wake wake)
+Router::Impl::Impl(const RouterSpec& spec, const net::Machine& machine, net::Pilot::Options options,
+                   Wake wake)
     : spec_(spec),
+      machine_(machine),
       wake_(std::move(wake)),
       settings_(options.settings),
       tracing_(static_cast<size_t>(options.workers), wake_),
@@ -162,11 +170,41 @@ absl::StatusOr<uint64_t> Router::Impl::Observe(const ObserveWish& wish) {
   return request;
 }
 
-void Router::Impl::SetAddresses(std::shared_ptr<const core::AddressSettings> settings,
-                                const std::vector<AddressSpec>& specs) {
-  settings_ = std::move(settings);
-  setting_names_.clear();
-  for (const AddressSpec& spec : specs) setting_names_[SettingOf(spec).pattern] = spec.name;
+absl::Status Router::Impl::Apply(const std::vector<AddressSpec>& addresses,
+                                 Distribution default_distribution) {
+  std::vector<core::AddressSetting> settings;
+  std::map<std::string, std::string> names;
+  for (const AddressSpec& address : addresses) {
+    settings.push_back(SettingOf(address));
+    names[settings.back().pattern] = address.name;
+  }
+  TL_ASSIGN_OR_RETURN(auto built, core::AddressSettings::Build(std::move(settings),
+                                                               TreatmentOf(default_distribution)));
+  if (stopped_) return absl::FailedPreconditionError("the router is stopped");
+  addresses_ = addresses;
+  spec_.settings.default_distribution = default_distribution;
+  settings_ = built;
+  setting_names_ = std::move(names);
+  const absl::Status status =
+      Ask([&](net::Pilot& pilot, auto done) { pilot.Apply(std::move(built), done); });
+  taken_up_ = status.ok();
+  return status;
+}
+
+// What could be refused goes first.
+absl::Status Router::Impl::Apply(const RouterSettings& settings) {
+  absl::Status status;
+  if (settings.default_distribution != spec_.settings.default_distribution || !taken_up_) {
+    status = Apply(addresses_, settings.default_distribution);
+    if (!status.ok() && !absl::IsDeadlineExceeded(status)) return status;
+  }
+  TL_RETURN_IF_ERROR(Ask([&](net::Pilot& pilot, auto done) {
+    pilot.SetMemoryBudget(net::MemoryBudgetFor(settings.memory_budget_bytes, machine_));
+    pilot.SetMaxConnections(settings.max_connections);
+    done(absl::OkStatus());
+  }));
+  spec_.settings = settings;
+  return status;
 }
 
 AddressResolution Router::Impl::Resolve(const std::string& address) {
@@ -237,22 +275,22 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Start(const RouterSpec& spec, Wa
     return absl::InvalidArgumentError(
         absl::StrCat("workers: ", spec.workers, " is not in 0..", net::Mailbox::kWorkersMax));
   }
-  TL_ASSIGN_OR_RETURN(auto settings,
-                      core::AddressSettings::Build({}, TreatmentOf(spec.default_distribution)));
+  TL_ASSIGN_OR_RETURN(auto settings, core::AddressSettings::Build(
+                                         {}, TreatmentOf(spec.settings.default_distribution)));
   const net::Machine machine = net::ReadMachine();
   const net::WorkerCount count = net::WorkersFor(spec.workers, machine);
   net::Pilot::Options options;
   options.spec = spec;
   options.settings = std::move(settings);
   options.workers = count.workers;
-  options.memory_budget_bytes = net::MemoryBudgetFor(spec.memory_budget_bytes, machine);
+  options.memory_budget_bytes = net::MemoryBudgetFor(spec.settings.memory_budget_bytes, machine);
   options.seed = Seed();
   options.hash_seed = Seed();
   TL_LOG(info, "router started", {"id", spec.id}, {"version", spec.version},
          {"workers", count.workers}, {"because", count.reason},
          {"memory_budget_bytes", options.memory_budget_bytes});
   std::unique_ptr<Router> router(new Router());
-  router->impl_ = std::make_unique<Impl>(spec, std::move(options), std::move(wake));
+  router->impl_ = std::make_unique<Impl>(spec, machine, std::move(options), std::move(wake));
   return router;
 }
 
@@ -274,14 +312,11 @@ absl::Status Router::Apply(const ConnectorSpec& spec) {
 }
 
 absl::Status Router::Apply(const std::vector<AddressSpec>& addresses) {
-  std::vector<core::AddressSetting> settings;
-  for (const AddressSpec& address : addresses) settings.push_back(SettingOf(address));
-  TL_ASSIGN_OR_RETURN(
-      auto built, core::AddressSettings::Build(std::move(settings),
-                                               TreatmentOf(impl_->spec().default_distribution)));
-  impl_->SetAddresses(built, addresses);
-  return impl_->Ask([&](net::Pilot& pilot, auto done) { pilot.Apply(std::move(built), done); });
+  return impl_->Apply(addresses);
 }
+
+absl::Status Router::Apply(const RouterSettings& settings) { return impl_->Apply(settings); }
+const RouterSettings& Router::settings() const { return impl_->settings(); }
 
 absl::Status Router::RemoveListener(const std::string& name) {
   return impl_->Ask([&](net::Pilot& pilot, auto done) { pilot.RemoveListener(name, done); });

@@ -37,10 +37,10 @@ class Router {
   Router& operator=(const Router&) = delete;
 
   // Each returns when the change is in force or has failed; a failure leaves everything as it was,
-  // but for one: what all workers have to take up (addresses, TLS) returns DeadlineExceeded when
-  // one of them has not done so after 2 s. That change is made all the same: the laggard takes it
-  // up with its next turn, before it reads anything that was sent later. Giving the same again is
-  // harmless and waits again.
+  // but for one: what all workers have to take up (addresses, TLS, settings of the router) returns
+  // DeadlineExceeded when one of them has not done so after 2 s. That change is made all the same:
+  // the laggard takes it up with its next turn, before it reads anything that was sent later.
+  // Giving the same again is harmless and waits again.
   //
   // FailedPrecondition: cannot bind; the TLS profile is in use; the router is draining or stopped.
   // NotFound: unknown TLS profile, nothing of that name. AlreadyExists: two addresses have one
@@ -57,6 +57,11 @@ class Router {
   void DropHeld();
   absl::Status Apply(const ConnectorSpec& spec);
   absl::Status Apply(const std::vector<AddressSpec>& addresses);  // replaces all
+  // Who is connected stays, whatever max_connections is by now. A default_distribution counts as
+  // a changed address does.
+  absl::Status Apply(const RouterSettings& settings);
+  // Those that were applied last.
+  const RouterSettings& settings() const;
   absl::Status RemoveListener(const std::string& name);
   absl::Status RemoveConnector(const std::string& name);
   // Handshakes whose first byte comes or goes after the return of this call use `context`, also of

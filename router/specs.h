@@ -96,13 +96,19 @@ struct TlsRetirement {
   Duration interval;    // between two of them; zero: all at once
 };
 
-struct RouterSpec {
-  std::string id;   // container-id; at most 127 characters, no control or space characters
-  int workers = 0;  // 0..16; 0: as many as the processors and their quota allow
+// What of the router as a whole may change while it runs.
+struct RouterSettings {
   uint64_t memory_budget_bytes = 0;  // 0: 60 % of the memory there is
   Distribution default_distribution = Distribution::kBalanced;
   uint32_t max_connections = 0;  // 0: what file descriptors allow
-  std::string version;           // told to peers in open
+  bool operator==(const RouterSettings&) const = default;
+};
+
+struct RouterSpec {
+  std::string id;   // container-id; at most 127 characters, no control or space characters
+  int workers = 0;  // 0..16; 0: as many as the processors and their quota allow
+  std::string version;      // told to peers in open
+  RouterSettings settings;  // to begin with
   bool operator==(const RouterSpec&) const = default;
 };
 

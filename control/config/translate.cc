@@ -172,11 +172,15 @@ RouterSpec ToSpec(const v1::RouterSpec& router, const Process& process) {
   RouterSpec spec;
   spec.id = router.id().empty() ? process.host_name : router.id();
   if (router.has_workers()) spec.workers = static_cast<int>(router.workers());
-  spec.default_distribution = ToSpec(router.default_distribution());
-  spec.max_connections = router.max_connections();
-  spec.memory_budget_bytes = router.memory_budget_bytes();
   spec.version = process.version;
+  spec.settings = ToSettings(router);
   return spec;
+}
+
+RouterSettings ToSettings(const v1::RouterSpec& router) {
+  return {.memory_budget_bytes = router.memory_budget_bytes(),
+          .default_distribution = ToSpec(router.default_distribution()),
+          .max_connections = router.max_connections()};
 }
 
 MetricsPlace ToPlace(const std::optional<v1::MetricsSpec>& metrics) {

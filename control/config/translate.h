@@ -27,6 +27,7 @@ struct Process {
   std::string version;
 };
 RouterSpec ToSpec(const v1::RouterSpec& router, const Process& process);
+RouterSettings ToSettings(const v1::RouterSpec& router);
 
 // Where metrics are served over HTTP.
 struct MetricsPlace {

@@ -25,19 +25,38 @@ class MemoryBudget {
   Change Add(int64_t bytes) {
     const uint64_t used =
         used_.fetch_add(static_cast<uint64_t>(bytes)) + static_cast<uint64_t>(bytes);
-    if (limit_ == 0) return Change::kNone;
-    if (used > limit_) return pressed_.exchange(true) ? Change::kNone : Change::kBegun;
-    if (used >= limit_ - limit_ / 8 || !pressed_.load()) return Change::kNone;
-    return pressed_.exchange(false) ? Change::kEnded : Change::kNone;
+    return Judge(used);
+  }
+  // Another limit, by which what is held may begin or end an episode at once; says so as Add does.
+  Change SetLimit(uint64_t limit_bytes) {
+    limit_ = limit_bytes;
+    return Judge(used_.load());
   }
 
   // During an episode.
   bool pressed() const { return pressed_.load(std::memory_order_relaxed); }
   uint64_t used() const { return used_.load(std::memory_order_relaxed); }
-  uint64_t limit() const { return limit_; }
+  uint64_t limit() const { return limit_.load(std::memory_order_relaxed); }
 
  private:
-  const uint64_t limit_;
+  Change Judge(uint64_t used) {
+    const uint64_t limit = limit_.load();
+    const Change change = Judge(used, limit);
+    if (limit_.load() == limit) return change;
+    // What was judged by a limit that went meanwhile may never be looked at again.
+    const Change later = Judge(used_.load());
+    return later == Change::kNone ? change : later;
+  }
+  Change Judge(uint64_t used, uint64_t limit) {
+    if (limit != 0 && used > limit) {
+      return pressed_.exchange(true) ? Change::kNone : Change::kBegun;
+    }
+    if (limit != 0 && used >= limit - limit / 8) return Change::kNone;
+    if (!pressed_.load()) return Change::kNone;
+    return pressed_.exchange(false) ? Change::kEnded : Change::kNone;
+  }
+
+  std::atomic<uint64_t> limit_;
   std::atomic<uint64_t> used_{0};
   std::atomic<bool> pressed_{false};
 };

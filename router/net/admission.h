@@ -25,6 +25,9 @@ class Admission {
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
 
+  // Of those that come from here on.
+  void SetRouterMax(uint32_t router_max) { places_.SetRouterMax(router_max); }
+
   // Nothing: the peer has a place, until Leave. Else why it has none: close its socket.
   std::optional<Refusal> Refuse(const ListenerSpec& listener, const sockaddr_storage& peer,
                                 Places::InUse in_use);

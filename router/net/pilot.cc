@@ -55,6 +55,8 @@ class Pilot::Impl {
   void DropHeld(Done done);
   void Apply(const ConnectorSpec& spec, Done done);
   void Apply(std::shared_ptr<const core::AddressSettings> settings, Done done);
+  void SetMemoryBudget(uint64_t bytes);
+  void SetMaxConnections(uint32_t max_connections) { admission_.SetRouterMax(max_connections); }
   void RemoveListener(const std::string& name, Done done);
   void RemoveConnector(const std::string& name, Done done);
   void SetTls(const std::string& profile, TlsInForce tls, Done done);
@@ -150,7 +152,7 @@ Pilot::Impl::Impl(Options options)
               auto mail = std::make_shared<Authenticated>(Authenticated{std::move(answer)});
               Post([this, shard, mail] { workers_[shard]->mailbox().Post(std::move(*mail)); });
             }),
-      admission_(io_, options_.spec.max_connections),
+      admission_(io_, options_.spec.settings.max_connections),
       owners_(static_cast<size_t>(options_.workers)) {
   std::vector<Mailbox*> mailboxes;
   for (int i = 0; i < options_.workers; ++i) {
@@ -256,6 +258,12 @@ void Pilot::Impl::Apply(const ConnectorSpec& spec, Done done) {
 void Pilot::Impl::Apply(std::shared_ptr<const core::AddressSettings> settings, Done done) {
   publisher_.SetSettings(std::move(settings));
   barriers_.Await(publisher_.Publish(), std::move(done));
+}
+
+void Pilot::Impl::SetMemoryBudget(uint64_t bytes) {
+  if (budget_.SetLimit(bytes) == MemoryBudget::Change::kNone) return;
+  // Each tells its shard; one that sleeps may owe credit.
+  for (const auto& worker : workers_) worker->mailbox().Nudge();
 }
 
 void Pilot::Impl::RemoveListener(const std::string& name, Done done) {
@@ -544,6 +552,10 @@ void Pilot::DropHeld(Done done) { impl_->DropHeld(std::move(done)); }
 void Pilot::Apply(const ConnectorSpec& spec, Done done) { impl_->Apply(spec, std::move(done)); }
 void Pilot::Apply(std::shared_ptr<const core::AddressSettings> settings, Done done) {
   impl_->Apply(std::move(settings), std::move(done));
+}
+void Pilot::SetMemoryBudget(uint64_t bytes) { impl_->SetMemoryBudget(bytes); }
+void Pilot::SetMaxConnections(uint32_t max_connections) {
+  impl_->SetMaxConnections(max_connections);
 }
 void Pilot::RemoveListener(const std::string& name, Done done) {
   impl_->RemoveListener(name, std::move(done));

@@ -65,6 +65,9 @@ class Pilot {
   void DropHeld(Done done);
   void Apply(const ConnectorSpec& spec, Done done);
   void Apply(std::shared_ptr<const core::AddressSettings> settings, Done done);
+  // As in Options and RouterSettings.
+  void SetMemoryBudget(uint64_t bytes);
+  void SetMaxConnections(uint32_t max_connections);
   void RemoveListener(const std::string& name, Done done);
   void RemoveConnector(const std::string& name, Done done);
   void SetTls(const std::string& profile, TlsInForce tls, Done done);

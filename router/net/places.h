@@ -52,6 +52,9 @@ class Places {
   Places(uint32_t router_max, uint64_t sockets_max)
       : router_max_(router_max), sockets_max_(sockets_max) {}
 
+  // Counts for those that come; who has a place keeps it.
+  void SetRouterMax(uint32_t router_max) { router_max_ = router_max; }
+
   // What the router has, accepted or dialled.
   struct InUse {
     uint64_t connections = 0;
@@ -83,7 +86,7 @@ class Places {
   static uint32_t Find(const Unopened& unopened, const PeerHost& host);
   static void Remove(Unopened& unopened, const PeerHost& host);
 
-  const uint32_t router_max_;
+  uint32_t router_max_;
   const uint64_t sockets_max_;
   absl::flat_hash_map<std::string, Listener> listeners_;  // those that have connections
   Unopened unopened_;                                     // of all listeners

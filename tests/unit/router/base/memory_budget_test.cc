@@ -38,6 +38,21 @@ TEST(MemoryBudget, WithoutALimitThereAreNoEpisodes) {
   EXPECT_FALSE(budget.pressed());
 }
 
+TEST(MemoryBudget, AnotherLimitBeginsOrEndsAnEpisodeAtOnce) {
+  MemoryBudget budget(800);
+  ASSERT_EQ(budget.Add(700), Change::kNone);
+  EXPECT_EQ(budget.SetLimit(699), Change::kBegun);
+  EXPECT_EQ(budget.SetLimit(600), Change::kNone);
+  EXPECT_TRUE(budget.pressed());
+  // 700 is not below seven eighths of 800.
+  EXPECT_EQ(budget.SetLimit(800), Change::kNone);
+  EXPECT_EQ(budget.SetLimit(801), Change::kEnded);
+  EXPECT_FALSE(budget.pressed());
+  ASSERT_EQ(budget.SetLimit(1), Change::kBegun);
+  EXPECT_EQ(budget.SetLimit(0), Change::kEnded);
+  EXPECT_EQ(budget.limit(), 0u);
+}
+
 TEST(MemoryBudget, CountsWhatSeveralThreadsHold) {
   MemoryBudget budget(1000);
   std::atomic<int> begun{0};

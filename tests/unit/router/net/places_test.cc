@@ -68,6 +68,14 @@ TEST_F(PlacesTest, TheRouterHasAsManyAsItsLimitSays) {
   EXPECT_EQ(few.Refuse(listener_, Host("10.0.0.1"), {.connections = 100}), Refusal::kRouterFull);
 }
 
+TEST_F(PlacesTest, AnotherLimitOfTheRouterCountsForThoseThatCome) {
+  places_.SetRouterMax(100);
+  EXPECT_EQ(Ask("10.0.0.1", {.connections = 99}), std::nullopt);
+  EXPECT_EQ(Ask("10.0.0.1", {.connections = 100}), Refusal::kRouterFull);
+  places_.SetRouterMax(0);
+  EXPECT_EQ(Ask("10.0.0.1", {.connections = 100}), std::nullopt);
+}
+
 TEST_F(PlacesTest, ThereAreNoMoreThanDescriptors) {
   EXPECT_EQ(Ask("10.0.0.1", {.sockets = 999}), std::nullopt);
   EXPECT_EQ(Ask("10.0.0.1", {.sockets = 1000}), Refusal::kDescriptors);

@@ -318,5 +318,67 @@ TEST(Router, FollowsANewSettingOfAnAddress) {
   EXPECT_THAT(two->link(in_two).received, SizeIs(1));
 }
 
+// --- settings
+
+TEST(Router, FollowsAnotherDefaultDistribution) {
+  TestRouter router;
+  const std::string address = router.Listen();
+  const std::vector<AddressSpec> addresses = {
+      {.name = "one", .prefix = "one", .distribution = Distribution::kClosest}};
+  ASSERT_TRUE(router->Apply(addresses).ok());
+  ASSERT_TRUE(router->Apply(RouterSettings{.default_distribution = Distribution::kMulticast}).ok());
+  EXPECT_EQ(router->settings().default_distribution, Distribution::kMulticast);
+  SocketClient one(address);
+  SocketClient two(address);
+  SocketClient producer(address);
+  const auto in_one = one->Receiver("news");
+  const auto in_two = two->Receiver("news");
+  ASSERT_TRUE(RunUntil({&one, &two},
+                       [&] { return one->link(in_one).attached && two->link(in_two).attached; }));
+  const auto out = producer->Sender("news");
+  producer->Send(out, Message("to both"));
+  ASSERT_TRUE(
+      RunUntil({&one, &two, &producer}, [&] { return !producer->link(out).outcomes.empty(); }));
+  EXPECT_THAT(one->link(in_one).received, SizeIs(1));
+  EXPECT_THAT(two->link(in_two).received, SizeIs(1));
+  // What addresses say of themselves stays, also where they are changed later.
+  EXPECT_EQ(router->Resolve("one/x").distribution, Distribution::kClosest);
+  EXPECT_EQ(router->Resolve("one/x").setting, "one");
+  EXPECT_EQ(router->Resolve("two").distribution, Distribution::kMulticast);
+  ASSERT_TRUE(router->Apply(std::vector<AddressSpec>()).ok());
+  EXPECT_EQ(router->Resolve("one/x").distribution, Distribution::kMulticast);
+}
+
+TEST(Router, FollowsAnotherMaximumOfConnections) {
+  TestRouter router({.settings = {.max_connections = 1}});
+  const std::string address = router.Listen();
+  SocketClient first(address);
+  ASSERT_TRUE(RunUntil({&first}, [&] { return first->opened(); }));
+  SocketClient refused(address);
+  ASSERT_TRUE(RunUntil({&first, &refused}, [&] { return refused.ended(); }));
+  ASSERT_TRUE(router->Apply(RouterSettings{.max_connections = 2}).ok());
+  SocketClient second(address);
+  ASSERT_TRUE(RunUntil({&first, &second}, [&] { return second->opened(); }));
+  // Less than there are: who is there stays.
+  ASSERT_TRUE(router->Apply(RouterSettings{.max_connections = 1}).ok());
+  SocketClient third(address);
+  ASSERT_TRUE(RunUntil({&first, &second, &third}, [&] { return third.ended(); }));
+  EXPECT_FALSE(first.ended());
+  EXPECT_FALSE(second.ended());
+  EXPECT_EQ(router->Counters().connections_refused, 2u);
+  ASSERT_TRUE(router->Apply(RouterSettings()).ok());
+  SocketClient last(address);
+  EXPECT_TRUE(RunUntil({&first, &second, &last}, [&] { return last->opened(); }));
+}
+
+TEST(Router, RefusesSettingsAfterStopAndKeepsThoseItHas) {
+  TestRouter router({.settings = {.max_connections = 7}});
+  router->Stop();
+  EXPECT_EQ(router->Apply(RouterSettings{.default_distribution = Distribution::kMulticast,
+                                         .max_connections = 8}),
+            absl::FailedPreconditionError("the router is stopped"));
+  EXPECT_TRUE(router->settings() == RouterSettings{.max_connections = 7});
+}
+
 }  // namespace
 }  // namespace trunkline::net::test

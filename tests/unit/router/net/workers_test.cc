@@ -105,7 +105,7 @@ TEST(Workers, EndWithTrafficUnderWay) {
 // --- the budget of memory
 
 TEST(Workers, GiveNoCreditWhileTheMemoryBudgetIsUsedUp) {
-  TestRouter router({.workers = 2, .memory_budget_bytes = 2u << 20});
+  TestRouter router({.workers = 2, .settings = {.memory_budget_bytes = 2u << 20}});
   const std::string address = router.Listen();
   SocketClient stalled(address);
   SocketClient producer(address);
@@ -130,6 +130,34 @@ TEST(Workers, GiveNoCreditWhileTheMemoryBudgetIsUsedUp) {
   stalled.HangUp();
   EXPECT_TRUE(
       RunUntil({&producer, &consumer, &other}, [&] { return other->link(late).credit > 0; }));
+}
+
+// Though nothing moves: the stalled consumer takes nothing, and nobody has credit.
+TEST(Workers, GiveCreditAgainWhenTheMemoryBudgetIsRaised) {
+  TestRouter router({.workers = 2, .settings = {.memory_budget_bytes = 2u << 20}});
+  const std::string address = router.Listen();
+  SocketClient stalled(address);
+  SocketClient producer(address);
+  const auto in = stalled->Receiver("stalled", 0);
+  const auto out = producer->Sender("stalled");
+  ASSERT_TRUE(RunUntil({&stalled, &producer}, [&] {
+    return stalled->link(in).attached && producer->link(out).credit > 0;
+  }));
+  for (int i = 0; i < 100; ++i) producer->Send(out, Message(std::string(60'000, 'x')));
+  ASSERT_TRUE(RunUntil({&stalled, &producer},
+                       [&] { return router->Counters().memory_held_bytes > (2u << 20); }));
+  SocketClient consumer(address);
+  SocketClient other(address);
+  const auto elsewhere = consumer->Receiver("elsewhere");
+  const auto late = other->Sender("elsewhere");
+  ASSERT_TRUE(RunUntil({&stalled, &producer, &consumer, &other}, [&] {
+    return consumer->link(elsewhere).attached && other->link(late).attached;
+  }));
+  EXPECT_EQ(other->link(late).credit, 0u);
+  ASSERT_TRUE(router->Apply(RouterSettings{.memory_budget_bytes = 64u << 20}).ok());
+  EXPECT_EQ(router->Counters().memory_budget_bytes, 64u << 20);
+  EXPECT_TRUE(RunUntil({&stalled, &producer, &consumer, &other},
+                       [&] { return other->link(late).credit > 0; }));
 }
 
 }  // namespace
