@@ -29,6 +29,7 @@ void Apply(const std::map<std::string, Spec>& have, const std::map<std::string, 
 Resources ResourcesOf(const config::Document& document,
                       const std::map<std::string, Secret>& passwords) {
   Resources resources;
+  resources.router = config::ToSettings(document.router);
   for (const auto& [id, listener] : document.listeners) {
     if (!config::IsEnabled(listener)) continue;
     resources.listeners[id] = config::ToSpec(listener);
@@ -51,6 +52,7 @@ std::vector<Action> Diff(const Resources& have, const Resources& want) {
   std::vector<Action> actions;
   Remove<RemoveConnector>(have.connectors, want.connectors, actions);
   Remove<RemoveListener>(have.listeners, want.listeners, actions);
+  if (have.router != want.router) actions.push_back(ApplyRouter{want.router});
   if (have.addresses != want.addresses) actions.push_back(ApplyAddresses{want.addresses});
   Apply(have.listeners, want.listeners, actions);
   Apply(have.connectors, want.connectors, actions);

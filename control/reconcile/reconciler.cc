@@ -12,6 +12,7 @@ std::string PathOfTls(const std::string& name) { return absl::StrCat("tls_profil
 std::string PathOfUsers(const std::string& name) { return absl::StrCat("user_stores[", name, "]"); }
 std::string PathOf(const RemoveConnector& a) { return absl::StrCat("connectors[", a.name, "]"); }
 std::string PathOf(const RemoveListener& a) { return absl::StrCat("listeners[", a.name, "]"); }
+std::string PathOf(const ApplyRouter&) { return "router"; }
 std::string PathOf(const ApplyAddresses&) { return "addresses"; }
 std::string PathOf(const ListenerSpec& spec) { return absl::StrCat("listeners[", spec.name, "]"); }
 std::string PathOf(const ConnectorSpec& spec) {
@@ -187,6 +188,12 @@ absl::Status Reconciler::Do(const RemoveConnector& action) {
 absl::Status Reconciler::Do(const RemoveListener& action) {
   TL_RETURN_IF_ERROR(router_.RemoveListener(action.name));
   have_.listeners.erase(action.name);
+  return absl::OkStatus();
+}
+
+absl::Status Reconciler::Do(const ApplyRouter& action) {
+  TL_RETURN_IF_ERROR(router_.Apply(action.settings));
+  have_.router = action.settings;
   return absl::OkStatus();
 }
 

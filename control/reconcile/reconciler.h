@@ -23,7 +23,9 @@ struct Failure {
 // call. Owned by the daemon. Thread: control.
 class Reconciler {
  public:
-  explicit Reconciler(Router& router) : router_(router) {}  // outlives us
+  explicit Reconciler(Router& router) : router_(router) {  // outlives us
+    have_.router = router.settings();
+  }
 
   // What resources name.
   struct Named {
@@ -69,6 +71,7 @@ class Reconciler {
                    std::vector<Failure>& failures);
   absl::Status Do(const RemoveConnector& action);
   absl::Status Do(const RemoveListener& action);
+  absl::Status Do(const ApplyRouter& action);
   absl::Status Do(const ApplyAddresses& action);
   absl::Status Do(const ListenerSpec& spec);
   absl::Status Do(const ConnectorSpec& spec);

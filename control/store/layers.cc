@@ -1,5 +1,7 @@
 #include "control/store/layers.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -20,6 +22,16 @@ using google::protobuf::Message;
 // What the router tells of a resource.
 constexpr const char* kToldFields[] = {"uid",         "etag",   "generation", "create_time",
                                        "update_time", "source", "status"};
+
+// The rest of the router's spec needs a restart.
+constexpr const char* kRouterFields[] = {"default_distribution", "max_connections", "drain_timeout",
+                                         "memory_budget_bytes", "watch_config"};
+
+std::vector<const FieldDescriptor*> SetFieldsOf(const Message& message) {
+  std::vector<const FieldDescriptor*> fields;
+  message.GetReflection()->ListFields(message, &fields);
+  return fields;
+}
 
 // Null: not every kind has a status.
 const FieldDescriptor* FieldOf(const Message& resource, const char* name) {
@@ -120,9 +132,24 @@ v1::Impact ImpactOfChange(const v1::Connector& was, const v1::Connector& is) {
 
 }  // namespace
 
+bool IsSetOverApi(const FieldDescriptor& field) {
+  return field.containing_type() == v1::RouterSpec::descriptor() &&
+         std::find(std::begin(kRouterFields), std::end(kRouterFields), field.name()) !=
+             std::end(kRouterFields);
+}
+
 config::Document Merge(const config::Document& file, const config::Document& made,
                        std::vector<config::Problem>& problems) {
   config::Document both = file;
+  for (const FieldDescriptor* field : SetFieldsOf(made.router)) {
+    if (!file.router.GetReflection()->HasField(file.router, field)) continue;
+    problems.push_back({{},
+                        config::Concat("router.", field->name()),
+                        config::Concat("is set over the API already; put it back there first "
+                                       "(trunkctl set router ",
+                                       field->name(), "=), or leave it out here")});
+  }
+  both.router.MergeFrom(made.router);
   both.inline_certificates = made.inline_certificates;
   both.built_in_users = made.built_in_users;
   for (const Collection& collection : config::Collections()) {
@@ -161,6 +188,18 @@ std::vector<Difference> Differences(const config::Document& before, const config
     for (auto& [id, difference] : by_id) differences.push_back(std::move(difference));
   }
   return differences;
+}
+
+v1::Router RouterOf(const config::Document& file, const config::Document& both) {
+  v1::Router router;
+  router.set_name("router");
+  *router.mutable_spec() = both.router;
+  router.set_etag(MakeEtag(router));
+  for (const FieldDescriptor* field : SetFieldsOf(both.router)) {
+    if (file.router.GetReflection()->HasField(file.router, field)) continue;
+    router.mutable_set_over_api()->add_paths(field->name());
+  }
+  return router;
 }
 
 std::string MakeEtag(const Message& resource) {
@@ -217,6 +256,12 @@ v1::Impact ImpactOf(const Difference& difference) {
                           static_cast<const v1::Connector&>(*after));
   }
   return v1::IMPACT_NEW_CONNECTIONS;
+}
+
+v1::Impact ImpactOf(const v1::RouterSpec& before, const v1::RouterSpec& after) {
+  const bool serves_alike = before.default_distribution() == after.default_distribution() &&
+                            before.max_connections() == after.max_connections();
+  return serves_alike ? v1::IMPACT_NONE : v1::IMPACT_NEW_CONNECTIONS;
 }
 
 }  // namespace trunkline::store

@@ -16,7 +16,11 @@ namespace trunkline::store {
 // What a router should have comes in layers, each a Document: what the configuration file says, and
 // what was made over the API. A resource is in one of them alone.
 
-// Both together. A problem for each name that is in both, at its place in the file.
+// Whether a field of the router's spec may be set over the API: only then it is in that layer.
+bool IsSetOverApi(const google::protobuf::FieldDescriptor& field);
+
+// Both together. A problem for each name, and each field of the router's spec, that is in both, at
+// its place in the file.
 config::Document Merge(const config::Document& file, const config::Document& made,
                        std::vector<config::Problem>& problems);
 
@@ -52,7 +56,11 @@ void ForgetInline(const config::Document& before, config::Document& after);
 // Takes away from a layer the users of stores that are not built in, or gone from both layers.
 void ForgetUsers(const config::Document& file, config::Document& made);
 
+// The router as a resource, of the file's layer and both together.
+v1::Router RouterOf(const config::Document& file, const config::Document& both);
+
 // What a change of one resource does to connections (proto: Impact). Pure.
 v1::Impact ImpactOf(const Difference& difference);
+v1::Impact ImpactOf(const v1::RouterSpec& before, const v1::RouterSpec& after);
 
 }  // namespace trunkline::store

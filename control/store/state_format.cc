@@ -1,9 +1,12 @@
 #include "control/store/state_format.h"
 
+#include <algorithm>
 #include <memory>
+#include <vector>
 
 #include "control/config/collection.h"
 #include "control/config/text.h"
+#include "control/store/layers.h"
 #include "google/protobuf/util/json_util.h"
 #include "google/protobuf/util/time_util.h"
 #include "proto/trunkline/control/v1/state.pb.h"
@@ -34,6 +37,15 @@ void EncodeUsers(const config::BuiltInUsers& users, v1::StoredUsers& kept) {
     *stored.mutable_create_time() = TimeUtil::MillisecondsToTimestamp(user.created);
     *stored.mutable_update_time() = TimeUtil::MillisecondsToTimestamp(user.updated);
   }
+}
+
+// False: there is what is not set over the API.
+bool DecodeRouter(const v1::RouterSpec& kept, v1::RouterSpec& router) {
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  kept.GetReflection()->ListFields(kept, &fields);
+  router = kept;
+  return std::all_of(fields.begin(), fields.end(),
+                     [](const auto* field) { return IsSetOverApi(*field); });
 }
 
 // Null: that is not what EncodeUsers makes.
@@ -70,6 +82,7 @@ std::string EncodeState(const config::Document& made) {
   for (const auto& [id, users] : made.built_in_users) {
     EncodeUsers(*users, (*state.mutable_users())[id]);
   }
+  if (made.router.ByteSizeLong() > 0) *state.mutable_router() = made.router;
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = true;
   options.preserve_proto_field_names = true;
@@ -106,6 +119,9 @@ absl::StatusOr<config::Document> DecodeState(const std::string& bytes) {
     if (made.built_in_users[id] == nullptr) {
       return absl::DataLossError(config::Concat("is no state of trunkd: users of ", id));
     }
+  }
+  if (!DecodeRouter(state.router(), made.router)) {
+    return absl::DataLossError("is no state of trunkd: router");
   }
   WipeKeys(state);
   return made;

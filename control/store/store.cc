@@ -9,6 +9,7 @@
 #include "control/config/file_watch.h"
 #include "control/config/text.h"
 #include "control/config/validate.h"
+#include "google/protobuf/util/message_differencer.h"
 #include "router/base/log.h"
 #include "router/base/status.h"
 
@@ -70,6 +71,10 @@ absl::Status NotKept(const absl::Status& status) {
                      "; make the state directory writable, with room for it, and try again")),
           is_uncertain ? "STATE_UNCERTAIN" : "STATE_NOT_WRITTEN"),
       kRetryMilliseconds);
+}
+
+bool IsSame(const v1::RouterSpec& a, const v1::RouterSpec& b) {
+  return google::protobuf::util::MessageDifferencer::Equals(a, b);
 }
 
 size_t CountOf(const config::Document& document) {
@@ -203,7 +208,8 @@ void Store::Run(const Change& change, How how, Done done) {
   ForgetInline(made_, made);
   ForgetUsers(file_, made);
   std::vector<Difference> differences = Differences(made_, made);
-  if (differences.empty() && made.built_in_users == made_.built_in_users) {
+  if (differences.empty() && made.built_in_users == made_.built_in_users &&
+      IsSame(made.router, made_.router)) {
     return done(Outcome{.persisted = state_ != nullptr});
   }
   absl::StatusOr<Plan> plan = MakePlan(file_, positions_, std::move(made));
@@ -294,6 +300,8 @@ reconcile::Resources Store::ToPrepare(const Configuration& next) const {
 }
 
 void Store::Commit(Plan plan) {
+  const v1::RouterSpec router = in_force_.document.router;
+  const bool is_over_api = !IsSame(made_.router, plan.made.router);
   file_ = std::move(plan.file);
   positions_ = std::move(plan.positions);
   made_ = std::move(plan.made);
@@ -302,6 +310,9 @@ void Store::Commit(Plan plan) {
   PutInForce();
   for (const auto& [path, status] : failures_) {
     TL_LOG(error, "not in force", {"resource", path}, {"error", View(status.message())});
+  }
+  if (!IsSame(router, in_force_.document.router)) {
+    router_changed_(is_over_api ? v1::SOURCE_API : v1::SOURCE_CONFIG_FILE);
   }
   changed_(plan.differences);
 }
@@ -346,7 +357,11 @@ absl::StatusOr<Store::Reloaded> Store::ReloadNow(const Allow& allow) {
 }
 
 std::string Store::PlaceOf(const config::Collection& collection, const std::string& id) const {
-  const auto found = positions_.find(Concat(collection.section(), "[", id, "]"));
+  return PlaceOf(Concat(collection.section(), "[", id, "]"));
+}
+
+std::string Store::PlaceOf(const std::string& path) const {
+  const auto found = positions_.find(path);
   if (found == positions_.end()) return options_.file;
   return Concat(options_.file, ":", found->second.line);
 }

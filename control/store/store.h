@@ -118,6 +118,11 @@ class Store {
   using Refused = std::function<void(const std::string& profile, const absl::Status& why)>;
   void OnRefused(Refused refused) { refused_ = std::move(refused); }
 
+  // Has `changed` told after each commit by which the router's spec is another, and where that came
+  // from.
+  using RouterChanged = std::function<void(v1::Source source)>;
+  void OnRouterChanged(RouterChanged changed) { router_changed_ = std::move(changed); }
+
   // Reads the configuration file, its certificates and users again. `allow` has the last word on
   // what was loaded; `warnings` are one per line.
   struct Reloaded {
@@ -145,6 +150,8 @@ class Store {
   const Configuration& in_force() const { return in_force_; }
   // Where a resource of the file stands, for people: "/etc/trunkline.yaml:12".
   std::string PlaceOf(const config::Collection& collection, const std::string& id) const;
+  // Of what is at this path, "router.max_connections".
+  std::string PlaceOf(const std::string& path) const;
   const std::string& warnings() const { return warnings_; }
   // 0: no profile of this name is in force.
   uint64_t TlsFingerprint(const std::string& profile) const {
@@ -209,6 +216,7 @@ class Store {
   std::unique_ptr<reconcile::Reconciler> reconciler_;
   Changed changed_;
   Refused refused_ = [](const std::string&, const absl::Status&) {};
+  RouterChanged router_changed_ = [](v1::Source) {};
 
   config::Document file_;
   uint64_t file_stamp_ = 0;

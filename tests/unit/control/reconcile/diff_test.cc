@@ -36,6 +36,14 @@ TEST(Diff, PutsAddressesBeforeThoseWhoUseThem) {
   EXPECT_TRUE(Diff({}, want) == expected);
 }
 
+TEST(Diff, PutsTheRouterBeforeAddresses) {
+  Resources want = Make({{"a", 1}}, {}, {"p"});
+  want.router.max_connections = 7;
+  const std::vector<Action> expected = {ApplyRouter{want.router}, ApplyAddresses{want.addresses},
+                                        want.listeners.at("a")};
+  EXPECT_TRUE(Diff({}, want) == expected);
+}
+
 TEST(Diff, RemovesFirstAsPortsMayMove) {
   const Resources have = Make({{"a", 1}, {"b", 2}}, {"c"}, {});
   const Resources want = Make({{"b", 2}, {"x", 1}}, {"d"}, {});

@@ -67,5 +67,27 @@ TEST_F(ReconcilerTest, TellsOfAProfileThatIsStillNamedAndTriesAgain) {
   EXPECT_EQ(reconciler_->TlsFingerprint("a"), 0u);
 }
 
+TEST_F(ReconcilerTest, KeepsTheRoutersSettingsAsWanted) {
+  Resources want;
+  want.router = {.memory_budget_bytes = 1u << 30,
+                 .default_distribution = Distribution::kMulticast,
+                 .max_connections = 7};
+  EXPECT_THAT(reconciler_->Reconcile({{}, {}}, want), IsEmpty());
+  EXPECT_TRUE(router_->settings() == want.router);
+  EXPECT_THAT(reconciler_->Reconcile({{}, {}}, {}), IsEmpty());
+  EXPECT_TRUE(router_->settings() == RouterSettings());
+}
+
+TEST_F(ReconcilerTest, TriesAgainWhatTheRouterRefuses) {
+  Resources want;
+  want.router.max_connections = 7;
+  router_->Stop();
+  for (int i = 0; i < 2; ++i) {
+    const std::vector<Failure> failures = reconciler_->Reconcile({{}, {}}, want);
+    ASSERT_THAT(failures, SizeIs(1));
+    EXPECT_EQ(failures[0].path, "router");
+  }
+}
+
 }  // namespace
 }  // namespace trunkline::reconcile
