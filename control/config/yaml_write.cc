@@ -10,6 +10,8 @@
 #include "control/config/collection.h"
 #include "control/config/schema.h"
 #include "control/config/text.h"
+#include "google/protobuf/timestamp.pb.h"
+#include "google/protobuf/util/time_util.h"
 
 namespace trunkline::config {
 namespace {
@@ -49,6 +51,10 @@ std::string Scalar(std::string_view text) {
   return quoted + "\"";
 }
 
+bool IsTime(const FieldDescriptor& field) {
+  return field.message_type() == google::protobuf::Timestamp::descriptor();
+}
+
 // Writes the fields of one message. Short-lived; owns nothing.
 class MessageWriter {
  public:
@@ -63,6 +69,7 @@ class MessageWriter {
  private:
   void WriteField(const FieldDescriptor& field);
   void WriteMap(const FieldDescriptor& field);
+  std::string Element(const FieldDescriptor& field, int index) const;
   // Of a plain field, or of element `index` of a repeated one.
   std::string Value(const FieldDescriptor& field, int index) const;
   std::string Text(const FieldDescriptor& field, int index) const;
@@ -83,14 +90,17 @@ void MessageWriter::Write() {
 void MessageWriter::WriteField(const FieldDescriptor& field) {
   if (field.is_map()) return WriteMap(field);
   absl::StrAppend(&text_, margin_, field.name(), ":");
+  const bool is_inner =
+      field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !IsDuration(field) && !IsTime(field);
   if (field.is_repeated()) {
     text_ += '\n';
     for (int i = 0; i < reflection_.FieldSize(message_, &field); ++i) {
-      absl::StrAppend(&text_, margin_, "- ", Value(field, i), "\n");
+      absl::StrAppend(&text_, is_inner ? Element(field, i)
+                                       : absl::StrCat(margin_, "- ", Value(field, i), "\n"));
     }
     return;
   }
-  if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !IsDuration(field)) {
+  if (is_inner) {
     const Message& inner = reflection_.GetMessage(message_, &field);
     const std::string lines = WriteYaml(inner, indent() + kIndent);
     absl::StrAppend(&text_, lines.empty() ? " {}\n" : "\n", lines);
@@ -114,11 +124,32 @@ void MessageWriter::WriteMap(const FieldDescriptor& field) {
   }
 }
 
+// Of a list of messages.
+std::string MessageWriter::Element(const FieldDescriptor& field, int index) const {
+  std::string lines =
+      WriteYaml(reflection_.GetRepeatedMessage(message_, &field, index), indent() + kIndent);
+  if (lines.empty()) return margin_ + "- {}\n";
+  lines[margin_.size()] = '-';
+  return lines;
+}
+
 std::string MessageWriter::Value(const FieldDescriptor& field, int index) const {
   const bool repeated = field.is_repeated();
   switch (field.cpp_type()) {
-    case FieldDescriptor::CPPTYPE_BOOL:
-      return reflection_.GetBool(message_, &field) ? "true" : "false";
+    case FieldDescriptor::CPPTYPE_BOOL: {
+      const bool flag = repeated ? reflection_.GetRepeatedBool(message_, &field, index)
+                                 : reflection_.GetBool(message_, &field);
+      return flag ? "true" : "false";
+    }
+    case FieldDescriptor::CPPTYPE_INT32:
+      return absl::StrCat(repeated ? reflection_.GetRepeatedInt32(message_, &field, index)
+                                   : reflection_.GetInt32(message_, &field));
+    case FieldDescriptor::CPPTYPE_INT64:
+      return absl::StrCat(repeated ? reflection_.GetRepeatedInt64(message_, &field, index)
+                                   : reflection_.GetInt64(message_, &field));
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return absl::StrCat(repeated ? reflection_.GetRepeatedDouble(message_, &field, index)
+                                   : reflection_.GetDouble(message_, &field));
     case FieldDescriptor::CPPTYPE_UINT32:
       return absl::StrCat(repeated ? reflection_.GetRepeatedUInt32(message_, &field, index)
                                    : reflection_.GetUInt32(message_, &field));
@@ -128,9 +159,15 @@ std::string MessageWriter::Value(const FieldDescriptor& field, int index) const 
     case FieldDescriptor::CPPTYPE_ENUM:
       return ShortName(repeated ? *reflection_.GetRepeatedEnum(message_, &field, index)
                                 : *reflection_.GetEnum(message_, &field));
-    case FieldDescriptor::CPPTYPE_MESSAGE:
-      return FormatDuration(ToMilliseconds(static_cast<const google::protobuf::Duration&>(
-          reflection_.GetMessage(message_, &field))));
+    case FieldDescriptor::CPPTYPE_MESSAGE: {
+      const Message& inner = repeated ? reflection_.GetRepeatedMessage(message_, &field, index)
+                                      : reflection_.GetMessage(message_, &field);
+      if (IsTime(field)) {
+        return Scalar(google::protobuf::util::TimeUtil::ToString(
+            static_cast<const google::protobuf::Timestamp&>(inner)));
+      }
+      return FormatDuration(ToMilliseconds(static_cast<const google::protobuf::Duration&>(inner)));
+    }
     default:
       return Scalar(Text(field, index));
   }

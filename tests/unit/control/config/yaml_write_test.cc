@@ -8,6 +8,9 @@
 #include "control/config/collection.h"
 #include "control/config/file_source.h"
 #include "google/protobuf/util/message_differencer.h"
+#include "proto/trunkline/control/v1/connection_service.pb.h"
+#include "proto/trunkline/control/v1/router_service.pb.h"
+#include "proto/trunkline/control/v1/stats_service.pb.h"
 
 namespace trunkline::config {
 namespace {
@@ -86,6 +89,42 @@ TEST(YamlWrite, WritesWhatResourcesCarryAboutThemselves) {
   EXPECT_EQ(address.labels().at("team"), "billing");
   EXPECT_EQ(address.spec().prefix(), "news");
   EXPECT_EQ(WriteYaml(document), yaml);
+}
+
+// Of messages that are no resources: what the API tells of a running router.
+TEST(YamlWrite, WritesFieldsOfEveryType) {
+  v1::Connection connection;
+  connection.set_id(7);
+  connection.set_state(v1::Connection::STATE_OPEN);
+  connection.mutable_open_time()->set_seconds(1'700'000'000);
+  connection.mutable_traffic()->set_sessions(1);
+  (*connection.mutable_peer_open()->mutable_properties())["product"] = "proton";
+  connection.mutable_peer_open()->mutable_idle_timeout()->set_seconds(90);
+  EXPECT_EQ(WriteYaml(connection),
+            "id: 7\n"
+            "state: open\n"
+            "open_time: \"2023-11-14T22:13:20Z\"\n"
+            "traffic:\n"
+            "  sessions: 1\n"
+            "peer_open:\n"
+            "  idle_timeout: 1m30s\n"
+            "  properties:\n"
+            "    product: proton\n");
+  v1::Address address;
+  address.set_generation(-3);
+  EXPECT_EQ(WriteYaml(address), "generation: -3\n");
+  v1::ValidateConfigResponse problems;
+  problems.add_problems()->set_line(3);
+  problems.add_problems();
+  problems.mutable_problems(0)->set_field("router.id");
+  EXPECT_EQ(WriteYaml(problems, 2),
+            "  problems:\n"
+            "  - line: 3\n"
+            "    field: router.id\n"
+            "  - {}\n");
+  v1::WorkerRates rates;
+  rates.set_busy(0.25);
+  EXPECT_EQ(WriteYaml(rates), "busy: 0.25\n");
 }
 
 TEST(YamlWrite, QuotesWhatYamlWouldTakeForSomethingElse) {
