@@ -60,6 +60,13 @@ void RemoveRepeated(std::vector<ListenAddress>& addresses) {
   addresses = std::move(once);
 }
 
+bool IsAny(const sockaddr_storage& address) {
+  if (address.ss_family == AF_INET6) {
+    return IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6&>(address).sin6_addr);
+  }
+  return reinterpret_cast<const sockaddr_in&>(address).sin_addr.s_addr == INADDR_ANY;
+}
+
 bool IsAbsentHere(int error) { return error == EADDRNOTAVAIL || error == EAFNOSUPPORT; }
 
 }  // namespace
@@ -85,13 +92,19 @@ std::string AddressText(const sockaddr_storage& address) {
   return absl::StrCat("[", text, "]:", PortOf(address));
 }
 
+bool Collide(const ListenAddress& a, const ListenAddress& b) {
+  if (PortOf(a.address) != PortOf(b.address)) return false;
+  return IsAny(a.address) || IsAny(b.address) || AddressText(a.address) == AddressText(b.address);
+}
+
 absl::StatusOr<std::vector<Bound>> Listen(std::vector<ListenAddress> addresses,
-                                          const std::string& place) {
+                                          const std::string& place, const MakeRoom& make_room) {
   RemoveRepeated(addresses);
   std::vector<Bound> bound;
   int error = EADDRNOTAVAIL;
   for (ListenAddress& where : addresses) {
     Descriptor fd = Open(where);
+    if (!fd && errno == EADDRINUSE && make_room && make_room(where)) fd = Open(where);
     if (!fd) {
       error = errno;
       if (IsAbsentHere(error)) continue;

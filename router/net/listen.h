@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,10 @@ struct ListenAddress {
   bool dual_stack = false;  // IPv6 socket that takes IPv4 too
 };
 
+// Whether one of them leaves no room for the other. That all IPv6 addresses may be none of IPv4 is
+// not looked at.
+bool Collide(const ListenAddress& a, const ListenAddress& b);
+
 // A socket that listens.
 struct Bound {
   Descriptor fd;
@@ -28,10 +33,14 @@ struct Bound {
   std::string address;  // as text
 };
 
+// Asks those in the way of an address to leave theirs; true if one did.
+using MakeRoom = std::function<bool(const ListenAddress& where)>;
+
 // Binds and listens on all addresses, or on none. Port 0 is resolved by the first and shared by the
-// rest. An address that this host does not have is left out as long as another one is there.
+// rest. An address that this host does not have is left out as long as another one is there;
+// for one that is in use `make_room` is asked, if there is such, before it is tried once more.
 // FailedPrecondition: "cannot listen on HOST:PORT: Address already in use"; `place` is HOST:PORT.
 absl::StatusOr<std::vector<Bound>> Listen(std::vector<ListenAddress> addresses,
-                                          const std::string& place);
+                                          const std::string& place, const MakeRoom& make_room = {});
 
 }  // namespace trunkline::net

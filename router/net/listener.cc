@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <cstring>
@@ -125,8 +126,7 @@ void Listener::Resolve(const ListenerSpec& spec,
 
 absl::Status Listener::Bind(const ListenerSpec& spec, const std::vector<ListenAddress>& addresses,
                             const MakeRoom& make_room) {
-  absl::StatusOr<std::vector<Bound>> bound = Listen(addresses, Place(spec));
-  if (!bound.ok() && make_room(spec.port)) bound = Listen(addresses, Place(spec));
+  absl::StatusOr<std::vector<Bound>> bound = Listen(addresses, Place(spec), make_room);
   if (!bound.ok()) return bound.status();
   held_ = {.spec = spec, .bound = *std::move(bound)};
   return absl::OkStatus();
@@ -146,6 +146,11 @@ void Listener::Apply(const ListenerSpec& spec) {
   spec_ = spec;
   plan_ = PlanFor(spec);
   if (!texts.empty()) hooks_.up(spec.name, std::move(texts));
+}
+
+bool Listener::IsInTheWayOf(const ListenAddress& where) const {
+  return std::any_of(addresses_.begin(), addresses_.end(),
+                     [&](const ListenAddress& mine) { return Collide(mine, where); });
 }
 
 void Listener::Suspend() { acceptor_.reset(); }

@@ -37,9 +37,6 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  // Asks those in the way of a port to make room; true if one did.
-  using MakeRoom = std::function<bool(uint16_t port)>;
-
   // Opens the sockets where `spec` is going to listen, unless it is where this one listens already:
   // then Apply cannot fail. Who connects meanwhile waits. They are kept until Apply or Drop. `done`
   // is called once, at once or when names are resolved; the caller keeps this object until then.
@@ -56,8 +53,8 @@ class Listener {
   absl::Status Resume();
 
   const ListenerSpec& spec() const { return spec_; }
-  // Where it listens; 0: nowhere yet.
-  uint16_t port() const { return addresses_.empty() ? 0 : PortOf(addresses_.front().address); }
+  // Whether where it listens leaves no room there.
+  bool IsInTheWayOf(const ListenAddress& where) const;
   const std::shared_ptr<const ConnectionPlan>& plan() const { return plan_; }
 
  private:

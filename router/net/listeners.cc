@@ -21,7 +21,7 @@ void Listeners::Hold(const ListenerSpec& spec, const std::vector<std::string>& l
   Shared listener = FindOrMake(spec.name);
   held_[spec.name] = listener;
   listener->Hold(
-      spec, [this, leaving](uint16_t port) { return MakeRoom(port, leaving); },
+      spec, [this, leaving](const ListenAddress& where) { return LeaveRoom(where, leaving); },
       [listener, done](absl::Status status) { done(std::move(status)); });
 }
 
@@ -70,11 +70,11 @@ Listeners::Shared Listeners::FindOrMake(const std::string& name) {
   return found == listeners_.end() ? std::make_shared<Listener>(io_, hooks_) : found->second;
 }
 
-bool Listeners::MakeRoom(uint16_t port, const std::vector<std::string>& leaving) {
+bool Listeners::LeaveRoom(const ListenAddress& where, const std::vector<std::string>& leaving) {
   bool made = false;
   for (const std::string& name : leaving) {
     const auto found = listeners_.find(name);
-    if (found == listeners_.end() || found->second->port() != port) continue;
+    if (found == listeners_.end() || !found->second->IsInTheWayOf(where)) continue;
     found->second->Suspend();
     made = true;
   }

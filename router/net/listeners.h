@@ -53,7 +53,7 @@ class Listeners {
   using Shared = std::shared_ptr<Listener>;
 
   Shared FindOrMake(const std::string& name);
-  bool MakeRoom(uint16_t port, const std::vector<std::string>& leaving);
+  bool LeaveRoom(const ListenAddress& where, const std::vector<std::string>& leaving);
 
   boost::asio::io_context& io_;
   const Listener::Hooks hooks_;

@@ -71,6 +71,41 @@ TEST(Listen, LeavesOutAnAddressThatIsNotOfThisHost) {
                 "cannot listen on 192.0.2.1:0: Cannot assign requested address"));
 }
 
+TEST(Listen, TriesAnAddressInUseOnceMoreWhenSomebodyHasLeftIt) {
+  auto first = Listen({Ipv4("127.0.0.1", 0)}, "first");
+  ASSERT_TRUE(first.ok());
+  const uint16_t port = PortOf(first->front().where.address);
+  int asked = 0;
+  auto second = Listen({Ipv4("127.0.0.2", port), Ipv4("127.0.0.1", port)}, "second",
+                       [&](const ListenAddress& where) {
+                         ++asked;
+                         EXPECT_TRUE(Collide(where, first->front().where));
+                         first->clear();
+                         return true;
+                       });
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ(second->size(), 2u);
+  EXPECT_EQ(asked, 1);
+}
+
+TEST(Listen, AsksNobodyToLeaveWhenThatWouldNotHelp) {
+  const auto ask = [](const ListenAddress&) {
+    ADD_FAILURE() << "nobody is in the way";
+    return true;
+  };
+  EXPECT_FALSE(Listen({Ipv4("192.0.2.1", 0)}, "not of this host", ask).ok());
+}
+
+TEST(Listen, KnowsWhichAddressesLeaveNoRoomForEachOther) {
+  EXPECT_TRUE(Collide(Ipv4("127.0.0.1", 1), Ipv4("127.0.0.1", 1)));
+  EXPECT_TRUE(Collide(Ipv4("127.0.0.1", 1), Ipv6("::ffff:127.0.0.1", 1)));
+  EXPECT_TRUE(Collide(Ipv4("127.0.0.1", 1), Ipv4("0.0.0.0", 1)));
+  EXPECT_TRUE(Collide(Ipv6("::", 1), Ipv4("127.0.0.1", 1)));
+  EXPECT_FALSE(Collide(Ipv4("127.0.0.1", 1), Ipv4("127.0.0.2", 1)));
+  EXPECT_FALSE(Collide(Ipv4("127.0.0.1", 1), Ipv6("::1", 1)));
+  EXPECT_FALSE(Collide(Ipv4("0.0.0.0", 1), Ipv4("0.0.0.0", 2)));
+}
+
 TEST(AddressText, BracketsIpv6AndUndressesMappedIpv4) {
   EXPECT_EQ(AddressText(Ipv4("10.1.2.3", 5672).address), "10.1.2.3:5672");
   EXPECT_EQ(AddressText(Ipv6("::1", 5671).address), "[::1]:5671");

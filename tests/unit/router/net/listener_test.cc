@@ -160,6 +160,21 @@ TEST(Listener, ListensAgainWhenTheChangeItMadeRoomForIsNotMade) {
   EXPECT_FALSE(SocketClient(address).connected());
 }
 
+TEST(Listener, GoesOnWhereItIsWhenThatIsNotInTheWayOfWhatIsToCome) {
+  TestRouter router;
+  const std::string first = router.Listen();
+  ListenerSpec moved = SpecAt("in", first);
+  moved.host = "192.0.2.1";  // not of this host
+  EXPECT_EQ(router->Hold(moved, {"in"}).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(Opens(first));
+  ListenerSpec taken = SpecAt("other", first);
+  taken.host = "127.0.0.2";
+  ASSERT_TRUE(router->Apply(taken).ok());
+  moved.host = taken.host;
+  EXPECT_EQ(router->Hold(moved, {"in"}).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(Opens(first));
+}
+
 TEST(Listener, NarrowsFromAllAddressesToOneOnTheSamePort) {
   TestRouter router;
   ListenerSpec spec;
