@@ -314,7 +314,8 @@ void LogWriter::TakeOutput() {
 }
 
 // In pieces that an output takes without blocking once poll says so, so that one that takes nothing
-// cannot keep the process from ending.
+// cannot keep the process from ending, and can be left for another. Of a line that it took a part
+// of the other gets the rest.
 void LogWriter::WriteOut() {
   TakeOutput();
   std::string_view left = out_;
@@ -324,6 +325,7 @@ void LogWriter::WriteOut() {
     if (output.fd < 0) break;  // which poll would take for "never ready"
     if (poll(&output, 1, kPollMs) <= 0) {
       given_up_ = stopping_.load() && ++idle_polls >= kPollsBeforeGivingUp;
+      TakeOutput();
       continue;
     }
     std::string_view piece = left.substr(0, kWriteBytes);

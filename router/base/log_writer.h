@@ -51,8 +51,8 @@ class LogWriter final : public LogSink {
 
   // Returns when everything that was logged before is written. Waits as long as the output does.
   void Flush();
-  // Writes to `fd` from the next batch on, and closes it when another takes its place, or at the
-  // end. Does not wait.
+  // Writes to `fd` from the next batch on, or with what the output before does not take; and closes
+  // it when another takes its place, or at the end. Does not wait.
   void SetOutput(int fd);
   // Records lost so far: rings that were full, output that failed.
   uint64_t dropped() const { return dropped_.Get(); }

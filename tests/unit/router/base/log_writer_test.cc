@@ -147,6 +147,26 @@ TEST_F(LogWriterTest, ClosesAnOutputThatItDoesNotNeedAnyMore) {
   EXPECT_THAT(third.ReadAll(), ElementsAre(HasSubstr("here")));
 }
 
+// With a record in hand that it cannot get rid of.
+TEST_F(LogWriterTest, LeavesAnOutputThatTakesNothing) {
+  Pipe first;
+  Pipe last;
+  pipe_.Fill();
+  const auto lines = Run({}, [&](LogWriter& writer) {
+    writer.SetOutput(::dup(first.writer()));
+    first.CloseWriter();
+    TL_LOG(info, "before");
+    writer.Flush();
+    writer.SetOutput(::dup(pipe_.writer()));
+    TL_LOG(info, "stuck");
+    EXPECT_THAT(first.ReadAll(), SizeIs(1));  // it ends when the full one has its place
+    writer.SetOutput(::dup(last.writer()));
+    last.CloseWriter();
+  });
+  EXPECT_THAT(lines, ::testing::IsEmpty());
+  EXPECT_THAT(last.ReadAll(), ElementsAre(HasSubstr("stuck")));
+}
+
 TEST_F(LogWriterTest, SuppressesRepetitionsWithinASecondAndTellsHowMany) {
   const auto lines = Run({.repeats_per_second = 2}, [&](LogWriter&) {
     for (int i = 0; i < 5; ++i) TL_LOG(info, "again", {"i", i});
