@@ -200,6 +200,14 @@ void Engine::Drain(LinkIndex link) {
   if (Link* found = context_.Find(link)) found->session->Drain(*found);
 }
 
+void Engine::SetTaken(LinkIndex link, bool taken) {
+  Link* found = context_.Find(link);
+  if (found == nullptr || found->role != Role::kReceiver || found->detach_sent) return;
+  found->taken = taken;
+  found->flow_due = true;
+  if (found->attach_sent) found->session->QueueFlow(*found);
+}
+
 void Engine::Drained(LinkIndex link) {
   Link* found = context_.Find(link);
   if (found == nullptr || found->role != Role::kSender || !found->drain) return;

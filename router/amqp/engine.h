@@ -139,6 +139,10 @@ class Engine {
   }
   // Asks the peer to use up its credit or give it back. kLinkFlow tells when none is left.
   void Drain(LinkIndex link);
+  // Tells the peer that it has no credit, until it is given back: a flow each. What the peer sent
+  // before it knew is taken as if nothing had happened, and granted is what was granted.
+  void TakeCredit(LinkIndex link) { SetTaken(link, true); }
+  void GiveCreditBack(LinkIndex link) { SetTaken(link, false); }
   // Payload bytes of this link's session were passed on or dropped: its window may open again.
   void Release(LinkIndex link, uint64_t bytes) {
     if (Link* found = context_.Find(link)) found->session->Release(*found, bytes);
@@ -184,6 +188,8 @@ class Engine {
     uint16_t channel = 0;
     std::string_view body;
   };
+
+  void SetTaken(LinkIndex link, bool taken);
 
   // input
   bool NextUsual(Event& event);

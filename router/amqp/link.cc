@@ -39,10 +39,12 @@ void Link::FillFlow(Flow& flow) {
     // The request is answered; another flow of the peer renews it.
     if (credit == 0) drain = false;
   } else {
-    credit += grant;
-    grant = 0;
+    if (!taken) {
+      credit += grant;
+      grant = 0;
+    }
     if (attach_received) flow.delivery_count = delivery_count;
-    flow.link_credit = credit;
+    flow.link_credit = taken ? 0 : credit;
     flow.drain = drain;
   }
   flow_due = false;

@@ -57,6 +57,7 @@ struct Link {
   bool over = false;           // the owner was told of its detach
 
   bool drain = false;     // senders: asked for. Receivers: we asked for it
+  bool taken = false;     // receivers: the credit was taken back; what was sent before still counts
   bool flow_due = false;  // a flow has to go out, whatever the credit
   bool queued = false;    // listed for the next flush
   bool partial = false;   // a delivery has started and is not complete

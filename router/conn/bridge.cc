@@ -228,6 +228,16 @@ void Bridge::Drain(core::LinkToken link) {
   engine_->Drain(link);
 }
 
+void Bridge::TakeCredit(core::LinkToken link) {
+  Touch();
+  engine_->TakeCredit(link);
+}
+
+void Bridge::GiveCreditBack(core::LinkToken link) {
+  Touch();
+  engine_->GiveCreditBack(link);
+}
+
 void Bridge::Release(core::LinkToken link, uint64_t bytes) {
   Touch();
   engine_->Release(link, bytes);

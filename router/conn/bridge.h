@@ -69,6 +69,8 @@ class Bridge final : public core::Sink {
   void Detach(core::LinkToken link, const amqp::Condition& error) override;
   void Grant(core::LinkToken link, uint32_t credit) override;
   void Drain(core::LinkToken link) override;
+  void TakeCredit(core::LinkToken link) override;
+  void GiveCreditBack(core::LinkToken link) override;
   void Release(core::LinkToken link, uint64_t bytes) override;
   void SettleIn(core::LinkToken link, uint32_t delivery, const amqp::Outcome& outcome,
                 bool settled) override;

@@ -14,11 +14,12 @@ struct CreditTerms {
 };
 
 // How much credit `link` is to be granted now (spec routing section 2): all that it is owed, or
-// none. Anonymous links are never stopped for want of a destination, nor are those to the router's
-// own addresses, where every delivery is answered by the router.
+// none.
 inline uint32_t CreditDue(const InLink& link, const CreditTerms& terms) {
   if (link.owed == 0 || terms.quiesced || terms.pressed || link.held > terms.held_max) return 0;
-  return link.anonymous || link.control || link.destination.Usable() ? link.owed : 0;
+  const bool granted = link.granting == Granting::kIfUsable ? link.destination.Usable()
+                                                            : link.granting == Granting::kAlways;
+  return granted ? link.owed : 0;
 }
 
 }  // namespace trunkline::core

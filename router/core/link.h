@@ -74,6 +74,13 @@ struct Hold {
   std::vector<std::pair<Handle<InDelivery>, Payload>> late;
 };
 
+// When a producer is granted credit.
+enum class Granting : uint8_t {
+  kIfUsable,  // while there is a destination
+  kAlways,    // it sends anywhere, or to the router itself, which answers every delivery
+  kNever,     // its link is disabled
+};
+
 // A link on which a producer sends.
 //
 // Owned by the Shard. Invariant: credit + owed + deliveries whose credit was not returned = the
@@ -90,8 +97,9 @@ struct InLink {
   bool control = false;     // a router control address: every delivery is released
   bool presettled = false;  // snd-settle-mode settled
   bool drained = false;     // told to use up or give back its credit, since there is no destination
+  Granting granting = Granting::kIfUsable;
   uint32_t capacity = 0;
-  uint32_t credit = 0;  // that the producer has
+  uint32_t credit = 0;  // that the producer has; if disabled: what may have been used on the way
   uint32_t owed = 0;    // to be granted as soon as it may be
   uint64_t held = 0;    // bytes received and not passed on
   LinkCounts counts;
@@ -117,6 +125,7 @@ struct InLink {
   Destination destination;            // of the adopted tables
   std::unique_ptr<LastAddress> last;  // anonymous links only
 
+  bool IsDisabled() const { return granting == Granting::kNever; }
   // Deliveries whose credit was not returned: by the invariant above.
   uint32_t Unfinished() const { return capacity - credit - owed; }
 };
@@ -130,7 +139,8 @@ enum class RunState : uint8_t {
 
 // A link on which a consumer receives.
 //
-// Owned by the Shard. Invariant: queued and unsettled count the two lists; `load` is their sum.
+// Owned by the Shard. Invariants: queued and unsettled count the two lists; `load` is their sum. A
+// disabled link has no credit, whatever its consumer grants.
 struct OutLink {
   Connection* connection = nullptr;
   LinkToken token = 0;
@@ -149,6 +159,7 @@ struct OutLink {
   uint32_t unsettled = 0;
   uint32_t capacity = 0;  // mark for `balanced` and for pre-settled overflow
   uint32_t credit = 0;
+  uint32_t kept_credit = 0;  // if disabled: what it will have when it is enabled
   RunState run = RunState::kIdle;
   bool attached = false;  // answered: deliveries may go
   bool drain = false;     // the consumer wants an answer when there is no more
@@ -156,6 +167,8 @@ struct OutLink {
   bool starved = false;   // the first of `queue` waits for more of its input
   bool missed = false;    // some that `noted` has passed were taken off, as `starved` was not so
   bool blocked = false;   // in ShardStats::links_blocked
+  bool disabled = false;  // in Shard::disabled_
+  bool spared = false;    // disabled, and by the adopted tables others get its messages
   Time credit_since;      // has had credit, or has had none
   LinkCounts counts;
 

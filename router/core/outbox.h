@@ -28,6 +28,12 @@ struct ConsumerDown {
   OutLinkRef link;
   AddressKey key;
 };
+// A consumer's link is disabled, so that others get its messages if there are any; or is not any
+// more.
+struct ConsumerSwitched {
+  OutLinkRef link;
+  bool disabled = false;
+};
 // A producer's link has a delivery that is stuck, and had none. Said again only after all of them
 // have ended.
 struct LinkStuck {
@@ -37,7 +43,7 @@ struct LinkStuck {
   Time at;
   Duration age;
 };
-using Notice = std::variant<ConsumerUp, ConsumerDown, LinkStuck>;
+using Notice = std::variant<ConsumerUp, ConsumerDown, ConsumerSwitched, LinkStuck>;
 
 // What the turns of a shard leave to be carried away; whoever does it empties it.
 struct Outbox {

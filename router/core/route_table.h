@@ -19,6 +19,7 @@ struct LocalTarget {
   std::shared_ptr<const LinkLoad> load;
   uint32_t capacity = 0;  // mark for `balanced`
   bool strip = false;     // its connection does not want router annotations
+  bool disabled = false;  // all targets of a route are, or none
   LinkName name;          // for who looks at messages
 };
 

@@ -58,6 +58,7 @@ void Shard::Adopt(const Tables& tables) {
     Retarget(was, is, shards);
   });
   if (!anywhere_.empty()) FenceOffAnywhere(departed);
+  if (!disabled_.empty()) NoteSpared();
 }
 
 // Producers of an address learn what became of its route, and get the credit they are owed when
@@ -161,6 +162,7 @@ void Shard::Trim() {
     free_fan_outs_ = {};
   }
   fresh_.shrink_to_fit();
+  disabled_.shrink_to_fit();
   chosen_ = {};
   groups_.clear();
   groups_.shrink_to_fit();

@@ -86,6 +86,15 @@ class Shard {
   // We end the link of this number, if it is there, with `error`; what becomes of its deliveries is
   // as above. Looks at all links.
   void DetachLink(uint64_t number, const amqp::Condition& error);
+  // Stops what flows over the link of this number, if it is there, or lets it flow again. Neither
+  // changes anything where it is so already. Look at all links.
+  //
+  // A disabled producer has no credit; what it sent before it knew is taken. A disabled consumer
+  // is sent what was begun and nothing else: others get its messages, or they wait for it if all
+  // consumers of the address are disabled. If others do, what it had not been sent is released to
+  // the producers, but for what is pre-settled, which waits.
+  void DisableLink(uint64_t number);
+  void EnableLink(uint64_t number);
   // A part of all links, for whoever looks at them: as SlotMap::Walk.
   uint32_t WalkInLinks(uint32_t from, uint32_t slots, absl::FunctionRef<void(const InLink&)> visit);
   uint32_t WalkOutLinks(uint32_t from, uint32_t slots,
@@ -195,6 +204,15 @@ class Shard {
   void Unregister(KeyHook& hook, const AddressKey& key);
   void Remove(InLink& link);
   void Remove(OutLink& link);
+
+  // shard_switch.cc: links that are disabled
+  void Disable(InLink& link);
+  void Disable(OutLink& link);
+  void Enable(InLink& link);
+  void Enable(OutLink& link);
+  void ForgetDisabled(OutLink& link);
+  void NoteSpared();
+  void ReleaseSpared();
 
   // shard_transfer.cc: input and its accounting
   InDelivery& Begin(InLink& link, const IncomingTransfer& transfer);
@@ -385,6 +403,7 @@ class Shard {
   RunQueue bulk_;                                  // such as are OutLink::bulk
   List<Connection, &Connection::of_tight> tight_;  // with windows to be opened
   std::vector<Handle<OutLink>> fresh_;             // links that got deliveries in this turn
+  std::vector<Handle<OutLink>> disabled_;          // consumers
   std::vector<FanOut> fan_outs_;                   // by InDelivery::fan_out; kept for reuse
   std::vector<uint32_t> free_fan_outs_;
   Outbox outbox_;

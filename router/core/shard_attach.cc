@@ -22,6 +22,7 @@ Handle<InLink> Shard::AttachIn(Handle<Connection> handle, const AttachRequest& r
   link.name = request.name.substr(0, kLinkNameKept);
   link.anonymous = binding.key.empty();
   link.control = binding.control;
+  if (link.anonymous || link.control) link.granting = Granting::kAlways;
   link.plain = !link.anonymous && !link.control && connection->info.allow_user_id_proxy;
   link.presettled = request.presettled;
   link.capacity = connection->info.link_capacity;
@@ -162,6 +163,7 @@ void Shard::Remove(OutLink& link) {
   }
   Unblock(link);
   StopRunning(link);
+  if (link.disabled) ForgetDisabled(link);
   outbox_.to_pilot.push_back(ConsumerDown{
       .link = {.shard = options_.id, .link = out_links_.HandleOf(link)}, .key = link.key});
   link.connection->out_links.Remove(link);

@@ -26,7 +26,8 @@ void Shard::OnFlow(Handle<OutLink> handle, uint32_t credit, bool drain) {
   thread_.Assert();
   OutLink* link = out_links_.Find(handle);
   if (link == nullptr) return;
-  NoteCredit(*link, credit);
+  link->kept_credit = credit;
+  NoteCredit(*link, link->disabled ? 0 : credit);
   link->drain = drain;
   MakeRunnable(*link);
 }
@@ -54,6 +55,8 @@ void Shard::StopRunning(OutLink& link) {
 bool Shard::Emit(Time now) {
   thread_.Assert();
   leaving_ = now;
+  if (!disabled_.empty()) [[unlikely]]
+    ReleaseSpared();
   uint64_t left = kEmitPerTurn;
   const uint32_t bulk = bulk_.count;  // without those that become so now: they had their turn
   EmitFrom(runnable_, runnable_.count, left);
@@ -117,6 +120,7 @@ uint64_t Shard::EmitLink(OutLink& link) {
   }
   if (!link.drain) return bytes_left;
   link.drain = false;
+  link.kept_credit = 0;
   NoteCredit(link, 0);
   link.connection->sink->Drained(link.token);
   return bytes_left;

@@ -53,10 +53,14 @@ class Sink {
   // Ends a link that was attached.
   virtual void Detach(LinkToken link, const amqp::Condition& error) = 0;
 
-  // Incoming links: more credit; what is left is to be used up or given back (drain); bytes of the
-  // link's session may be received again; an outcome for the producer.
+  // Incoming links: more credit; what is left is to be used up or given back (drain); none of what
+  // is left is to be used until it is given back (what was sent before the producer knows still
+  // counts against it); bytes of the link's session may be received again; an outcome for the
+  // producer.
   virtual void Grant(LinkToken link, uint32_t credit) = 0;
   virtual void Drain(LinkToken link) = 0;
+  virtual void TakeCredit(LinkToken link) = 0;
+  virtual void GiveCreditBack(LinkToken link) = 0;
   virtual void Release(LinkToken link, uint64_t bytes) = 0;
   virtual void SettleIn(LinkToken link, uint32_t delivery, const amqp::Outcome& outcome,
                         bool settled) = 0;

@@ -65,7 +65,7 @@ void Shard::WatchDelivery(InDelivery& in) {
 }
 
 void Shard::WatchProducer(InLink& link) {
-  if (link.credit > 0 || link.blocked) return;
+  if (link.credit > 0 || link.blocked || link.IsDisabled()) return;
   if (now_ - link.dry_since <= kBlockedAge) {
     watchdog_.dry = true;
     return;
@@ -77,7 +77,8 @@ void Shard::WatchProducer(InLink& link) {
 void Shard::WatchConsumer(OutLink& link) {
   const OutDelivery* head = link.queue.front();
   if (head == nullptr) return Unblock(link);  // what waited went another way
-  if (link.credit > 0 || link.blocked || head->started || head->in == nullptr) return;
+  if (link.credit > 0 || link.blocked || link.disabled) return;
+  if (head->started || head->in == nullptr) return;
   if (now_ - std::max(link.credit_since, head->in->arrived) <= kBlockedAge) return;
   link.blocked = true;
   ++watchdog_.blocked_consumers;

@@ -27,11 +27,30 @@ bool Directory::Up(const core::ConsumerUp& notice) {
                      .strip = notice.strip_outbound,
                      .name = notice.name});
   ++address.consumers;
+  if (HasFirstEnabled(address)) DepartAll(address);
   MarkChanged(address);
   return true;
 }
 
 void Directory::Down(const core::ConsumerDown& notice) { Remove(notice.link); }
+
+void Directory::Switch(const core::ConsumerSwitched& notice) {
+  const auto place = places_.find(IdOf(notice.link));
+  if (place == places_.end()) return;
+  Address& address = *place->second.address;
+  ShardLinks& links = address.local[notice.link.shard];
+  core::LocalTarget& target = links.targets[place->second.index];
+  if (target.disabled == notice.disabled) return;
+  target.disabled = notice.disabled;
+  if (notice.disabled) {
+    ++address.disabled;
+    links.last_departure = ++departures_;
+  } else {
+    --address.disabled;
+    if (HasFirstEnabled(address)) DepartAll(address);
+  }
+  MarkChanged(address);
+}
 
 std::vector<core::OutLinkRef> Directory::SetSettings(
     std::shared_ptr<const core::AddressSettings> settings) {
@@ -88,6 +107,7 @@ void Directory::Remove(core::OutLinkRef link) {
   if (place == places_.end()) return;
   Address& address = *place->second.address;
   ShardLinks& links = address.local[link.shard];
+  if (links.targets[place->second.index].disabled) --address.disabled;
   links.targets[place->second.index] = {};
   ++links.gaps;
   links.last_departure = ++departures_;
@@ -95,6 +115,15 @@ void Directory::Remove(core::OutLinkRef link) {
   places_.erase(place);
   if (links.gaps * 2 > links.targets.size()) CloseGaps(address, link.shard);
   MarkChanged(address);
+}
+
+// One is enabled, and the others, which are not, were offered until then.
+bool Directory::HasFirstEnabled(const Address& address) {
+  return address.disabled > 0 && address.disabled + 1 == address.consumers;
+}
+
+void Directory::DepartAll(Address& address) {
+  for (ShardLinks& links : address.local) links.last_departure = ++departures_;
 }
 
 // Costs as much as the removals that made the gaps.

@@ -27,7 +27,7 @@ namespace trunkline::mesh {
 // that settings do not speak of (local, topological, temporary ones) keep what their consumer says.
 //
 // Pure state, the same notices in the same order give the same result. Thread: the pilot's. Up and
-// Down cost the same whatever the number of addresses and consumers.
+// Down cost the same whatever the number of addresses and consumers, Switch that of addresses.
 class Directory {
  public:
   // The links of one shard, in the order they came. A link that is gone leaves a gap (a handle that
@@ -44,7 +44,13 @@ class Directory {
     std::vector<ShardLinks> local;  // by shard; those without consumers may be missing at the end
     uint64_t born = 0;              // number of the last departure before
     size_t consumers = 0;           // zero: gone, with this visit
+    size_t disabled = 0;            // of them
     bool dirty = false;
+
+    // Disabled links get messages only if no other is there.
+    bool IsOffered(const core::LocalTarget& target) const {
+      return target.link && (!target.disabled || disabled == consumers);
+    }
   };
 
   explicit Directory(std::shared_ptr<const core::AddressSettings> settings);
@@ -56,6 +62,9 @@ class Directory {
   [[nodiscard]] bool Up(const core::ConsumerUp& notice);
   // A link that is not known (it was refused) is ignored.
   void Down(const core::ConsumerDown& notice);
+  // Likewise. Others get the messages of a link that is disabled; when all of an address are, they
+  // do as if none was.
+  void Switch(const core::ConsumerSwitched& notice);
 
   // Other settings are in force. Returns the links whose addresses became unavailable by that; they
   // are to be refused, and stay entered until they are down.
@@ -81,6 +90,8 @@ class Directory {
   core::Treatment TreatmentOf(std::string_view key, core::Treatment said) const;
   Address& AddressOf(const core::ConsumerUp& notice);
   void Remove(core::OutLinkRef link);
+  static bool HasFirstEnabled(const Address& address);
+  void DepartAll(Address& address);
   void CloseGaps(Address& address, core::ShardId shard);
   void MarkChanged(Address& address);
 

@@ -5,19 +5,21 @@
 namespace trunkline::mesh {
 namespace {
 
-// The links of an address as a route has them: without gaps, without empty shards at the end.
+// The links of an address as a route has them: those that are offered, without empty shards at the
+// end.
 void CopyTargets(const Directory::Address& address, core::Route& route) {
   for (core::ShardId shard = 0; shard < address.local.size(); ++shard) {
     const Directory::ShardLinks& links = address.local[shard];
     if (links.targets.size() == links.gaps) continue;
-    route.local.resize(shard + 1);
-    route.local[shard].last_departure = links.last_departure;
-    std::vector<core::LocalTarget>& targets = route.local[shard].targets;
+    std::vector<core::LocalTarget> targets;
     targets.reserve(links.targets.size() - links.gaps);
     for (const core::LocalTarget& target : links.targets) {
-      if (target.link) targets.push_back(target);
+      if (address.IsOffered(target)) targets.push_back(target);
     }
+    if (targets.empty()) continue;
     route.local_count += static_cast<uint32_t>(targets.size());
+    route.local.resize(shard + 1);
+    route.local[shard] = {.targets = std::move(targets), .last_departure = links.last_departure};
   }
 }
 

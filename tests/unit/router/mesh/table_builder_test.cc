@@ -17,6 +17,7 @@ using core::OutLinkRef;
 using core::Route;
 using core::ShardId;
 using core::Treatment;
+using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
@@ -196,6 +197,104 @@ TEST(TableBuilder, TellsRoutesWhatOtherShardsHaveToKnow) {
   EXPECT_TRUE(target.strip);
   EXPECT_EQ(route->local[0].last_departure, 0u);
   EXPECT_EQ(route->local[1].last_departure, 1u);
+}
+
+// --- links that are disabled
+
+std::vector<uint32_t> Offered(const Route* route) {
+  std::vector<uint32_t> links;
+  for (const core::ShardTargets& local : route->local) {
+    for (const core::LocalTarget& target : local.targets) links.push_back(target.link.index);
+  }
+  EXPECT_EQ(links.size(), route->local_count);
+  return links;
+}
+
+TEST(TableBuilder, LeavesOutLinksThatAreDisabledUnlessAllAre) {
+  Tables tables;
+  const auto see = [&] {
+    tables.builder.Update(tables.directory);
+    return Offered(tables.Find("M0a"));
+  };
+  tables.Up("M0a", Link(0, 1));
+  tables.Up("M0a", Link(0, 2));
+  tables.Up("M0a", Link(2, 3));
+  tables.directory.Switch({Link(2, 3), true});
+  EXPECT_THAT(see(), ElementsAre(1, 2));
+  EXPECT_THAT(tables.Find("M0a")->local, SizeIs(1));
+  tables.directory.Switch({Link(0, 1), true});
+  EXPECT_THAT(see(), ElementsAre(2));
+  tables.directory.Switch({Link(0, 2), true});
+  EXPECT_THAT(see(), ElementsAre(1, 2, 3)) << "nobody is left";
+  tables.directory.Switch({Link(2, 3), false});
+  EXPECT_THAT(see(), ElementsAre(3));
+  tables.Down(Link(2, 3));
+  EXPECT_THAT(see(), ElementsAre(1, 2));
+  tables.Up("M0a", Link(1, 4));
+  EXPECT_THAT(see(), ElementsAre(4)) << "whoever comes is enabled";
+  tables.Down(Link(0, 1));
+  tables.directory.Switch({Link(0, 2), false});
+  tables.directory.Switch({Link(0, 9), true});  // not known
+  EXPECT_THAT(see(), ElementsAre(2, 4));
+}
+
+TEST(TableBuilder, ShowsThatLinksAreOfferedNoMore) {
+  Tables tables;
+  const auto departure = [&](ShardId shard) {
+    tables.builder.Update(tables.directory);
+    return tables.Find("M0a")->local[shard].last_departure;
+  };
+  tables.Up("M0a", Link(0, 1));
+  tables.Up("M0a", Link(0, 2));
+  const uint64_t at_first = departure(0);
+  tables.directory.Switch({Link(0, 1), true});
+  const uint64_t one_left = departure(0);
+  EXPECT_GT(one_left, at_first);
+  tables.directory.Switch({Link(0, 1), true});
+  EXPECT_EQ(departure(0), one_left) << "nothing has changed";
+  tables.directory.Switch({Link(0, 2), true});
+  const uint64_t all_off = departure(0);
+  // The other one was offered until now.
+  tables.directory.Switch({Link(0, 2), false});
+  EXPECT_GT(departure(0), all_off);
+  tables.directory.Switch({Link(0, 2), true});
+  const uint64_t all_off_again = departure(0);
+  tables.Up("M0a", Link(0, 3));
+  EXPECT_GT(departure(0), all_off_again);
+}
+
+TEST(TableBuilder, CountsDisabledLinksUnderRandomChanges) {
+  Tables tables;
+  Random random(5);
+  struct One {
+    bool up = false;
+    bool disabled = false;
+  };
+  std::vector<One> links(12);
+  for (int round = 0; round < 2000; ++round) {
+    const uint32_t index = static_cast<uint32_t>(random.Below(links.size()));
+    const OutLinkRef link = Link(static_cast<ShardId>(index % 3), index);
+    One& one = links[index];
+    if (!one.up) {
+      tables.Up("M0a", link);
+      one = {.up = true};
+    } else if (random.Below(4) == 0) {
+      tables.Down(link);
+      one = {};
+    } else {
+      one.disabled = random.Below(2) == 0;
+      tables.directory.Switch({link, one.disabled});
+    }
+    tables.builder.Update(tables.directory);
+    std::set<uint32_t> enabled, disabled;
+    for (uint32_t i = 0; i < links.size(); ++i) {
+      if (links[i].up) (links[i].disabled ? disabled : enabled).insert(i);
+    }
+    const Route* route = tables.Find("M0a");
+    const std::vector<uint32_t> seen = route == nullptr ? std::vector<uint32_t>() : Offered(route);
+    ASSERT_THAT(seen, testing::UnorderedElementsAreArray(enabled.empty() ? disabled : enabled))
+        << round;
+  }
 }
 
 }  // namespace
