@@ -10,6 +10,7 @@ import tempfile
 import unittest
 
 CMAKE = BUILD = TRUNKD = TRUNKCTL = None
+SOURCE = pathlib.Path(__file__).resolve().parents[3]
 
 
 class PackagingTest(unittest.TestCase):
@@ -31,6 +32,15 @@ class PackagingTest(unittest.TestCase):
         for named in commands:
             for file in named:
                 self.assertTrue((self.root / file[1:]).is_file(), file)
+
+    def test_the_unit_permits_what_threads_call(self):
+        unit = (self.root / "lib/systemd/system/trunkline.service").read_text()
+        permitted = re.findall(r"^SystemCallFilter=(.*)$", unit, re.MULTILINE)[-1].split()
+        source = (SOURCE / "router/base/thread.cc").read_text()
+        called = re.findall(r"SYS_(\w+)|\b(setpriority)\(", source)
+        self.assertEqual(len(called), 2)
+        for names in called:
+            self.assertIn(max(names), permitted)
 
     def test_the_configuration_of_the_service_is_good(self):
         file = self.root / "etc/trunkline/trunkline.yaml"
