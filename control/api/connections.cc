@@ -43,17 +43,6 @@ absl::StatusOr<std::string> DescriptionOf(const std::string& given, const char* 
       "INVALID_FIELD");
 }
 
-// A page of what there is, as the request wants it.
-template <typename Request>
-absl::StatusOr<Listing> ListingOf(const Request& request, const char* order_by,
-                                  const google::protobuf::Descriptor& type) {
-  return Listing::Parse({.page_size = request.page_size(),
-                         .page_token = request.page_token(),
-                         .filter = request.filter(),
-                         .order_by = request.order_by().empty() ? order_by : request.order_by()},
-                        type);
-}
-
 void Answer(Call& call, const absl::StatusOr<RequestIds::Answer>& answer) {
   if (answer.ok()) {
     call.Reply(**answer);
@@ -107,7 +96,7 @@ void Connections::Get(const Shared& call) {
 
 void Connections::List(const Shared& call) {
   const auto& request = call->As<v1::ListConnectionsRequest>();
-  auto listing = ListingOf(request, "id", *v1::Connection::descriptor());
+  auto listing = Listing::Parse(ListRequestOf(request, "id"), *v1::Connection::descriptor());
   if (!listing.ok()) return call->Finish(listing.status());
   const bool full = request.view() == v1::VIEW_FULL;
   const absl::Status asked = observing_.Observe(
@@ -183,7 +172,8 @@ void Connections::ListLinks(const Shared& call) {
   const auto& request = call->As<v1::ListLinksRequest>();
   const auto connection = ParseParent(request.parent(), "parent");
   if (!connection.ok()) return call->Finish(connection.status());
-  auto listing = ListingOf(request, "connection_id, id", *v1::Link::descriptor());
+  auto listing =
+      Listing::Parse(ListRequestOf(request, "connection_id, id"), *v1::Link::descriptor());
   if (!listing.ok()) return call->Finish(listing.status());
   const absl::Status asked = observing_.Observe(
       {.connections = *connection != 0, .links = true, .connection = *connection},

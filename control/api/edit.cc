@@ -245,6 +245,15 @@ absl::Status NotFound(const Collection& collection, const std::string& id,
        {"known", Told(known)}});
 }
 
+absl::StatusOr<std::string> FindId(const Collection& collection, const Document& document,
+                                   const std::string& name, const std::string& path) {
+  TL_ASSIGN_OR_RETURN(std::string id, IdOf(collection, name, path));
+  if (collection.Find(document, id) != nullptr) return id;
+  const absl::Status status = NotFound(collection, id, collection.Ids(document));
+  return config::WithViolations(
+      status, {{path, Concat("there is no ", collection.title(), " ", Quote(id))}});
+}
+
 absl::Status Create(const Scope& scope, const std::string& id, const Message& given,
                     Document& made) {
   const std::unique_ptr<Message> resource = Given(scope, id, given);

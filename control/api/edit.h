@@ -42,6 +42,11 @@ absl::StatusOr<std::string> ChooseId(const Scope& scope, const google::protobuf:
 absl::Status NotFound(const config::Collection& collection, const std::string& id,
                       const std::vector<std::string>& known);
 
+// The id in `name`, of one that there is. As IdOf; NotFound, with a violation of `path`.
+absl::StatusOr<std::string> FindId(const config::Collection& collection,
+                                   const config::Document& document, const std::string& name,
+                                   const std::string& path);
+
 // Adds `given` as `id`. One that is there already with the same intent stays as it is;
 // AlreadyExists if it has another.
 absl::Status Create(const Scope& scope, const std::string& id,

@@ -111,7 +111,9 @@ absl::Status ApplyMask(const FieldMask& mask, const Message& given, Message& res
   if (mask.paths().empty()) {
     AddSetPaths(given, "", changes.fields);
   } else if (std::find(mask.paths().begin(), mask.paths().end(), "*") != mask.paths().end()) {
-    for (const char* field : config::kIntentFields) changes.fields.add_paths(field);
+    for (const char* field : config::kIntentFields) {
+      if (given.GetDescriptor()->FindFieldByName(field) != nullptr) changes.fields.add_paths(field);
+    }
   } else {
     TL_RETURN_IF_ERROR(Sort(mask, given, changes));
   }

@@ -26,6 +26,15 @@ struct ListRequest {
   std::string order_by;
 };
 
+// What a request says that has these fields; `order_by` counts where it names no order.
+template <typename Request>
+ListRequest ListRequestOf(const Request& request, const char* order_by) {
+  return {.page_size = request.page_size(),
+          .page_token = request.page_token(),
+          .filter = request.filter(),
+          .order_by = request.order_by().empty() ? order_by : request.order_by()};
+}
+
 // One page.
 struct Page {
   std::vector<std::shared_ptr<const google::protobuf::Message>> rows;

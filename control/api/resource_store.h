@@ -23,6 +23,7 @@ class ResourceStore {
   virtual const config::Document& effective() const = 0;
   virtual std::string PlaceOf(const config::Collection& collection,
                               const std::string& id) const = 0;
+  virtual std::string PlaceOf(const std::string& path) const = 0;
   virtual void Mutate(Change change, How how, Done done) = 0;
 };
 
@@ -35,6 +36,7 @@ class RealStore final : public ResourceStore {
   std::string PlaceOf(const config::Collection& collection, const std::string& id) const override {
     return store_.PlaceOf(collection, id);
   }
+  std::string PlaceOf(const std::string& path) const override { return store_.PlaceOf(path); }
   void Mutate(Change change, How how, Done done) override {
     store_.Mutate(std::move(change), how, std::move(done));
   }

@@ -42,7 +42,6 @@ absl::StatusOr<std::optional<Duration>> LimitOf(bool is_set,
 Handlers RouterService::MakeHandlers() {
   Handlers handlers;
   handlers["RouterService/GetVersion"] = [this](auto call) { GetVersion(*call); };
-  handlers["RouterService/GetRouter"] = [this](auto call) { GetRouter(*call); };
   handlers["RouterService/ValidateConfig"] = [this](auto call) { ValidateConfig(*call); };
   handlers["RouterService/Drain"] = [this](auto call) { Drain(std::move(call)); };
   handlers["RouterService/Shutdown"] = [this](auto call) { Shutdown(*call); };
@@ -57,20 +56,6 @@ void RouterService::GetVersion(Call& call) const {
   reply.mutable_start_time()->set_seconds(facts_.start_time / 1000);
   reply.mutable_start_time()->set_nanos(static_cast<int32_t>(facts_.start_time % 1000) * 1'000'000);
   for (const auto& [name, version] : facts_.libraries) (*reply.mutable_libraries())[name] = version;
-  call.Reply(reply);
-}
-
-void RouterService::GetRouter(Call& call) const {
-  const std::string& name = call.As<v1::GetRouterRequest>().name();
-  if (!name.empty() && name != "router") {
-    return call.Finish(
-        config::WithReason(absl::NotFoundError(Concat("there is no ", config::Quote(name),
-                                                      "; the router is \"router\"")),
-                           "NOT_FOUND"));
-  }
-  v1::Router reply;
-  reply.set_name("router");
-  *reply.mutable_spec() = hooks_.spec();
   call.Reply(reply);
 }
 

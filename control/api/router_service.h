@@ -18,7 +18,7 @@
 namespace trunkline::api {
 
 // Answers what is asked of the router as a whole: what it is, whether a configuration is good, and
-// its end. (GetConfig, ApplyConfig and WatchEvents are others' handlers.)
+// its end. (GetRouter, UpdateRouter, GetConfig, ApplyConfig and WatchEvents are others' handlers.)
 //
 // Owned by the daemon. Thread: control.
 class RouterService {
@@ -36,7 +36,6 @@ class RouterService {
   };
   // All of them are called on control, and do not wait.
   struct Hooks {
-    std::function<v1::RouterSpec()> spec;  // as configured
     std::function<Load()> load;
     std::function<Time()> now;
     // Begin what they say, within `limit`; nullopt: the router's drain_timeout.
@@ -60,7 +59,6 @@ class RouterService {
 
  private:
   void GetVersion(Call& call) const;
-  void GetRouter(Call& call) const;
   void ValidateConfig(Call& call) const;
   void Drain(std::shared_ptr<Call> call);
   void Shutdown(Call& call);

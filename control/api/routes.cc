@@ -190,11 +190,7 @@ void Routes::Get(const Shared& call) {
 
 void Routes::List(const Shared& call) {
   const auto& request = call->As<v1::ListRoutesRequest>();
-  auto listing = Listing::Parse({.page_size = request.page_size(),
-                                 .page_token = request.page_token(),
-                                 .filter = request.filter(),
-                                 .order_by = request.order_by()},
-                                *v1::Route::descriptor());
+  auto listing = Listing::Parse(ListRequestOf(request, ""), *v1::Route::descriptor());
   if (!listing.ok()) return call->Finish(listing.status());
   const absl::Status asked = observing_.Observe(
       {.links = true}, [this, call, listing = std::make_shared<const Listing>(*std::move(listing))](

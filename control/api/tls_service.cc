@@ -144,11 +144,7 @@ void TlsService::FillStatus(const std::string& id, v1::TlsProfile& profile) {
 
 // The id of a profile that there is.
 absl::StatusOr<std::string> TlsService::Find(const std::string& name) const {
-  const config::Collection& collection = TlsProfiles();
-  TL_ASSIGN_OR_RETURN(std::string id, IdOf(collection, name, "name"));
-  if (collection.Find(store_.effective(), id) != nullptr) return id;
-  const absl::Status status = NotFound(collection, id, collection.Ids(store_.effective()));
-  return config::WithViolations(status, {{"name", Concat("there is no TLS profile ", Quote(id))}});
+  return FindId(TlsProfiles(), store_.effective(), name, "name");
 }
 
 void TlsService::GetCertificates(Call& call) {

@@ -38,6 +38,7 @@ constexpr Option kOptions[] = {
     {"cert", 0, "FILE", false, "the new certificate and its chain, PEM; it is sent"},
     {"key", 0, "FILE", false, "its key, PEM; it is sent"},
     {"ca", 0, "FILE", false, "whom to trust, PEM; it is sent"},
+    {"old", 0, "", false, "those alone that are not of the certificate in force"},
     {"retire-old", 0, "WHEN", false, "connections of the old one: keep (default), now, or 10m"},
     {"allow-expired", 0, "", false, "takes a certificate that is outside of its dates"},
     {"host", 0, "NAME", false, "that clients dial; several are taken"},

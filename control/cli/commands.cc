@@ -75,6 +75,11 @@ others send there is released, and ends the run. Latency is one way, from when a
 message was due. All is done by one thread; what it takes itself is told.
 )";
 
+constexpr std::string_view kSessionsHelp =
+    R"(Those of the profile, or of all. Numbers are those of trunkctl get connections;
+--old -o name tells whom trunkctl certs rotate has left on older certificates.
+)";
+
 constexpr Command kCommands[] = {
     {"Resources", "get", "KIND [ID...]", "output no-headers watch filter order-by limit",
      "lists resources, or shows some", kGetHelp, &Get},
@@ -155,6 +160,8 @@ time is not told. Ends with exit status 6 when the router does.
      "how many messages per second, and how late", kBenchHelp, &Bench, &LoginHelp},
     {"Certificates", "certs list", "[PROFILE...]", "output no-headers",
      "certificates, and connections of each", "", &ListCertificates},
+    {"Certificates", "certs sessions", "[PROFILE]", "old output no-headers filter order-by limit",
+     "connections, by the certificate they were made with", kSessionsHelp, &ListTlsSessions},
     {"Certificates", "certs rotate", "PROFILE", "cert key ca retire-old allow-expired dry-run",
      "puts another certificate in force",
      R"(Without --cert the profile's files are read again now. With it, what is in the files

@@ -34,8 +34,8 @@ std::vector<std::string> CommandsUnder(std::string_view word);
 // What --help says below commands and options, part by part; the manual page says it too.
 inline constexpr std::string_view kKindsText =
     R"(KIND is listeners, connectors, tls-profiles, user-stores or addresses, also in
-the singular; for get also connections, links, routes (addresses in use) and
-users. trunkctl COMMAND --help says more.
+the singular; for get also connections, links, routes (addresses in use), users
+and tls-sessions. trunkctl COMMAND --help says more.
 )";
 inline constexpr std::string_view kExamplesText =
     R"(  trunkctl create listener amqps port=5671 tls_profile=service

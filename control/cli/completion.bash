@@ -29,8 +29,10 @@ _trunkctl() {
     COMPREPLY=($(compgen -W "@COMMANDS@" -- "$current"))
   elif [[ ${#given[@]} -eq 1 ]]; then
     COMPREPLY=($(compgen -W "$next" -- "$current"))
-  elif [[ ${given[0]} =~ ^(get|set|edit|delete)$ ]]; then
+  elif [[ ${given[0]} =~ ^(get|set|edit|delete)$ && ${given[1]} != router ]]; then
     COMPREPLY=($(compgen -W "$(_trunkctl_ids "${given[1]}")" -- "$current"))
+  elif [[ ${given[0]} == certs ]]; then
+    COMPREPLY=($(compgen -W "$(_trunkctl_ids tls-profiles)" -- "$current"))
   elif [[ ${given[0]} == context ]]; then
     COMPREPLY=($(compgen -W "$(_trunkctl_contexts)" -- "$current"))
   elif [[ ${given[0]} == config ]]; then
@@ -38,6 +40,8 @@ _trunkctl() {
   fi
 }
 # Of the router, if it answers at once.
-_trunkctl_ids() { trunkctl get "$1" -o name --timeout 1s 2> /dev/null | sed 's|.*/||'; }
-_trunkctl_contexts() { trunkctl context list -o name 2> /dev/null; }
+_trunkctl_ids() { trunkctl get "$1" -o name --timeout 1s 2> /dev/null | _trunkctl_words; }
+_trunkctl_contexts() { trunkctl context list -o name 2> /dev/null | _trunkctl_words; }
+# Names are chosen by others, and compgen would run what stands in $(…): plain words alone are left.
+_trunkctl_words() { sed -n 's|.*/||; /^[A-Za-z0-9_][A-Za-z0-9._@-]*$/p'; }
 complete -o filenames -F _trunkctl trunkctl

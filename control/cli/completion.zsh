@@ -29,8 +29,10 @@ _trunkctl() {
     compadd -- ${=:-@COMMANDS@}
   elif ((${#given} == 1)); then
     compadd -- ${=next}
-  elif [[ $given[1] == (get|set|edit|delete) ]]; then
+  elif [[ $given[1] == (get|set|edit|delete) && $given[2] != router ]]; then
     compadd -- $(_trunkctl_ids $given[2])
+  elif [[ $given[1] == certs ]]; then
+    compadd -- $(_trunkctl_ids tls-profiles)
   elif [[ $given[1] == context ]]; then
     compadd -- $(_trunkctl_contexts)
   elif [[ $given[1] == config ]]; then
@@ -38,6 +40,8 @@ _trunkctl() {
   fi
 }
 # Of the router, if it answers at once.
-_trunkctl_ids() { trunkctl get "$1" -o name --timeout 1s 2> /dev/null | sed 's|.*/||' }
-_trunkctl_contexts() { trunkctl context list -o name 2> /dev/null }
+_trunkctl_ids() { trunkctl get "$1" -o name --timeout 1s 2> /dev/null | _trunkctl_words }
+_trunkctl_contexts() { trunkctl context list -o name 2> /dev/null | _trunkctl_words }
+# Names are chosen by others: plain words alone are left.
+_trunkctl_words() { sed -n 's|.*/||; /^[A-Za-z0-9_][A-Za-z0-9._@-]*$/p' }
 _trunkctl "$@"

@@ -4,12 +4,14 @@
 #include <vector>
 
 #include "absl/strings/numbers.h"
+#include "control/cli/certs.h"
 #include "control/cli/follow.h"
 #include "control/cli/output.h"
 #include "control/cli/resources.h"
 #include "control/cli/views.h"
 #include "control/config/resource.h"
 #include "control/config/text.h"
+#include "proto/trunkline/control/v1/tls_service.pb.h"
 #include "router/base/status.h"
 
 // What is there, and what changes.
@@ -72,26 +74,40 @@ absl::Status ReadOptions(const Session& session, const Listed& listed, Message& 
     }
     SetText(request, field, session.arguments().Get(option));
   }
-  if (listed.parent_prefix.empty()) return absl::OkStatus();
-  const bool is_given = session.words().size() > 1;
-  if (!is_given && listed.word == "users") {
-    return absl::InvalidArgumentError("give the store that they are of: get users STORE");
-  }
-  SetText(request, "parent", listed.parent_prefix + (is_given ? session.words()[1] : "-"));
   return absl::OkStatus();
 }
 
-absl::Status GetAll(Session& session, const Listed& listed, const Output& output) {
+// Of a word that says whose they are, "service" or "tlsProfiles/service"; empty: anybody's.
+absl::Status SetParent(const Listed& listed, const std::string& word, Message& request) {
+  if (listed.parent_prefix.empty()) return absl::OkStatus();
+  if (word.empty() && listed.word == "users") {
+    return absl::InvalidArgumentError("give the store that they are of: get users STORE");
+  }
+  const bool is_whole = word.starts_with(listed.parent_prefix);
+  const std::string id = word.empty() ? "-" : word;
+  SetText(request, "parent", is_whole ? word : listed.parent_prefix + id);
+  return absl::OkStatus();
+}
+
+// Whether a word behind the kind says whose they are; otherwise it is the name of one.
+bool SaysWhose(const Listed& listed, std::string_view word) {
+  if (listed.parent_prefix.empty()) return false;
+  if (word.starts_with(listed.parent_prefix)) word.remove_prefix(listed.parent_prefix.size());
+  return word.find('/') == word.npos;
+}
+
+// All that `request` asks for, page by page.
+absl::Status ListAll(Session& session, const Listed& listed, const Output& output,
+                     Message& request) {
   TL_ASSIGN_OR_RETURN(const size_t limit, LimitOf(session.arguments()));
-  const auto request = listed.list->NewRequest();
-  TL_RETURN_IF_ERROR(ReadOptions(session, listed, *request));
-  request->GetReflection()->SetInt32(
-      request.get(), request->GetDescriptor()->FindFieldByName("page_size"), kPageSize);
+  TL_RETURN_IF_ERROR(ReadOptions(session, listed, request));
+  request.GetReflection()->SetInt32(&request, request.GetDescriptor()->FindFieldByName("page_size"),
+                                    kPageSize);
   std::vector<std::unique_ptr<Message>> found;
   std::string page;
   do {
     const auto reply = listed.list->NewReply();
-    TL_RETURN_IF_ERROR(session.Call(listed.list->key(), *request, *reply));
+    TL_RETURN_IF_ERROR(session.Call(listed.list->key(), request, *reply));
     const FieldDescriptor* const list = reply->GetDescriptor()->field(0);
     const int count = reply->GetReflection()->FieldSize(*reply, list);
     for (int i = 0; i < count; ++i) {
@@ -99,7 +115,7 @@ absl::Status GetAll(Session& session, const Listed& listed, const Output& output
       found.emplace_back(one.New())->CopyFrom(one);
     }
     page = TextOf(*reply, "next_page_token");
-    SetText(*request, "page_token", page);
+    SetText(request, "page_token", page);
   } while (!page.empty() && (limit == 0 || found.size() < limit));
   if (limit != 0 && found.size() > limit) found.resize(limit);
   output.Print(session, Pointers(found), ColumnsOf(*listed.type), listed.title,
@@ -180,11 +196,30 @@ absl::Status Get(Session& session) {
   if (session.arguments().Has("watch")) return WatchKind(session);
   TL_ASSIGN_OR_RETURN(const Listed* listed, session.FindListed(session.words()[0]));
   TL_ASSIGN_OR_RETURN(const Output output, Output::For(session));
-  // Behind those that belong to others stands whose they are, or their whole name.
-  const bool are_named =
-      session.words().size() > 1 &&
-      (listed->parent_prefix.empty() || session.words()[1].find('/') != std::string::npos);
-  return are_named ? GetSome(session, *listed, output) : GetAll(session, *listed, output);
+  const std::string word = session.words().size() > 1 ? session.words()[1] : "";
+  if (!word.empty() && !SaysWhose(*listed, word)) return GetSome(session, *listed, output);
+  if (session.words().size() > 2) {
+    return absl::InvalidArgumentError(
+        Concat("give one that they are of, not ", Quote(word), " and others"));
+  }
+  const auto request = listed->list->NewRequest();
+  TL_RETURN_IF_ERROR(SetParent(*listed, word, *request));
+  return ListAll(session, *listed, output, *request);
+}
+
+absl::Status ListTlsSessions(Session& session) {
+  if (session.words().size() > 1) return absl::InvalidArgumentError("give one PROFILE, or none");
+  const bool is_old = session.arguments().Has("old");
+  if (is_old && session.arguments().Has("filter")) {
+    return absl::InvalidArgumentError("--old: goes without --filter; say there: active = false");
+  }
+  TL_ASSIGN_OR_RETURN(const Listed* listed, session.FindListed("tls_sessions"));
+  TL_ASSIGN_OR_RETURN(const Output output, Output::For(session));
+  v1::ListTlsSessionsRequest request;
+  TL_RETURN_IF_ERROR(
+      SetParent(*listed, session.words().empty() ? "" : session.words()[0], request));
+  if (is_old) request.set_filter("active = false");
+  return ListAll(session, *listed, output, request);
 }
 
 absl::Status WatchKind(Session& session) {

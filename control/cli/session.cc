@@ -56,6 +56,15 @@ std::string Singular(const std::string& word) {
   return word.ends_with("sses") ? word.substr(0, word.size() - 2) : word.substr(0, word.size() - 1);
 }
 
+// What belongs to others.
+constexpr struct {
+  const char* word;
+  const char* title;
+  const char* parent_prefix;
+} kOwned[] = {{"links", "links", "connections/"},
+              {"users", "users", "userStores/"},
+              {"tls_sessions", "TLS sessions", "tlsProfiles/"}};
+
 // "/trunkline.control.v1.ListenerService/ListListeners" and what belongs to it, if it is such a
 // method: its answer is a list, and a token for the next page.
 bool Describe(const api::Method& list, const api::MethodTable& methods, Listed& listed) {
@@ -75,8 +84,11 @@ bool Describe(const api::Method& list, const api::MethodTable& methods, Listed& 
   if (const config::Collection* collection = config::FindCollection(*listed.type)) {
     listed.prefix = collection->name() + "/";
     listed.title = Concat(collection->title(), collection->title().ends_with('s') ? "es" : "s");
-  } else if (list.descriptor->input_type()->FindFieldByName("parent") != nullptr) {
-    listed.parent_prefix = listed.word == "users" ? "userStores/" : "connections/";
+  }
+  for (const auto& [word, title, parent_prefix] : kOwned) {
+    if (listed.word != word) continue;
+    listed.title = title;
+    listed.parent_prefix = parent_prefix;
   }
   return true;
 }

@@ -81,6 +81,18 @@ constexpr Column kLink[] = {{"NAME", "name"},
                             {"MODIFIED", "modified", true},
                             {"LINK", "link_name", true},
                             {"BLOCKED", "blocked"}};
+constexpr Column kTlsSession[] = {{"CONNECTION", "name"},
+                                  {"PROFILE", "tls_profile"},
+                                  {"REVISION", "revision"},
+                                  {"ACTIVE", "active"},
+                                  {"OWNER", "owner"},
+                                  {"PEER", "peer"},
+                                  {"CONTAINER", "container"},
+                                  {"USER", "user"},
+                                  {"PROTOCOL", "protocol"},
+                                  {"CIPHER", "cipher", true},
+                                  {"SUBJECT", "peer_subject", true},
+                                  {"AGE", "open_time"}};
 constexpr Column kRoute[] = {{"ADDRESS", "address"},         {"DISTRIBUTION", "distribution"},
                              {"SETTING", "setting"},         {"PRODUCERS", "producers"},
                              {"CONSUMERS", "consumers"},     {"IN", "deliveries_in"},
@@ -104,6 +116,7 @@ const Views& KnownViews() {
                                              {"Address", All(kAddress)},
                                              {"Connection", All(kConnection)},
                                              {"Link", All(kLink)},
+                                             {"TlsSession", All(kTlsSession)},
                                              {"Route", All(kRoute)}};
   return *views;
 }

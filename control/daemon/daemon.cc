@@ -74,7 +74,7 @@ Daemon::Daemon(Surroundings surroundings, std::string file, std::unique_ptr<stor
       log_file_(log_spec_.file()),
       control_spec_(store_->file().control),
       core_dumps_(store_->file().router.core_dumps()),
-      router_spec_(config::ToSpec(store_->file().router,
+      router_spec_(config::ToSpec(store_->effective().router,
                                   {.host_name = HostName(), .version = surroundings_.version})),
       methods_(api::ServiceFiles(), api::ChannelzMethods()),
       random_(surroundings_.seed),
@@ -98,6 +98,7 @@ absl::Status Daemon::Start() {
   store_->OnRefused([this](const std::string& profile, const absl::Status& why) {
     trace_api_.OnCertificateRefused(profile, why);
   });
+  store_->OnRouterChanged([this](v1::Source source) { OnRouterChanged(source); });
   const auto on_changed = [this](const std::vector<store::Difference>& differences) {
     FollowMetricsCertificate();
     OnChanged(differences);
@@ -156,7 +157,7 @@ void Daemon::OnSignal(int signal, Time now) {
     return;
   }
   TL_LOG(info, "signal", {"name", ::sigabbrev_np(signal)});
-  drain_limit_ = config::DrainTimeout(store_->file().router);
+  drain_limit_ = DrainTimeout();
   Act(shutdown_.OnSignal(now, drain_limit_));
 }
 
@@ -216,7 +217,6 @@ void Daemon::OnReloaded(const absl::StatusOr<store::Store::Reloaded>& reloaded) 
   surroundings_.set_levels(store_->file().log);
   if (store_->file().log.file() != log_file_) OpenLog();
   trace_api_.OnLevelsConfigured();
-  file_watch_.Resume();  // it may be asked for
   LogLines(LogLevel::kWarning, reloaded->warnings);
   WarnOfRestart();
   ExpectConnectors();
@@ -239,8 +239,10 @@ void Daemon::OnReloaded(const absl::StatusOr<store::Store::Reloaded>& reloaded) 
 void Daemon::WarnOfRestart() const {
   const RouterSpec spec = config::ToSpec(
       store_->file().router, {.host_name = HostName(), .version = surroundings_.version});
-  if (spec != router_spec_ || store_->file().router.core_dumps() != core_dumps_) {
-    TL_LOG(warning, "changes of the router section need a restart", {"file", file_});
+  if (spec.id != router_spec_.id || spec.workers != router_spec_.workers ||
+      store_->file().router.core_dumps() != core_dumps_) {
+    TL_LOG(warning, "changes of id, workers and core_dumps of the router section need a restart",
+           {"file", file_});
   }
   if (store_->file().control.SerializeAsString() != control_spec_.SerializeAsString()) {
     TL_LOG(warning, "changes of the control section need a restart", {"file", file_});

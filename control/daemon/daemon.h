@@ -66,6 +66,7 @@ class Daemon {
   void Act(Shutdown::Step step);
   // Asked for over the API: like the first SIGTERM; or a drain after which the process stays.
   void ShutDown(std::optional<Duration> limit);
+  Duration DrainTimeout() const;
   void Drain(std::optional<Duration> limit);
   void OnDrained(const Drained& drained);
   // The API uses the newest certificate of its TLS profile.
@@ -73,6 +74,7 @@ class Daemon {
   void OpenLog();
   void Reload();
   void OnChanged(const std::vector<store::Difference>& differences);
+  void OnRouterChanged(v1::Source source);
   void OnReloaded(const absl::StatusOr<store::Store::Reloaded>& reloaded);
   void WarnOfRestart() const;
   // FailedPrecondition: a certificate that is outside its dates would replace one that is in force.
@@ -99,11 +101,11 @@ class Daemon {
   const std::string file_;
   std::unique_ptr<Router> router_;  // the store uses it
   const std::unique_ptr<store::Store> store_;
-  const v1::LogSpec log_spec_;          // as it was at the start
-  std::string log_file_;                // that was opened last, or tried
-  const v1::ControlSpec control_spec_;  // likewise
-  const bool core_dumps_;               // likewise
-  const RouterSpec router_spec_;
+  const v1::LogSpec log_spec_;            // as it was at the start
+  std::string log_file_;                  // that was opened last, or tried
+  const v1::ControlSpec control_spec_;    // likewise
+  const bool core_dumps_;                 // likewise
+  const RouterSpec router_spec_;          // likewise; its settings may be others by now
   std::unique_ptr<Telemetry> telemetry_;  // reads the router
   MetricsState metrics_;
   Time beat_due_ = kNever;  // while metrics are served

@@ -47,7 +47,6 @@ absl::Status Daemon::OpenApi() {
                         {"protobuf",
                          google::protobuf::internal::VersionString(GOOGLE_PROTOBUF_VERSION)}}},
       api::RouterService::Hooks{
-          .spec = [this] { return store_->file().router; },
           .load =
               [this] {
                 const RouterMetrics metrics = router_->Metrics();
@@ -112,10 +111,17 @@ void Daemon::OnChanged(const std::vector<store::Difference>& differences) {
   trace_api_.OnChanged(differences);
 }
 
+void Daemon::OnRouterChanged(v1::Source source) {
+  trace_api_.OnRouterChanged(store::RouterOf(store_->file(), store_->effective()), source);
+  file_watch_.Resume();  // it may be asked for
+}
+
+Duration Daemon::DrainTimeout() const { return config::DrainTimeout(store_->effective().router); }
+
 void Daemon::ShutDown(std::optional<Duration> limit) {
   if (shutdown_.draining()) return;
   TL_LOG(info, "shutdown over the API");
-  drain_limit_ = limit.value_or(config::DrainTimeout(store_->file().router));
+  drain_limit_ = limit.value_or(DrainTimeout());
   Act(shutdown_.OnSignal(surroundings_.loop.Now(), drain_limit_));
 }
 
@@ -124,8 +130,8 @@ void Daemon::Drain(std::optional<Duration> limit) {
   if (std::exchange(draining_, true)) return;
   api_->SetServing(false);
   router_service_->OnDraining();
-  trace_api_.OnDraining(limit.value_or(config::DrainTimeout(store_->file().router)));
-  router_->Drain(limit.value_or(config::DrainTimeout(store_->file().router)));
+  trace_api_.OnDraining(limit.value_or(DrainTimeout()));
+  router_->Drain(limit.value_or(DrainTimeout()));
   metrics_.OnDrain();
   TellMetrics();
 }

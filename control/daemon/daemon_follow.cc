@@ -76,7 +76,7 @@ void Daemon::FollowLosses() {
 
 void Daemon::FollowFile(Time now) {
   if (now < file_watch_.due()) return;
-  const v1::RouterSpec& router = store_->file().router;
+  const v1::RouterSpec& router = store_->effective().router;
   if (file_.empty() || draining_ || (router.has_watch_config() && !router.watch_config())) {
     return file_watch_.Pause();
   }

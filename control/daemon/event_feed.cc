@@ -1,5 +1,6 @@
 #include "control/daemon/event_feed.h"
 
+#include <utility>
 #include <variant>
 
 #include "absl/strings/str_join.h"
@@ -97,6 +98,17 @@ Happening On(const EventsLost& event) {
 // Of no interest to others than who asked.
 std::optional<Happening> On(const Observed&) { return std::nullopt; }
 
+// A resource was created, updated or deleted.
+Happening OfResource(std::string_view verb, std::string subject, v1::Source by, std::string etag) {
+  std::string source = v1::Source_Name(by);
+  constexpr std::string_view kPrefix = "SOURCE_";
+  if (source.starts_with(kPrefix)) source.erase(0, kPrefix.size());
+  return {.type = Concat("resource.", verb),
+          .subject = std::move(subject),
+          .message = Concat(verb, source == "API" ? " over the API" : " by the configuration file"),
+          .fields = {{"source", source}, {"etag", std::move(etag)}}};
+}
+
 }  // namespace
 
 std::optional<Happening> ToHappening(const RouterEvent& event) {
@@ -116,14 +128,13 @@ Happening ToHappening(const store::Difference& difference) {
   const char* verb = difference.before == nullptr  ? "created"
                      : difference.after == nullptr ? "deleted"
                                                    : "updated";
-  std::string source = v1::Source_Name(config::SourceOf(resource));
-  constexpr std::string_view kPrefix = "SOURCE_";
-  if (source.starts_with(kPrefix)) source.erase(0, kPrefix.size());
-  return {.type = Concat("resource.", verb),
-          .subject = config::ResourceName(difference.collection->name(), difference.id),
-          .message = Concat(verb, source == "API" ? " over the API" : " by the configuration file"),
-          .fields = {{"source", source},
-                     {"etag", difference.after == nullptr ? "" : config::EtagOf(resource)}}};
+  return OfResource(verb, config::ResourceName(difference.collection->name(), difference.id),
+                    config::SourceOf(resource),
+                    difference.after == nullptr ? "" : config::EtagOf(resource));
+}
+
+Happening ToHappening(const v1::Router& router, v1::Source source) {
+  return OfResource("updated", router.name(), source, router.etag());
 }
 
 }  // namespace trunkline::daemon

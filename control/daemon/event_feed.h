@@ -13,5 +13,7 @@ namespace trunkline::daemon {
 // Nothing: it is told otherwise.
 std::optional<api::Events::Happening> ToHappening(const RouterEvent& event);
 api::Events::Happening ToHappening(const store::Difference& difference);
+// The router is another; `source` says by whom.
+api::Events::Happening ToHappening(const v1::Router& router, v1::Source source);
 
 }  // namespace trunkline::daemon

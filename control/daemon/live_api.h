@@ -33,6 +33,9 @@ class LiveApi {
 
   void OnEvent(const RouterEvent& event);
   void OnTime(Time now);
+  // What others look at the router by; as long as we live.
+  api::Observing& observing() { return observing_; }
+  const api::WallClock& wall() const { return wall_; }
   Time due() const { return std::min(connections_.NextDeadline(), stats_.NextDeadline()); }
 
  private:

@@ -53,17 +53,24 @@ ResourceApi::ResourceApi(store::Store& store, const StatusBoard& board,
       crud_(resources_, methods, random,
             {.clock = clock, .fill_status = [this](auto& resource) { FillStatus(resource); }}),
       config_(resources_, methods, clock),
+      router_section_(resources_, clock),
       live_(router, random, clock),
       tls_(store, router,
            {.clock = clock, .status_changed = [this](const auto& name) { StatusChanged(name); }}),
+      tls_sessions_(
+          live_.observing(), live_.wall(),
+          {.document = [&store]() -> const config::Document& { return store.effective(); },
+           .revision = [&store](const auto& id) { return store.TlsRevision(id); }}),
       users_(resources_, {.now = clock, .wall = MillisecondsSince1970}) {}
 
 api::Handlers ResourceApi::MakeHandlers() {
   api::Handlers handlers = crud_.MakeHandlers();
   handlers.merge(config_.MakeHandlers());
+  handlers.merge(router_section_.MakeHandlers());
   handlers.merge(users_.MakeHandlers());
   live_.AddHandlers(handlers);
   handlers.merge(tls_.MakeHandlers());
+  handlers.merge(tls_sessions_.MakeHandlers());
   return handlers;
 }
 

@@ -9,10 +9,11 @@
 
 #include "control/api/config_service.h"
 #include "control/api/crud.h"
-#include "control/api/desk.h"
 #include "control/api/method_table.h"
 #include "control/api/resource_store.h"
+#include "control/api/router_section.h"
 #include "control/api/tls_service.h"
+#include "control/api/tls_sessions.h"
 #include "control/api/user_service.h"
 #include "control/daemon/live_api.h"
 #include "control/daemon/status_board.h"
@@ -67,8 +68,10 @@ class ResourceApi {
   api::RealStore resources_;
   api::Crud crud_;
   api::ConfigService config_;
+  api::RouterSection router_section_;
   LiveApi live_;
   api::TlsService tls_;
+  api::TlsSessions tls_sessions_;
   api::UserService users_;
 };
 

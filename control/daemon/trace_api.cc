@@ -87,6 +87,10 @@ void TraceApi::OnChanged(const std::vector<store::Difference>& differences) {
   for (const store::Difference& difference : differences) events_.Add(ToHappening(difference));
 }
 
+void TraceApi::OnRouterChanged(const v1::Router& router, v1::Source source) {
+  events_.Add(ToHappening(router, source));
+}
+
 void TraceApi::OnReloaded(const std::string& file, size_t changed) {
   events_.Add(
       {.type = "config.reloaded",

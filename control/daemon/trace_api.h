@@ -40,6 +40,7 @@ class TraceApi {
   api::Events& events() { return events_; }
   void OnEvent(const RouterEvent& event);
   void OnChanged(const std::vector<store::Difference>& differences);
+  void OnRouterChanged(const v1::Router& router, v1::Source source);
   void OnReloaded(const std::string& file, size_t changed);
   void OnReloadFailed(const std::string& file, const absl::Status& status);
   void OnDraining(Duration limit);

@@ -4,6 +4,7 @@ import os
 import unittest
 
 import harness
+from clients import World, ssl_client
 from harness import Certificates, Router
 from terminal import Terminal
 
@@ -42,8 +43,9 @@ def text_of(*files):
 
 
 class Sessions(unittest.TestCase):
-    def session(self, name, listeners=None, files=None, ready="", **config):
-        """`ready` is a command, which is repeated until it has an output."""
+    def session(self, name, listeners=None, files=None, ready="", before=None, **config):
+        """`ready` is a command, which is repeated until it has an output; `before` is called with
+        the router and a terminal."""
         config.setdefault("router", {})["id"] = "east"
         router = Router({"amqp": {}} if listeners is None else listeners, **config)
         self.addCleanup(router.close)
@@ -55,6 +57,8 @@ class Sessions(unittest.TestCase):
         terminal = Terminal(router.directory, TRUNKLINE_ENDPOINT=router.socket(), **amqp)
         if ready:
             harness.until(lambda: terminal.pipe(ready)[1], lambda: ready)
+        if before is not None:
+            before(router, terminal)
         terminal.check(self, name)
         return router
 
@@ -106,6 +110,34 @@ class Sessions(unittest.TestCase):
         files = text_of(*certificates.issue("old", "/CN=old", days=-1),
                         *certificates.issue("older", "/CN=older", days=-1))
         self.session("expired.txt", files=files)
+
+    def test_tls_sessions_are_seen_across_a_rotation(self):
+        certificates = Certificates()
+        self.addCleanup(certificates.close)
+        world = World()
+        self.addCleanup(world.close)
+        cert, key = certificates.issue("one", "/CN=one", "DNS:localhost", days=90)
+        profile = {"certificate_file": cert, "private_key_file": key}
+
+        def dial(router, name):
+            client = world.connect(router.url("amqps", "amqps", "localhost"), wait=False,
+                                   ssl_domain=ssl_client(ca=certificates.path("ca.crt")))
+            client.connection.container = name
+            world.wait(lambda: client.opened, name)
+
+        def rotate(router, terminal):
+            dial(router, "old-a")
+            dial(router, "old-b")
+            new = certificates.issue("two", "/CN=two", "DNS:localhost", days=90)
+            os.replace(new[1], key)
+            os.replace(new[0], cert)
+            ended, output, errors = terminal.pipe("trunkctl certs rotate service")
+            self.assertEqual(ended, 0, output + errors)
+            dial(router, "new")
+
+        self.session("sessions.txt",
+                     {"amqps": {"tls_profile": "service", "idle_timeout": "10m"}}, before=rotate,
+                     tls_profiles=[{"name": "service", **profile}, {"name": "idle", **profile}])
 
     def test_messages_are_sent_and_received(self):
         self.session("traffic.txt", addresses=[

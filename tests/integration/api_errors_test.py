@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
+import harness
 from api_client import Api, ApiError
 from harness import Certificates, Router, free_port
 
@@ -120,7 +121,22 @@ ROWS = [
     Row("another_profile_than_the_file", TLS + "UpdateTlsProfile",
         {"tlsProfile": {"name": "tlsProfiles/service", "spec": {"ciphers": "HIGH"}}},
         **read_only("TLS profile", "tlsProfiles/service")),
+    Row("the_router_of_the_file", "RouterService/UpdateRouter",
+        {"router": {"spec": {"drainTimeout": "3s"}}},
+        "FAILED_PRECONDITION", "READ_ONLY_SOURCE",
+        {"resource_name": "router", "field": "router.spec.drain_timeout",
+         "place": "{place of drain_timeout}"},
+        text="router.spec.drain_timeout: comes from {place of drain_timeout}; change it there, the "
+             "file is read again"),
+    Row("the_router_while_it_runs", "RouterService/UpdateRouter",
+        {"router": {"spec": {"maxConnections": 5, "coreDumps": True}}},
+        "FAILED_PRECONDITION", "RESTART_REQUIRED",
+        {"resource_name": "router", "field": "router.spec.core_dumps"},
+        text="router.spec.core_dumps: cannot be changed while the router runs; change it in the "
+             "configuration file and restart"),
     # --- what is named is not there
+    Row("no_such_router", "RouterService/UpdateRouter", {"router": {"name": "other"}},
+        "NOT_FOUND", "NOT_FOUND", text='there is no "other"; the router is "router"'),
     Row("no_such_listener", LISTENERS + "GetListener", {"name": "listeners/none"},
         **unknown("LISTENER", "", "listeners", "made, plain, secured")),
     Row("no_such_listener_to_update", LISTENERS + "UpdateListener",
@@ -148,7 +164,23 @@ ROWS = [
     Row("it_is_another_to_delete", LISTENERS + "DeleteListener",
         {"name": "listeners/made", "etag": "old"},
         "ABORTED", "ETAG_MISMATCH", {"resource_name": "listeners/made", "current_etag": "{etag}"}),
+    Row("the_router_is_another_by_now", "RouterService/UpdateRouter",
+        {"router": {"etag": "old", "spec": {"maxConnections": 5}}},
+        "ABORTED", "ETAG_MISMATCH",
+        {"resource_name": "router", "current_etag": "{etag of the router}"},
+        text="the router has been changed meanwhile: its etag is {etag of the router}; read it "
+             "again"),
     # --- the request is wrong
+    Row("values_of_the_router", "RouterService/UpdateRouter",
+        {"router": {"spec": {"maxConnections": 1000001, "memoryBudgetBytes": 1}}},
+        "INVALID_ARGUMENT", "INVALID_CONFIGURATION",
+        violations=[("router.spec.max_connections", "1000001 is not in 0..1000000"),
+                    ("router.spec.memory_budget_bytes", "{too few bytes}")]),
+    Row("no_router_given", "RouterService/UpdateRouter", {},
+        **bad_field("router", "is required")),
+    Row("a_mask_of_the_router", "RouterService/UpdateRouter",
+        {"router": {}, "updateMask": "spec.nothing"},
+        **bad_field("update_mask", 'there is no field "spec.nothing"')),
     Row("values", LISTENERS + "CreateListener", listener(port=70000, maxFrameSize=1),
         "INVALID_ARGUMENT", "INVALID_CONFIGURATION",
         violations=[("listener.spec.port", "70000 is not in 0..65535"),
@@ -300,6 +332,12 @@ class Errors(unittest.TestCase):
             while lines[at].strip() != "{":
                 at -= 1
             cls.facts[f"place of {name}"] = f"{cls.router.config_file}:{at + 1}"
+        at = next(number for number, line in enumerate(lines) if '"drain_timeout"' in line)
+        cls.facts["place of drain_timeout"] = f"{cls.router.config_file}:{at + 1}"
+        workers = 1 if harness.WORKERS == "auto" else int(harness.WORKERS)
+        cls.facts["too few bytes"] = (f"1 is less than 16777216 for each of {workers} workers; 0 "
+                                      "lets the router choose")
+        cls.facts["etag of the router"] = cls.api.call("RouterService/GetRouter").etag
 
     @classmethod
     def tearDownClass(cls):
@@ -324,12 +362,13 @@ class Errors(unittest.TestCase):
         return text
 
     def there(self):
-        """All resources, as they are."""
-        return {kind: self.api.call(f"{service}/List{kind}").SerializeToString(deterministic=True)
-                for service, kind in (
-                    ("ListenerService", "Listeners"), ("ConnectorService", "Connectors"),
-                    ("TlsService", "TlsProfiles"), ("AddressService", "Addresses"),
-                    ("UserService", "UserStores"))}
+        """All resources and the router, as they are."""
+        methods = ["RouterService/GetRouter"] + [f"{service}/List{kind}" for service, kind in (
+            ("ListenerService", "Listeners"), ("ConnectorService", "Connectors"),
+            ("TlsService", "TlsProfiles"), ("AddressService", "Addresses"),
+            ("UserService", "UserStores"))]
+        return {method: self.api.call(method).SerializeToString(deterministic=True)
+                for method in methods}
 
     def error_of(self, row):
         fields = self.filled(row.fields)

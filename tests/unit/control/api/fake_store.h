@@ -27,6 +27,9 @@ class FakeStore : public ResourceStore {
   std::string PlaceOf(const config::Collection&, const std::string& id) const override {
     return "/etc/t.yaml:" + std::to_string(id.size());
   }
+  std::string PlaceOf(const std::string& path) const override {
+    return "/etc/t.yaml:" + std::to_string(path.size());
+  }
 
   void Mutate(Change change, How how, Done done) override {
     changes_.push_back([this, change = std::move(change), how, done = std::move(done)] {
@@ -56,7 +59,8 @@ class FakeStore : public ResourceStore {
     if (absl::Status status = change(made); !status.ok()) return done(std::move(status));
     store::StampLayer(made_, {.now = ++now_, .random = &random_}, made);
     Outcome outcome{.differences = store::Differences(made_, made), .persisted = true};
-    if (outcome.differences.empty() && made.built_in_users == made_.built_in_users) {
+    if (outcome.differences.empty() && made.built_in_users == made_.built_in_users &&
+        made.router.SerializeAsString() == made_.router.SerializeAsString()) {
       return done(std::move(outcome));
     }
     std::vector<config::Problem> problems;

@@ -20,13 +20,7 @@ class RouterServiceTest : public testing::Test {
                   .router_id = "east",
                   .start_time = 1'700'000'000'250,
                   .libraries = {{"openssl", "3"}}},
-                 {.spec =
-                      [] {
-                        v1::RouterSpec spec;
-                        spec.set_id("east");
-                        return spec;
-                      },
-                  .load = [this] { return load_; },
+                 {.load = [this] { return load_; },
                   .now = [this] { return now_; },
                   .drain =
                       [this](std::optional<Duration> limit) {
@@ -76,8 +70,6 @@ TEST_F(RouterServiceTest, SaysWhatItIs) {
               ElementsAre("version: \"1.2.3\" api_version: \"v1\" router_id: \"east\" "
                           "start_time { seconds: 1700000000 nanos: 250000000 } "
                           "libraries { key: \"openssl\" value: \"3\" }"));
-  EXPECT_THAT(Ask("GetRouter", v1::GetRouterRequest())->replies,
-              ElementsAre("name: \"router\" spec { id: \"east\" }"));
 }
 
 TEST_F(RouterServiceTest, TellsTheProblemsOfATextInOrderOfPlace) {

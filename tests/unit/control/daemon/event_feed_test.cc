@@ -85,5 +85,17 @@ TEST(EventFeed, TellsWhatBecameOfAResource) {
               testing::ElementsAre(Pair("etag", "e1"), Pair("source", "API")));
 }
 
+TEST(EventFeed, TellsThatTheRouterIsAnother) {
+  v1::Router router;
+  router.set_name("router");
+  router.set_etag("e2");
+  const api::Events::Happening told = ToHappening(router, v1::SOURCE_CONFIG_FILE);
+  EXPECT_EQ(told.type, "resource.updated");
+  EXPECT_EQ(told.subject, "router");
+  EXPECT_EQ(told.message, "updated by the configuration file");
+  EXPECT_THAT(FieldsOf(told),
+              testing::ElementsAre(Pair("etag", "e2"), Pair("source", "CONFIG_FILE")));
+}
+
 }  // namespace
 }  // namespace trunkline::daemon
