@@ -14,8 +14,10 @@
 #include "control/config/collection.h"
 #include "control/config/error_details.h"
 #include "control/config/file_source.h"
+#include "control/config/resource.h"
 #include "control/config/schema.h"
 #include "control/config/text.h"
+#include "google/protobuf/reflection.h"
 #include "google/protobuf/util/json_util.h"
 #include "proto/google/rpc/status.pb.h"
 #include "router/base/status.h"
@@ -108,6 +110,29 @@ absl::StatusOr<v1::ConfigBundle> ReadJson(std::string_view text, const std::stri
       Concat(file, ": ", std::string(status.message().data(), status.message().size())));
 }
 
+// Whether a text has a key `spec`, as resources of a bundle do and those of a trunkline.yaml do
+// not.
+bool HasSpec(std::string_view text) {
+  constexpr std::string_view kKey = "\"spec\"";
+  for (size_t at = text.find(kKey); at != text.npos; at = text.find(kKey, at + 1)) {
+    const size_t behind = text.find_first_not_of(" \t\r\n", at + kKey.size());
+    if (behind != text.npos && text[behind] == ':') return true;
+  }
+  return false;
+}
+
+// "listeners/amqp": ids alone are those of a trunkline.yaml.
+bool HasWholeNames(const v1::ConfigBundle& bundle) {
+  for (const config::Collection& collection : config::Collections()) {
+    const auto& list = bundle.GetReflection()->GetRepeatedFieldRef<Message>(
+        bundle, bundle.GetDescriptor()->FindFieldByName(collection.section()));
+    for (const Message& resource : list) {
+      if (config::NameOf(resource).find('/') == std::string::npos) return false;
+    }
+  }
+  return true;
+}
+
 // Sections of a file that only a router's own file has.
 void PassOver(const config::Document& document, std::vector<std::string>& passed_over) {
   const std::pair<const char*, const Message*> sections[] = {
@@ -123,7 +148,11 @@ void PassOver(const config::Document& document, std::vector<std::string>& passed
 absl::StatusOr<v1::ConfigBundle> ReadBundle(std::string_view text, const std::string& file,
                                             std::vector<std::string>& passed_over) {
   const size_t start = text.find_first_not_of(" \t\r\n");
-  if (start != text.npos && text[start] == '{') return ReadJson(text, file);
+  if (start != text.npos && text[start] == '{') {
+    auto bundle = ReadJson(text, file);
+    if (HasSpec(text) || (bundle.ok() && HasWholeNames(*bundle))) return bundle;
+    // JSON is YAML.
+  }
   const std::filesystem::path folder =
       std::filesystem::absolute(std::filesystem::path(file)).lexically_normal();
   auto document = config::ParsePart(text, folder.string());

@@ -11,7 +11,8 @@ namespace trunkline::cli {
 
 absl::Status ApplyFiles(Session& session);  // apply -f FILE…
 
-// The resources of a text: the sections of a trunkline.yaml, or a ConfigBundle in JSON. `file` is
+// The resources of a text: the sections of a trunkline.yaml (also in JSON, which is YAML), or a
+// ConfigBundle in JSON, whose resources have a `spec` or whole names ("listeners/amqp"). `file` is
 // what it is called in errors, and where relative names in it start. The names of sections that are
 // no resources ("router") are added to `passed_over`. FailedPrecondition: what is wrong, a line
 // each.

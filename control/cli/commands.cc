@@ -102,9 +102,10 @@ again, with the reason. Who changes it meanwhile is not overwritten.
      &Delete},
     {"Resources", "apply", "", "file prune allow-expired dry-run no-headers",
      "makes resources what files say, all or none",
-     R"(FILE is as trunkline.yaml, of which the sections of resources count, or JSON as of
-the API's ConfigBundle ({"listeners": [{"name": "listeners/amqp", "spec": {...}}]}).
-Relative names of files in it start at its folder.
+     R"(FILE is as trunkline.yaml (or that in JSON), of which the sections of resources count,
+or JSON as of the API's ConfigBundle ({"listeners": [{"name": "listeners/amqp",
+"spec": {...}}]}). Relative names of files in it start at its folder. -f may stand
+there several times; a folder is refused, and so is a FILE with nothing in it.
 )",
      &ApplyFiles},
     {"Resources", "explain", "[KIND[.FIELD]]", "", "the manual of a kind or a field", "",

@@ -14,7 +14,6 @@
 #include <system_error>
 
 #include "control/cli/session.h"
-#include "control/config/read_file.h"
 #include "control/config/text.h"
 #include "router/base/status.h"
 
@@ -42,17 +41,19 @@ absl::Status WriteAll(int fd, const std::string& file, std::string_view text) {
   return ::close(fd) == 0 ? absl::OkStatus() : Failed(file);
 }
 
-absl::StatusOr<std::string> ReadStandardInput() {
+absl::StatusOr<std::string> ReadAll(int fd, const std::string& name) {
   std::string text;
   char buffer[65536];
   while (true) {
-    const ssize_t count = ::read(STDIN_FILENO, buffer, sizeof buffer);
+    const ssize_t count = ::read(fd, buffer, sizeof buffer);
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return Failed("standard input");
+    // As main opens it where it was not.
+    if (count < 0 && errno == EBADF) return absl::FailedPreconditionError(name + ": is closed");
+    if (count < 0) return Failed(name);
     if (count == 0) return text;
     text.append(buffer, static_cast<size_t>(count));
     if (text.size() > kTextBytesMax) {
-      return absl::OutOfRangeError(Concat("standard input: more than ", kTextBytesMax, " bytes"));
+      return absl::OutOfRangeError(Concat(name, ": more than ", kTextBytesMax, " bytes"));
     }
   }
 }
@@ -60,7 +61,16 @@ absl::StatusOr<std::string> ReadStandardInput() {
 }  // namespace
 
 absl::StatusOr<std::string> ReadText(const std::string& file) {
-  return file == "-" ? ReadStandardInput() : config::ReadFile(file, kTextBytesMax);
+  if (file == "-") return ReadAll(STDIN_FILENO, "standard input");
+  // What a shell puts for <(COMMAND) is a pipe.
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  if (fd < 0) return Failed(file);
+  struct stat about {};
+  const bool is_folder = ::fstat(fd, &about) == 0 && S_ISDIR(about.st_mode);
+  auto text = is_folder ? absl::InvalidArgumentError(file + ": is a folder; name a file in it")
+                        : ReadAll(fd, file);
+  ::close(fd);
+  return text;
 }
 
 absl::Status ReplacePrivateFile(const std::string& file, std::string_view text) {

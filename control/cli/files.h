@@ -10,7 +10,8 @@ namespace trunkline::cli {
 
 // Files of the person at the terminal. Errors name the file.
 
-// What is in the file; of "-", what comes by the standard input. Above kTextBytesMax: OutOfRange.
+// What is in the file, or comes by the pipe; of "-", what comes by the standard input. Above
+// kTextBytesMax: OutOfRange; of a folder: InvalidArgument.
 absl::StatusOr<std::string> ReadText(const std::string& file);
 inline constexpr size_t kTextBytesMax = 1 << 20;
 

@@ -41,7 +41,9 @@ void LineReader::Fill() {
   } else if (count == 0) {
     ended_ = true;
   } else if (errno != EINTR && errno != EAGAIN) {
-    status_ = absl::InternalError(config::Concat("the standard input: ", std::strerror(errno)));
+    // As main opens it where it was not.
+    status_ = absl::FailedPreconditionError(
+        config::Concat("standard input: ", errno == EBADF ? "is closed" : std::strerror(errno)));
     ended_ = true;
   }
 }

@@ -1,7 +1,7 @@
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -70,11 +70,19 @@ int Main(absl::Span<const char* const> all) {
                               config::DidYouMean(words.front(), names)));
 }
 
+// gRPC leaves an eventfd where the standard input was closed, before main: the one number that it
+// takes for none. Nothing that is passed to a program is of no type.
+bool IsOpen(int stream) {
+  struct stat about {};
+  return ::fstat(stream, &about) == 0 && (about.st_mode & S_IFMT) != 0;
+}
+
 // Of standard streams that are closed: a connection would get their number, and our output.
 void OpenStandardStreams() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    if (::fcntl(stream, F_GETFD) >= 0 || errno != EBADF) continue;
+    if (IsOpen(stream)) continue;
     // The wrong way round: using it stays an error. The lowest number that is free is this one.
+    ::close(stream);
     ::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
   }
 }

@@ -42,7 +42,30 @@ TEST(Bundle, MayBeJson) {
   ASSERT_TRUE(read.bundle.ok()) << read.bundle.status();
   EXPECT_EQ(read.bundle->listeners(0).spec().port(), 1U);
   EXPECT_EQ(read.bundle->listeners(0).spec().idle_timeout().seconds(), 5);
-  EXPECT_THAT(Text("{\"listners\": []}").bundle.status().message(), HasSubstr("f.yaml: "));
+  EXPECT_THAT(Text("{\"listeners\": [{\"spec\" : {\"prot\": 1}}]}").bundle.status().message(),
+              HasSubstr("f.yaml: (listeners[0].spec) prot"));
+  const Read bare = Text("{\"tlsProfiles\": [{\"name\": \"tlsProfiles/a\"}]}");
+  ASSERT_TRUE(bare.bundle.ok()) << bare.bundle.status();
+  EXPECT_EQ(bare.bundle->tls_profiles(0).name(), "tlsProfiles/a");
+  EXPECT_TRUE(Text("{}").bundle.ok());
+}
+
+// JSON is YAML.
+TEST(Bundle, MayBeATrunklineYamlInJson) {
+  const Read read = Text(
+      "{\"router\": {\"id\": \"east\"}, \"listeners\": [{\"name\": \"a\", \"port\": 1,"
+      " \"idle_timeout\": \"5s\"}], \"tls_profiles\": [{\"name\": \"spec\"}]}",
+      "f.json");
+  ASSERT_TRUE(read.bundle.ok()) << read.bundle.status();
+  EXPECT_EQ(read.bundle->listeners(0).name(), "listeners/a");
+  EXPECT_EQ(read.bundle->listeners(0).spec().port(), 1U);
+  EXPECT_EQ(read.bundle->tls_profiles(0).name(), "tlsProfiles/spec");
+  EXPECT_THAT(read.passed_over, ElementsAre("router"));
+  EXPECT_EQ(Text("{\"listeners\": [{\"name\": \"a\"}]}").bundle->listeners(0).name(),
+            "listeners/a");
+  EXPECT_EQ(Text("{\"listners\": []}", "f.json").bundle.status().message(),
+            "f.json:1:2: listners: unknown key; did you mean \"listeners\"?");
+  EXPECT_TRUE(absl::IsFailedPrecondition(Text("{\"listeners\": [").bundle.status()));
 }
 
 TEST(Bundle, NamesOfFilesStartAtItsFolder) {
