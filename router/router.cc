@@ -370,6 +370,11 @@ absl::Status Router::CloseLink(uint64_t connection, uint64_t link, const std::st
   });
 }
 
+absl::Status Router::SwitchLink(uint64_t connection, uint64_t link, LinkSwitch to) {
+  return impl_->Ask(
+      [&](net::Pilot& pilot, auto done) { done(pilot.live().Switch(connection, link, to)); });
+}
+
 AddressResolution Router::Resolve(const std::string& address) const {
   return impl_->Resolve(address);
 }

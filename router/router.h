@@ -95,6 +95,10 @@ class Router {
   // it is after that. NotFound: there is no such connection.
   absl::Status CloseConnection(uint64_t connection, const std::string& description);
   absl::Status CloseLink(uint64_t connection, uint64_t link, const std::string& description);
+  // Stops what flows over a link of a connection, if it is there, or lets it flow again: a producer
+  // has no credit, a consumer is sent nothing that was not begun. Other consumers of its address
+  // get its messages a moment later, when all workers know. The rest as CloseLink.
+  absl::Status SwitchLink(uint64_t connection, uint64_t link, LinkSwitch to);
   // What the address settings in force say about an address; see AddressResolution.
   AddressResolution Resolve(const std::string& address) const;
 

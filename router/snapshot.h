@@ -70,9 +70,12 @@ struct ConnectionState {
   std::shared_ptr<const PeerOpen> open;  // null: nobody asked, or it has not come
 };
 
+// Whether messages flow over a link that is attached.
+enum class LinkSwitch : uint8_t { kEnabled, kDisabled };
+
 struct LinkState {
   // What deliveries to a consumer wait for, if there are any.
-  enum class Waiting : uint8_t { kNothing, kCredit, kConnection, kAttach };
+  enum class Waiting : uint8_t { kNothing, kCredit, kConnection, kAttach, kDisabled };
 
   uint64_t number = 0;  // no other link of the router has or had it
   uint64_t connection = 0;
@@ -91,7 +94,8 @@ struct LinkState {
   uint32_t undelivered = 0;  // to a consumer: not sent
   uint32_t unsettled = 0;    // begun and without an end
   uint32_t stuck = 0;        // of a producer's: older than 10 s, as last looked for
-  bool blocked = false;      // without credit for 10 s, likewise
+  bool blocked = false;      // without credit for 10 s, likewise; not if it is disabled
+  bool disabled = false;     // Router::SwitchLink
 
   // Since it attached.
   uint64_t deliveries = 0;  // begun

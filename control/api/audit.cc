@@ -51,6 +51,13 @@ std::string TextBelow(const Message& message, const std::string& name) {
   return "";
 }
 
+// What something is to be from here on, "STATE_DISABLED"; empty: the call is not about that.
+std::string StateIn(const Message& request) {
+  const FieldDescriptor* field = request.GetDescriptor()->FindFieldByName("state");
+  if (field == nullptr || field->is_repeated() || field->enum_type() == nullptr) return "";
+  return request.GetReflection()->GetEnum(request, field)->name();
+}
+
 std::string Shown(std::string text) { return config::Shorten(text, kShownBytesMax); }
 
 }  // namespace
@@ -76,7 +83,7 @@ void Audit(const Call& call, const std::string& etag, const absl::Status& status
   const Message& request = call.request();
   TL_LOG(info, "api", {"method", call.method().key()}, {"identity", Shown(caller.identity)},
          {"peer", caller.peer}, {"resource", Shown(SubjectOf(request))},
-         {"request_id", Shown(TextIn(request, "request_id"))},
+         {"state", StateIn(request)}, {"request_id", Shown(TextIn(request, "request_id"))},
          {"etag_asked", Shown(EtagIn(request))}, {"etag", etag}, {"caller_gone", call.gone()},
          {"result", absl::StatusCodeToString(status.code())}, {"reason", config::ReasonOf(status)},
          {"error", config::Shorten(config::View(status.message()), kShownBytesMax)});

@@ -43,6 +43,15 @@ absl::StatusOr<std::string> DescriptionOf(const std::string& given, const char* 
       "INVALID_FIELD");
 }
 
+absl::StatusOr<LinkSwitch> SwitchOf(v1::Link::State state) {
+  if (state == v1::Link::STATE_ENABLED) return LinkSwitch::kEnabled;
+  if (state == v1::Link::STATE_DISABLED) return LinkSwitch::kDisabled;
+  const std::string why = "give STATE_ENABLED or STATE_DISABLED";
+  return config::WithReason(
+      config::WithViolations(absl::InvalidArgumentError("state: " + why), {{"state", why}}),
+      "INVALID_FIELD");
+}
+
 void Answer(Call& call, const absl::StatusOr<RequestIds::Answer>& answer) {
   if (answer.ok()) {
     call.Reply(**answer);
@@ -68,6 +77,7 @@ Handlers Connections::MakeHandlers() {
   handlers["ConnectionService/GetLink"] = [this](const auto& call) { GetLink(call); };
   handlers["ConnectionService/ListLinks"] = [this](const auto& call) { ListLinks(call); };
   handlers["ConnectionService/CloseLink"] = [this](const auto& call) { CloseLink(call); };
+  handlers["ConnectionService/SetLinkState"] = [this](const auto& call) { SetLinkState(call); };
   return handlers;
 }
 
@@ -215,6 +225,30 @@ void Connections::CloseLink(const Shared& call) {
           auto reply = std::make_shared<v1::CloseLinkResponse>();
           *reply->mutable_link() = found;
           done(reply);
+        });
+      },
+      [call](const auto& answer) { Answer(*call, answer); });
+}
+
+// The second look comes to the worker behind the switch, and so tells the state that is in force.
+void Connections::SetLinkState(const Shared& call) {
+  const auto& request = call->As<v1::SetLinkStateRequest>();
+  const auto id = ParseLinkName(request.name(), "name");
+  if (!id.ok()) return call->Finish(id.status());
+  const auto to = SwitchOf(request.state());
+  if (!to.ok()) return call->Finish(to.status());
+  request_ids_.Run(
+      *call, request.request_id(), hooks_.clock(),
+      [this, id = *id, to = *to](const RequestIds::Done& done) {
+        FindLink(id, done, [this, id, to, done](const v1::Link&) {
+          const absl::Status switched = hooks_.switch_link(id.connection, id.link, to);
+          if (absl::IsNotFound(switched)) return done(NoConnection(id.connection));
+          if (!switched.ok()) return done(switched);
+          FindLink(id, done, [done](const v1::Link& found) {
+            auto reply = std::make_shared<v1::SetLinkStateResponse>();
+            *reply->mutable_link() = found;
+            done(reply);
+          });
         });
       },
       [call](const auto& answer) { Answer(*call, answer); });

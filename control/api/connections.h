@@ -16,7 +16,8 @@
 
 namespace trunkline::api {
 
-// Answers ConnectionService: asks the router for what there is, and ends connections and links.
+// Answers ConnectionService: asks the router for what there is, ends connections and links,
+// and switches links off and on.
 //
 // Owned by the daemon. Thread: control.
 class Connections {
@@ -28,6 +29,8 @@ class Connections {
     std::function<absl::Status(uint64_t connection, const std::string& description)> close;
     std::function<absl::Status(uint64_t connection, uint64_t link, const std::string& description)>
         close_link;
+    // As Router::SwitchLink.
+    std::function<absl::Status(uint64_t connection, uint64_t link, LinkSwitch to)> switch_link;
   };
 
   // All outlive us.
@@ -50,6 +53,7 @@ class Connections {
   void GetLink(const Shared& call);
   void ListLinks(const Shared& call);
   void CloseLink(const Shared& call);
+  void SetLinkState(const Shared& call);
 
   // Calls `done` with the connection or the link as it is, unless it is not there, or the caller
   // has gone meanwhile.

@@ -130,6 +130,8 @@ v1::Link::Waiting WaitingOf(LinkState::Waiting waiting) {
       return v1::Link::WAITING_CONNECTION;
     case LinkState::Waiting::kAttach:
       return v1::Link::WAITING_ATTACH;
+    case LinkState::Waiting::kDisabled:
+      return v1::Link::WAITING_DISABLED;
   }
   return v1::Link::WAITING_NOTHING;
 }
@@ -200,6 +202,7 @@ v1::Link ToProto(const LinkState& state, const WallClock& clock) {
   }
   row.set_blocked(state.blocked);
   row.set_waiting(WaitingOf(state.waiting));
+  row.set_state(state.disabled ? v1::Link::STATE_DISABLED : v1::Link::STATE_ENABLED);
   row.set_undelivered(state.undelivered);
   row.set_unsettled(state.unsettled);
   row.set_held_bytes(state.held_bytes);

@@ -93,10 +93,12 @@ std::vector<std::string> KeysOf(const std::string& key) {
   return keys;
 }
 
-// Who would get a message, and who would send it.
-void CountLinks(const Snapshot& snapshot, const AddressResolution& found,
-                v1::ResolveAddressResponse& reply) {
+// Who would get a message, and who would send it. Returns how many consumers would but for being
+// disabled.
+uint32_t CountLinks(const Snapshot& snapshot, const AddressResolution& found,
+                    v1::ResolveAddressResponse& reply) {
   std::map<uint32_t, v1::WorkerConsumers> workers;
+  uint32_t disabled = 0;
   for (const LinkState& link : snapshot.links) {
     if (link.key.empty()) continue;  // a producer that sends anywhere
     if (link.incoming) {
@@ -105,20 +107,26 @@ void CountLinks(const Snapshot& snapshot, const AddressResolution& found,
       v1::WorkerConsumers& worker = workers[link.worker];
       worker.set_worker(link.worker);
       worker.set_consumers(worker.consumers() + 1);
-      if (link.credit > 0) worker.set_with_credit(worker.with_credit() + 1);
+      disabled += link.disabled;
+      if (link.credit > 0 && !link.disabled) worker.set_with_credit(worker.with_credit() + 1);
       reply.set_consumer_count(reply.consumer_count() + 1);
     } else if (link.key == found.fallback_key) {
       reply.set_fallback_consumer_count(reply.fallback_consumer_count() + 1);
     }
   }
   for (const auto& [worker, consumers] : workers) *reply.add_consumers() = consumers;
+  return disabled;
 }
 
 // Empty: it can be delivered.
-std::string WhyNot(const AddressResolution& found, const v1::ResolveAddressResponse& reply) {
+std::string WhyNot(const AddressResolution& found, const v1::ResolveAddressResponse& reply,
+                   uint32_t disabled) {
   if (found.distribution == Distribution::kUnavailable) return "the address is unavailable";
   if (found.reserved) return "the address is reserved for routers: what clients send is released";
   if (found.key.empty()) return "nobody may send to it";
+  if (disabled > 0 && disabled == reply.consumer_count()) {
+    return "the links of all who receive from it are disabled: messages wait for them";
+  }
   if (reply.consumer_count() + reply.fallback_consumer_count() > 0) return "";
   return found.key == found.consumer_key
              ? "nobody receives from it: producers get no credit"
@@ -234,8 +242,8 @@ void Routes::Explain(const Shared& call) {
         reply.set_fallback_key(ToUtf8(found.fallback_key));
         reply.set_setting(SettingName(found.setting));
         reply.set_distribution(ToProto(found.distribution));
-        CountLinks(snapshot, found, reply);
-        reply.set_reason(WhyNot(found, reply));
+        const uint32_t disabled = CountLinks(snapshot, found, reply);
+        reply.set_reason(WhyNot(found, reply, disabled));
         reply.set_deliverable(reply.reason().empty());
         call->Reply(reply);
       });

@@ -46,6 +46,10 @@ LiveApi::LiveApi(Router& router, Random& random, const std::function<Time()>& cl
                     .close_link =
                         [&router](uint64_t connection, uint64_t link, const std::string& why) {
                           return router.CloseLink(connection, link, why);
+                        },
+                    .switch_link =
+                        [&router](uint64_t connection, uint64_t link, LinkSwitch to) {
+                          return router.SwitchLink(connection, link, to);
                         }}),
       routes_(observing_,
               [&router](const std::string& address) { return router.Resolve(address); }),

@@ -52,6 +52,11 @@ struct CloseLink {
   uint64_t link = 0;
   amqp::Condition error;
 };
+// What flows over the link of this number, if it is there, stops or goes on.
+struct SwitchLink {
+  uint64_t link = 0;
+  LinkSwitch to = LinkSwitch::kEnabled;
+};
 // No more credit to producers.
 struct Quiesce {};
 // See Observer.
@@ -64,7 +69,7 @@ struct Authenticated {
   conn::AuthAnswer answer;
 };
 using Mail = std::variant<std::monostate, core::Envelope, NewConnection, CloseConnection, CloseLink,
-                          CloseAll, Quiesce, Observe, Authenticated>;
+                          SwitchLink, CloseAll, Quiesce, Observe, Authenticated>;
 
 // --- worker to pilot
 

@@ -61,6 +61,7 @@ void Fill(const Link& link, LinkState& state) {
 LinkState::Waiting WaitingOf(const core::OutLink& link) {
   if (link.queue.empty()) return LinkState::Waiting::kNothing;
   if (!link.attached) return LinkState::Waiting::kAttach;
+  if (link.disabled) return LinkState::Waiting::kDisabled;
   if (link.run == core::RunState::kBlocked) return LinkState::Waiting::kConnection;
   return link.credit == 0 ? LinkState::Waiting::kCredit : LinkState::Waiting::kNothing;
 }
@@ -164,7 +165,9 @@ void Observer::Look(const core::InLink& link) {
   state.incoming = true;
   state.address = link.address;
   state.fallback_key = link.fallback_key;
-  if (link.credit == 0) state.no_credit_since = link.dry_since;
+  state.disabled = link.IsDisabled();
+  if (state.disabled) state.credit = 0;
+  if (state.credit == 0) state.no_credit_since = link.dry_since;
   state.held_bytes = link.held;
   state.unsettled = link.Unfinished();
   state.stuck = link.stuck;
@@ -179,7 +182,9 @@ void Observer::Look(const core::OutLink& link) {
   state.worker = worker_;
   state.incoming = false;
   state.address = link.made_address.empty() ? TextOf(link.key) : link.made_address;
-  if (link.credit == 0) state.no_credit_since = link.credit_since;
+  state.disabled = link.disabled;
+  if (state.disabled) state.credit = link.kept_credit;
+  if (state.credit == 0) state.no_credit_since = link.credit_since;
   state.waiting = WaitingOf(link);
   state.undelivered = link.queued;
   state.unsettled = link.unsettled;
@@ -203,6 +208,13 @@ absl::Status LiveView::CloseLink(uint64_t connection, uint64_t link, const std::
   hooks_.post(*worker,
               net::CloseLink{
                   link, {.name = std::string(amqp::condition::kDetachForced), .description = why}});
+  return absl::OkStatus();
+}
+
+absl::Status LiveView::Switch(uint64_t connection, uint64_t link, LinkSwitch to) {
+  const core::ShardId* worker = hooks_.worker_of(connection);
+  if (worker == nullptr) return NoConnection(connection);
+  hooks_.post(*worker, SwitchLink{link, to});
   return absl::OkStatus();
 }
 

@@ -79,6 +79,7 @@ class LiveView {
   // there is no such connection.
   absl::Status CloseConnection(uint64_t connection, const std::string& why);
   absl::Status CloseLink(uint64_t connection, uint64_t link, const std::string& why);
+  absl::Status Switch(uint64_t connection, uint64_t link, LinkSwitch to);
   void Observe(uint64_t request, const ObserveWish& wish);
   void Take(ObservedPart&& part);
 

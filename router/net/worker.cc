@@ -205,6 +205,7 @@ void Worker::TakeMail(Time now) {
                [&](NewConnection&& mail) { arrivals_.push_back(std::move(mail)); },
                [&](CloseConnection&& mail) { Take(mail, now); },
                [&](CloseLink&& mail) { shard_->DetachLink(mail.link, mail.error); },
+               [&](SwitchLink&& mail) { Take(mail); },
                [&](CloseAll&& mail) { Take(mail, now); },
                [&](Observe&& mail) { observer_.Add(std::move(mail)); },
                [&](Quiesce&&) { TakeQuiesce(); },
@@ -227,6 +228,14 @@ void Worker::ForwardMail(const Mailbox::Drained& drained) {
     if ((drained.room_at >> i & 1) != 0 && peers_[i]->Forward(options_.id).woke) {
       counters_.wakes.Add();
     }
+  }
+}
+
+void Worker::Take(const SwitchLink& mail) {
+  if (mail.to == LinkSwitch::kDisabled) {
+    shard_->DisableLink(mail.link);
+  } else {
+    shard_->EnableLink(mail.link);
   }
 }
 

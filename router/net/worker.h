@@ -144,6 +144,7 @@ class Worker {
   // Mail.
   void FollowBudget();
   void ForwardMail(const Mailbox::Drained& drained);
+  void Take(const SwitchLink& mail);
   void Take(const CloseConnection& close, Time now);
   void Take(const CloseAll& close, Time now);
   void TakeQuiesce();

@@ -28,6 +28,14 @@ class ConnectionsTest : public testing::Test, public LiveWorld {
                           [this](uint64_t, uint64_t link, const std::string& description) {
                             router.closed_links.emplace_back(link, description);
                             return close_result_;
+                          },
+                      .switch_link =
+                          [this](uint64_t, uint64_t link, LinkSwitch to) {
+                            router.switched.emplace_back(link, to);
+                            for (LinkState& each : router.links) {
+                              if (each.number == link) each.disabled = to == LinkSwitch::kDisabled;
+                            }
+                            return close_result_;
                           }}) {
     handlers = connections_.MakeHandlers();
   }
@@ -279,7 +287,7 @@ TEST_F(ConnectionsTest, TellsAllThatIsKnownOfALink) {
             "no_credit_since { seconds: 1700000007 } blocked: true waiting: WAITING_CREDIT "
             "undelivered: 2 unsettled: 3 held_bytes: 4 stuck: 5 deliveries: 60 presettled: 7 "
             "dropped: 8 accepted: 9 rejected: 10 released: 11 modified: 12 delayed_1s: 13 "
-            "delayed_10s: 14");
+            "delayed_10s: 14 state: STATE_ENABLED");
 }
 
 TEST_F(ConnectionsTest, ListsLinksOfOneConnectionOrOfAll) {
@@ -398,6 +406,79 @@ TEST_F(ConnectionsTest, ClosesALinkAndTellsWhatItWas) {
   ExpectReason(Ask("ConnectionService/CloseLink", request)->status(), absl::StatusCode::kNotFound,
                "LINK_NOT_FOUND");
   EXPECT_THAT(router.closed_links, SizeIs(1));
+}
+
+// --- links that are disabled
+
+TEST_F(ConnectionsTest, SwitchesALinkAndTellsWhatItIs) {
+  router.connections = {FakeRouter::Open(1)};
+  router.links = {FakeRouter::Attached(1, 5, "orders"), FakeRouter::Attached(1, 6, "orders")};
+  router.links[0].waiting = LinkState::Waiting::kDisabled;
+  v1::SetLinkStateRequest request;
+  request.set_name("connections/1/links/5");
+  request.set_state(v1::Link::STATE_DISABLED);
+  const auto seen = Ask("ConnectionService/SetLinkState", request);
+  EXPECT_THAT(router.switched, ElementsAre(Pair(5, LinkSwitch::kDisabled)));
+  EXPECT_FALSE(seen->end.has_value()) << "it is looked at again";
+  Answer();
+  ASSERT_TRUE(seen->status().ok()) << seen->status();
+  const v1::Link& link = seen->As<v1::SetLinkStateResponse>().link();
+  EXPECT_EQ(link.state(), v1::Link::STATE_DISABLED);
+  EXPECT_EQ(link.waiting(), v1::Link::WAITING_DISABLED);
+  EXPECT_THAT(LinkIds(*Links("connections/-", "state = disabled")), ElementsAre(5));
+  EXPECT_THAT(LinkIds(*Links("connections/-", "state = enabled")), ElementsAre(6));
+  request.set_state(v1::Link::STATE_ENABLED);
+  const auto again = Ask("ConnectionService/SetLinkState", request);
+  Answer();
+  ASSERT_TRUE(again->status().ok()) << again->status();
+  EXPECT_EQ(again->As<v1::SetLinkStateResponse>().link().state(), v1::Link::STATE_ENABLED);
+  EXPECT_EQ(router.switched.back(), std::make_pair(uint64_t{5}, LinkSwitch::kEnabled));
+}
+
+TEST_F(ConnectionsTest, SwitchesOnceWhatIsAskedForTwice) {
+  router.connections = {FakeRouter::Open(1)};
+  router.links = {FakeRouter::Attached(1, 5, "orders")};
+  v1::SetLinkStateRequest request;
+  request.set_name("connections/1/links/5");
+  request.set_state(v1::Link::STATE_DISABLED);
+  request.set_request_id("6fa459ea-ee8a-3ca4-894e-db77e160355e");
+  const auto first = Ask("ConnectionService/SetLinkState", request);
+  Answer();
+  const auto second = Ask("ConnectionService/SetLinkState", request);
+  EXPECT_TRUE(first->status().ok());
+  EXPECT_TRUE(second->status().ok());
+  EXPECT_THAT(router.switched, SizeIs(1));
+}
+
+TEST_F(ConnectionsTest, SaysWhatCannotBeSwitched) {
+  router.connections = {FakeRouter::Open(1)};
+  v1::SetLinkStateRequest request;
+  request.set_name("connections/1/links/5");
+  const auto refused = [&](absl::StatusCode code, const char* reason) {
+    const auto seen = Ask("ConnectionService/SetLinkState", request);
+    Answer();
+    ExpectReason(seen->status(), code, reason);
+  };
+  refused(absl::StatusCode::kInvalidArgument, "INVALID_FIELD");
+  request.set_state(static_cast<v1::Link::State>(7));
+  refused(absl::StatusCode::kInvalidArgument, "INVALID_FIELD");
+  request.set_state(v1::Link::STATE_DISABLED);
+  refused(absl::StatusCode::kNotFound, "LINK_NOT_FOUND");
+  request.set_name("connections/1");
+  refused(absl::StatusCode::kInvalidArgument, "INVALID_NAME");
+  request.set_name("connections/2/links/5");
+  refused(absl::StatusCode::kNotFound, "CONNECTION_NOT_FOUND");
+  EXPECT_THAT(router.switched, testing::IsEmpty());
+  // The connection goes between the look and the switch; the link between the two looks.
+  router.links = {FakeRouter::Attached(1, 5, "orders")};
+  request.set_name("connections/1/links/5");
+  close_result_ = absl::NotFoundError("gone");
+  refused(absl::StatusCode::kNotFound, "CONNECTION_NOT_FOUND");
+  close_result_ = absl::OkStatus();
+  const auto seen = Ask("ConnectionService/SetLinkState", request);
+  router.links.clear();
+  Answer();
+  ExpectReason(seen->status(), absl::StatusCode::kNotFound, "LINK_NOT_FOUND");
 }
 
 }  // namespace

@@ -29,7 +29,8 @@ class FakeRouter {
   std::vector<LinkState> links;
   std::vector<std::pair<uint64_t, std::string>> closed;
   std::vector<std::pair<uint64_t, std::string>> closed_links;
-  absl::Status refusal;  // of Observe
+  std::vector<std::pair<uint64_t, LinkSwitch>> switched;  // links
+  absl::Status refusal;                                   // of Observe
 
   absl::StatusOr<uint64_t> Observe(const ObserveWish& wish) {
     if (!refusal.ok()) return refusal;

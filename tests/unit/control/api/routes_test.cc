@@ -193,6 +193,17 @@ TEST_F(RoutesTest, ExplainWhyNobodyWould) {
   EXPECT_TRUE(Explain("jobs").deliverable());
 }
 
+TEST_F(RoutesTest, ExplainThatConsumersAreDisabled) {
+  Consumer("M0a").disabled = true;
+  EXPECT_EQ(Explain("a").reason(),
+            "the links of all who receive from it are disabled: messages wait for them");
+  EXPECT_FALSE(Explain("a").deliverable());
+  Consumer("M0a");
+  EXPECT_TRUE(Explain("a").deliverable());
+  EXPECT_EQ(Explain("a").consumers(0).consumers(), 2u);
+  EXPECT_EQ(Explain("a").consumers(0).with_credit(), 1u);
+}
+
 TEST_F(RoutesTest, ExplainTheFallback) {
   EXPECT_FALSE(Explain("safe").deliverable());
   Consumer("MFsafe");

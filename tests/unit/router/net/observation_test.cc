@@ -332,6 +332,48 @@ TEST_P(ObservationTest, ALinkIsDetachedAndTheOthersStay) {
   EXPECT_EQ(router_->CloseLink(4711, to->number, "").code(), absl::StatusCode::kNotFound);
 }
 
+// --- switched off and on
+
+TEST_P(ObservationTest, ALinkIsDisabledAndEnabled) {
+  SocketClient client(address_);
+  const auto in = client->Receiver("orders");
+  const auto out = client->Sender("orders");
+  ASSERT_TRUE(RunUntil({&client},
+                       [&] { return client->link(in).attached && client->link(out).credit > 0; }));
+  const Snapshot seen = See({&client});
+  const LinkState from = *Link(seen, true);
+  const LinkState to = *Link(seen, false);
+  EXPECT_FALSE(from.disabled);
+  ASSERT_TRUE(router_->SwitchLink(to.connection, to.number, LinkSwitch::kDisabled).ok());
+  // What is asked later is seen as it is by then.
+  const Snapshot off = See({&client});
+  EXPECT_TRUE(Link(off, false)->disabled);
+  EXPECT_FALSE(Link(off, true)->disabled);
+  EXPECT_EQ(Link(off, false)->credit, 100u) << "it is kept";
+  EXPECT_EQ(Link(off, false)->waiting, LinkState::Waiting::kNothing);
+  client->Send(out, Message("hi"));
+  ASSERT_TRUE(RunUntil({&client}, [&] { return Link(See({&client}), false)->undelivered == 1; }));
+  EXPECT_EQ(Link(See({&client}), false)->waiting, LinkState::Waiting::kDisabled);
+  ASSERT_TRUE(router_->SwitchLink(from.connection, from.number, LinkSwitch::kDisabled).ok());
+  const Snapshot both_off = See({&client});
+  EXPECT_TRUE(Link(both_off, true)->disabled);
+  EXPECT_EQ(Link(both_off, true)->credit, 0u);
+  EXPECT_NE(Link(both_off, true)->no_credit_since, kNever);
+  ASSERT_TRUE(RunUntil({&client}, [&] { return client->link(out).credit == 0; }));
+  EXPECT_TRUE(client->link(in).received.empty());
+  for (const LinkState& each : {from, to}) {
+    ASSERT_TRUE(router_->SwitchLink(each.connection, each.number, LinkSwitch::kEnabled).ok());
+  }
+  ASSERT_TRUE(RunUntil({&client}, [&] {
+    return client->link(in).received.size() == 1 && client->link(out).credit > 0;
+  }));
+  EXPECT_FALSE(Link(See({&client}), true)->disabled);
+  // Of a link that is not there nothing is told.
+  EXPECT_TRUE(router_->SwitchLink(to.connection, 4711, LinkSwitch::kDisabled).ok());
+  EXPECT_EQ(router_->SwitchLink(4711, to.number, LinkSwitch::kDisabled).code(),
+            absl::StatusCode::kNotFound);
+}
+
 // --- what addresses mean
 
 TEST_P(ObservationTest, AnAddressIsResolvedAsTheRouterDoes) {
