@@ -72,6 +72,7 @@ constexpr Option kOptions[] = {
     {"timeout", 0, "DURATION", true, "how long a call may take (30s)"},
     {"verbose", 'v', "", true, "tells each call on the standard error"},
     {"help", 'h', "", true, "explains the command"},
+    {"version", 0, "", true, "says which trunkctl this is, and asks no router"},
 };
 
 // A letter may stand for two options: the one counts that the command takes, as far as it is said.

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "control/cli/apply.h"
 #include "control/cli/certs.h"
@@ -13,6 +11,7 @@
 #include "control/cli/doctor.h"
 #include "control/cli/edit.h"
 #include "control/cli/explain.h"
+#include "control/cli/help.h"
 #include "control/cli/live.h"
 #include "control/cli/manual.h"
 #include "control/cli/messages.h"
@@ -209,31 +208,9 @@ process stays. Exit status 1: some were given up.
     {"This program", "context delete", "NAME", "", "forgets one", "", &DeleteContext},
     {"This program", "completion", "bash|zsh", "", "a script that completes commands", "",
      &PrintCompletion},
+    {"This program", "help", "[COMMAND]", "", "explains a command, as --help does", "", &PrintHelp},
     {"This program", "manual", "", "", "the manual page, for man -l -", "", &PrintManual},
 };
-
-constexpr std::string_view kHead =
-    R"(Usage: trunkctl COMMAND [ARGUMENTS] [OPTIONS]
-
-Shows and changes what a running trunkd does.
-)";
-
-// Lines of two columns.
-void AddLine(std::string_view left, std::string_view right, std::string& text) {
-  constexpr size_t kLeft = 32;
-  if (left.size() > kLeft) {
-    absl::StrAppendFormat(&text, "  %s\n  %*s  %s\n", Piece(left), kLeft, "", Piece(right));
-  } else {
-    absl::StrAppendFormat(&text, "  %-*s  %s\n", kLeft, Piece(left), Piece(right));
-  }
-}
-
-void AddOption(const Option& option, std::string& text) {
-  const std::string letter =
-      option.letter == 0 ? "    " : Concat("-", std::string(1, option.letter), ", ");
-  AddLine(Concat(letter, "--", option.name, option.value.empty() ? "" : " ", option.value),
-          option.help, text);
-}
 
 }  // namespace
 
@@ -260,40 +237,6 @@ std::vector<std::string> CommandsUnder(std::string_view word) {
     if (command.name.starts_with(Concat(word, " "))) names.emplace_back(command.name);
   }
   return names;
-}
-
-std::string Help() {
-  std::string text(kHead);
-  std::string_view group;
-  for (const Command& command : kCommands) {
-    if (command.group != group) absl::StrAppend(&text, "\n", Piece(command.group), ":\n");
-    group = command.group;
-    AddLine(Concat(command.name, command.words.empty() ? "" : " ", command.words), command.summary,
-            text);
-  }
-  text += "\nOptions of every command:\n";
-  for (const Option& option : Options()) {
-    if (option.everywhere) AddOption(option, text);
-  }
-  for (const std::string_view part : {kKindsText, kExamplesText, kEndpointText, kStatusText}) {
-    absl::StrAppend(&text, "\n", Piece(part));
-  }
-  return text;
-}
-
-std::string HelpOf(const Command& command) {
-  std::string text = Concat("Usage: trunkctl ", command.name, command.words.empty() ? "" : " ",
-                            command.words, " [OPTIONS]\n\n", command.summary, "\n");
-  text[text.find("\n\n") + 2] = static_cast<char>(std::toupper(command.summary.front()));
-  if (!command.details.empty()) absl::StrAppend(&text, "\n", Piece(command.details));
-  text += "\nOptions, beside those of every command (trunkctl --help):\n";
-  const size_t before = text.size();
-  for (const Option& option : Options()) {
-    if (IsAmong(command.options, option.name)) AddOption(option, text);
-  }
-  if (text.size() == before) text += "  none\n";
-  if (command.more != nullptr) text += "\n" + command.more();
-  return text;
 }
 
 }  // namespace trunkline::cli

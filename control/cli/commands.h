@@ -31,29 +31,4 @@ size_t WordsOf(const Command& command);
 // Names of the commands that begin with this word: "config" → "config show", "config check".
 std::vector<std::string> CommandsUnder(std::string_view word);
 
-// What --help says below commands and options, part by part; the manual page says it too.
-inline constexpr std::string_view kKindsText =
-    R"(KIND is listeners, connectors, tls-profiles, user-stores or addresses, also in
-the singular; for get also connections, links, routes (addresses in use), users
-and tls-sessions. trunkctl COMMAND --help says more.
-)";
-inline constexpr std::string_view kExamplesText =
-    R"(  trunkctl create listener amqps port=5671 tls_profile=service
-  trunkctl set listener amqps sasl_mechanisms=[EXTERNAL,PLAIN] --dry-run
-)";
-inline constexpr std::string_view kEndpointText =
-    R"(Without --endpoint and --context: $TRUNKLINE_ENDPOINT, else the context in use,
-else /run/trunkline/control.sock or $XDG_RUNTIME_DIR/trunkline/control.sock.
-$TRUNKLINE_TLS_CERT, _KEY, _CA and _NAME stand for the options. $NO_COLOR: no
-colours. $VISUAL, $EDITOR: of edit.
-)";
-inline constexpr std::string_view kStatusText =
-    R"(Exit status: 0 good, 1 failed, 2 usage, 3 not found, 4 conflict, 5 denied,
-6 unreachable.
-)";
-
-// What --help prints.
-std::string Help();
-std::string HelpOf(const Command& command);
-
 }  // namespace trunkline::cli

@@ -64,11 +64,11 @@ std::string WordCases() {
       const std::string group = name.substr(0, blank);
       absl::StrAppend(&text, "  ", group, ") next=\"", NextWords(group), "\" ;;\n");
     }
-    if (command.words.find("KIND") == command.words.npos) continue;
+    if (command.words.find("KIND") == command.words.npos || name == "get") continue;
     absl::StrAppend(&kinds, kinds.empty() ? "" : "|", name);
   }
-  return absl::StrCat(text, "  ", kinds, ") next=\"@KINDS@\" ;;\n",
-                      "  completion) next=\"bash zsh\" ;;\n");
+  return absl::StrCat(text, "  get) next=\"@LISTED@\" ;;\n", "  ", kinds, ") next=\"@KINDS@\" ;;\n",
+                      "  completion) next=\"bash zsh\" ;;\n", "  help) next=\"@COMMANDS@\" ;;\n");
 }
 
 std::string OptionCases() {
@@ -88,10 +88,16 @@ std::string Filled(std::string_view script, const Session& session) {
     std::string name = absl::StrReplaceAll(kind.collection->section(), {{"_", "-"}});
     absl::StrAppend(&kinds, kinds.empty() ? "" : " ", name);
   }
+  std::string listed;
+  for (const Listed& each : session.listed()) {
+    const std::string name = absl::StrReplaceAll(each.word, {{"_", "-"}});
+    absl::StrAppend(&listed, listed.empty() ? "" : " ", name);
+  }
   // Cases first: they have more places to be filled in.
   std::string text = absl::StrReplaceAll(
       Piece(script), {{"@WORDS@\n", WordCases()}, {"@OPTIONS@\n", OptionCases()}});
   return absl::StrReplaceAll(text, {{"@KINDS@", kinds},
+                                    {"@LISTED@", listed},
                                     {"@VALUES@", OptionsWithValues()},
                                     {"@EVERYWHERE@", OptionWords(nullptr)},
                                     {"@COMMANDS@", NextWords("")},

@@ -7,12 +7,12 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/strings/str_join.h"
 #include "absl/types/span.h"
 #include "control/cli/arguments.h"
 #include "control/cli/commands.h"
+#include "control/cli/help.h"
+#include "control/cli/router.h"
 #include "control/cli/session.h"
-#include "control/config/problem.h"
 #include "control/config/text.h"
 
 // trunkctl: what a running router does, seen and changed over its API.
@@ -53,21 +53,14 @@ int Main(absl::Span<const char* const> all) {
   if (!arguments.ok()) return Usage(config::View(arguments.status().message()));
   const std::vector<std::string>& words = arguments->words();
   const Command* const command = FindCommand(words);
-  if (arguments->Has("help")) {
-    Print(stdout, command == nullptr ? Help() : HelpOf(*command));
+  if (arguments->Has("help") || arguments->Has("version")) {
+    const absl::StatusOr<std::string> text = arguments->Has("help") ? HelpFor(words) : OwnVersion();
+    if (!text.ok()) return Usage(config::View(text.status().message()));
+    Print(stdout, *text);
     return 0;
   }
   if (command != nullptr) return Run(*command, *arguments);
-  if (words.empty()) return Usage("no command");
-  const std::vector<std::string> under = CommandsUnder(words.front());
-  if (!under.empty()) {
-    return Usage(
-        config::Concat(under.size() == 1 ? "there is " : "there are ", absl::StrJoin(under, ", ")));
-  }
-  std::vector<std::string> names;
-  for (const Command& each : Commands()) names.emplace_back(each.name);
-  return Usage(config::Concat("no command ", config::Quote(words.front()),
-                              config::DidYouMean(words.front(), names)));
+  return Usage(words.empty() ? "no command" : config::View(NoCommand(words).message()));
 }
 
 // gRPC leaves an eventfd where the standard input was closed, before main: the one number that it

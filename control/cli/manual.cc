@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "control/cli/arguments.h"
 #include "control/cli/commands.h"
+#include "control/cli/help.h"
 #include "control/config/text.h"
 
 namespace trunkline::cli {

@@ -118,8 +118,10 @@ absl::Status Shutdown(Session& session) {
   return absl::OkStatus();
 }
 
+std::string OwnVersion() { return Concat("trunkctl ", TRUNKLINE_VERSION, "\n"); }
+
 absl::Status Version(Session& session) {
-  session.Print(Concat("trunkctl ", TRUNKLINE_VERSION, "\n"));
+  session.Print(OwnVersion());
   TL_ASSIGN_OR_RETURN(const v1::GetVersionResponse version, VersionOf(session));
   session.Print(Concat("trunkd ", version.version(), ", API ", version.api_version(), "\n"));
   return absl::OkStatus();

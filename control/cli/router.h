@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "control/cli/session.h"
 
@@ -11,5 +13,7 @@ absl::Status Status(Session& session);
 absl::Status DrainRouter(Session& session);
 absl::Status Shutdown(Session& session);
 absl::Status Version(Session& session);
+
+std::string OwnVersion();  // "trunkctl 1.0.0", a line
 
 }  // namespace trunkline::cli

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "control/cli/commands.h"
+#include "control/cli/help.h"
 
 namespace trunkline::cli {
 namespace {
