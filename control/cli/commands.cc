@@ -117,6 +117,13 @@ there several times; a folder is refused, and so is a FILE with nothing in it.
 come again at once.
 )",
      &CloseOne},
+    {"Traffic", "disable link", "NAME", "", "stops what flows over a link, which stays attached",
+     R"(A producer has no more credit. A consumer gets nothing more: other consumers of its
+address do, or messages wait for it. Names are those of trunkctl get links. It lasts
+until trunkctl enable link, or until the link detaches.
+)",
+     &DisableLink},
+    {"Traffic", "enable link", "NAME", "", "lets messages flow over it again", "", &EnableLink},
     {"Traffic", "test connector", "ID", "no-headers", "tries whether a connector would connect",
      R"(Looks the host up, connects, makes the TLS handshake, logs in and opens, and says
 how each went; the connector itself is left alone.

@@ -65,7 +65,29 @@ std::string Screen(const v1::WatchStatsResponse& reply) {
   return text;
 }
 
+absl::Status SetLinkState(Session& session, v1::Link::State state, const char* done) {
+  if (session.words().size() != 1) {
+    return absl::InvalidArgumentError("give one link, connections/N/links/M");
+  }
+  v1::SetLinkStateRequest request;
+  request.set_name(session.words()[0]);
+  request.set_state(state);
+  v1::SetLinkStateResponse reply;
+  TL_RETURN_IF_ERROR(session.Call("ConnectionService/SetLinkState", request, reply));
+  session.Print(Concat(request.name(), " ", done, ": ", Or(reply.link().link_name()), ", address ",
+                       Or(reply.link().address()), "\n"));
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+absl::Status DisableLink(Session& session) {
+  return SetLinkState(session, v1::Link::STATE_DISABLED, "disabled");
+}
+
+absl::Status EnableLink(Session& session) {
+  return SetLinkState(session, v1::Link::STATE_ENABLED, "enabled");
+}
 
 absl::Status CloseOne(Session& session) {
   const std::vector<std::string>& words = session.words();

@@ -80,6 +80,7 @@ constexpr Column kLink[] = {{"NAME", "name"},
                             {"RELEASED", "released", true},
                             {"MODIFIED", "modified", true},
                             {"LINK", "link_name", true},
+                            {"STATE", "state"},
                             {"BLOCKED", "blocked"}};
 constexpr Column kTlsSession[] = {{"CONNECTION", "name"},
                                   {"PROFILE", "tls_profile"},

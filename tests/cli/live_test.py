@@ -102,6 +102,29 @@ class Live(RouterTest):
         self.assertRegex(lines[0], r"^\d+ connections?, \d+ producers?, \d+ consumers?; busiest ")
         self.assertTrue(any(re.match(r"busy +\d", line) for line in lines), lines)
 
+    def test_a_link_is_disabled_and_enabled(self):
+        receiver = self.connect().receiver("paused")
+        number = self.number_of(receiver.client)
+        link = self.trunkctl(f"get links {number} --no-headers").split()[0]
+        sender = self.connect().sender("paused")
+        self.world.wait(lambda: sender.credit > 0, "credit")
+        self.assertRegex(self.trunkctl(f"disable link {link}"), rf"^{link} disabled: .*, address "
+                         "paused\n$")
+        self.assertIn("disabled", self.trunkctl(f"get links {number} --no-headers").split())
+        self.assertIn(link, self.trunkctl("get links --filter 'state = disabled'"))
+        self.assertIn("goes to nobody: the links of all who receive from it are disabled",
+                      self.trunkctl("explain address paused"))
+        sender.send("x")
+        self.world.barrier(receiver.client, sender.client)
+        self.assertEqual(receiver.received, [])
+        self.assertIn(f"{link} enabled: ", self.trunkctl(f"enable link {link}"))
+        self.world.wait(lambda: receiver.received, "the message")
+        self.assertIn("enabled", self.trunkctl(f"get links --filter 'name = \"{link}\"'"))
+        self.trunkctl("disable link", status=2)
+        self.trunkctl(f"disable link {number}", status=1)
+        receiver.client.close()
+        self.trunkctl(f"enable link {link}", status=3)
+
     def test_links_and_connections_are_closed(self):
         client = self.connect()
         receiver = client.receiver("closed")
