@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/config/error_details.h"
 #include "control/config/read_file.h"
 #include "control/config/text.h"
 #include "proto/google/rpc/status.pb.h"
@@ -75,6 +76,15 @@ absl::Status ToStatus(const grpc::Status& status, const Endpoint& endpoint) {
     result.SetPayload(detail.type_url(), absl::Cord(detail.value()));
   }
   return result;
+}
+
+// Which method a router of another version does not have.
+absl::Status WithMethod(absl::Status status, const std::string& method) {
+  if (!absl::IsUnimplemented(status)) return status;
+  return config::WithReason(
+      absl::UnimplementedError(
+          Concat("the router does not know ", method, ": it may be older than this trunkctl")),
+      "METHOD_UNKNOWN");
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> CredentialsFor(const Endpoint& endpoint) {
@@ -150,7 +160,7 @@ absl::Status Channel::Call(const std::string& method, const google::protobuf::Me
   const Clock::time_point start = Clock::now();
   call->Finish(&buffer, &status, nullptr);
   impl_->Await();
-  const absl::Status result = ToStatus(status, endpoint_);
+  const absl::Status result = WithMethod(ToStatus(status, endpoint_), method);
   Trace(method, result, MillisecondsSince(start));
   TL_RETURN_IF_ERROR(result);
   if (!FromBuffer(buffer, reply)) return absl::InternalError("the answer cannot be read");
@@ -183,7 +193,8 @@ absl::Status Channel::Stream(const std::string& method, const google::protobuf::
   grpc::Status status;
   call->Finish(&status, nullptr);
   impl_->Await();
-  const absl::Status result = ended ? absl::OkStatus() : ToStatus(status, endpoint_);
+  const absl::Status result =
+      ended ? absl::OkStatus() : WithMethod(ToStatus(status, endpoint_), method);
   Trace(method, result, MillisecondsSince(start));
   return result;
 }

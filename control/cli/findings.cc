@@ -52,6 +52,12 @@ std::string JsonOf(const std::vector<Finding>& findings) {
   return text + "\n]\n";
 }
 
+Finding JudgeSilence(const std::string& check, const absl::Status& status) {
+  const std::string text(config::View(status.message()));
+  if (!absl::IsUnimplemented(status)) return {check, Result::kFailed, text, ""};
+  return {check, Result::kWarning, "not looked at: " + text, "take a newer trunkd"};
+}
+
 Finding JudgeListener(const v1::Listener& listener) {
   const v1::ListenerStatus& status = listener.status();
   const std::string id = IdOf(listener.name());

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "control/config/schema.h"
 #include "proto/trunkline/control/v1/connector.pb.h"
 #include "proto/trunkline/control/v1/listener.pb.h"
@@ -28,6 +29,8 @@ std::string NameOf(Finding::Result result);
 std::string JsonOf(const std::vector<Finding>& findings);
 
 // How things are judged: pure. `now` is in seconds since 1970.
+// A question without an answer, which is a warning where the router does not know it.
+Finding JudgeSilence(const std::string& check, const absl::Status& status);
 Finding JudgeListener(const v1::Listener& listener);
 Finding JudgeConnector(const v1::Connector& connector);
 // Its own certificate and those that it trusts; a month before the first expires is a warning.

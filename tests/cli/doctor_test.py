@@ -5,9 +5,39 @@ import os
 import re
 import resource
 import unittest
+from concurrent import futures
+
+import grpc
 
 from harness import Certificates, Router, free_port
 from terminal import Terminal
+
+
+class Older(grpc.GenericRpcHandler):
+    """Passes calls on to a router, but those of methods that it is too old for."""
+
+    def __init__(self, router, *unknown):
+        self.unknown = unknown
+        self.channel = grpc.insecure_channel(f"unix:{router.socket()}")
+        self.socket = os.path.join(router.directory, "older.sock")
+        self.server = grpc.server(futures.ThreadPoolExecutor(4), [self])
+        self.server.add_insecure_port(f"unix:{self.socket}")
+        self.server.start()
+
+    def close(self):
+        self.server.stop(None).wait()
+        self.channel.close()
+
+    def service(self, details):
+        if details.method.rpartition("/")[2] in self.unknown:
+            return None  # the library says UNIMPLEMENTED
+
+        def answer(request, context):
+            call = self.channel.unary_stream(details.method)(request, timeout=20)
+            context.add_callback(call.cancel)
+            yield from call
+
+        return grpc.unary_stream_rpc_method_handler(answer)
 
 
 class Doctor(unittest.TestCase):
@@ -167,6 +197,40 @@ class Doctor(unittest.TestCase):
                 f"--tls-ca {path('ca.crt')}")
             self.assertEqual(ended, 0, output + errors)
             self.assertIn({"check": "your role", "result": "ok", "text": role}, json.loads(output))
+
+    def test_a_router_that_is_older(self):
+        methods = ("GetStats", "WatchEvents", "ListListeners", "ListConnectors", "ListTlsProfiles",
+                   "ListUserStores", "GetConfig", "ApplyConfig")
+        self.start()
+        older = Older(self.router, *methods)
+        self.addCleanup(older.close)
+        ended, output, errors = self.terminal.pipe(
+            f"trunkctl doctor -o json --endpoint {older.socket}")
+        self.assertEqual((ended, errors), (0, ""), output)
+        found = {each["check"]: each for each in json.loads(output)}
+        self.assertEqual(found.pop("API")["result"], "ok")
+        self.assertEqual({each["result"] for each in found.values()}, {"warning"}, output)
+        self.assertEqual(set(found), {"your role", "clock", "descriptors", "configuration",
+                                      "listeners", "connectors", "TLS profiles", "users",
+                                      "persistence"})
+        self.assertEqual(found["listeners"]["text"],
+                         "not looked at: the router does not know ListenerService/ListListeners: "
+                         "it may be older than this trunkctl")
+        self.assertEqual(found["listeners"]["way_out"], "take a newer trunkd")
+
+    def test_a_router_that_is_older_in_one_thing(self):
+        self.start()
+        older = Older(self.router, "ListUserStores", "GetUserStore")
+        self.addCleanup(older.close)
+        self.terminal.environment["TRUNKLINE_ENDPOINT"] = older.socket
+        found = self.findings(0)
+        self.assertEqual([check for check, each in found.items() if each["result"] != "ok"],
+                         ["users"])
+        # Other commands say so, too.
+        ended, output, errors = self.terminal.pipe("trunkctl get user-stores")
+        self.assertEqual((ended, output, errors), (
+            1, "", "trunkctl: the router does not know UserService/ListUserStores: it may be older "
+                   "than this trunkctl (METHOD_UNKNOWN)\n"))
 
     def test_no_router_at_all(self):
         self.start()

@@ -12,6 +12,14 @@ using Result = Finding::Result;
 constexpr int64_t kNow = 1'800'000'000;
 constexpr int64_t kDay = 86'400;
 
+TEST(Judge, SilenceIsAFailureUnlessTheRouterDoesNotKnowTheQuestion) {
+  EXPECT_EQ(JudgeSilence("users", absl::PermissionDeniedError("not you")).result, Result::kFailed);
+  const Finding found = JudgeSilence("users", absl::UnimplementedError("no such method"));
+  EXPECT_EQ(found.result, Result::kWarning);
+  EXPECT_EQ(found.text, "not looked at: no such method");
+  EXPECT_FALSE(found.way_out.empty());
+}
+
 TEST(Judge, ListenersByTheirState) {
   v1::Listener listener;
   listener.set_name("listeners/amqp");
