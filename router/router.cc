@@ -73,7 +73,8 @@ uint64_t Seed() {
 
 class Router::Impl {
  public:
-  Impl(const RouterSpec& spec, const net::Machine& machine, net::Pilot::Options options, Wake wake);
+  Impl(const RouterSpec& spec, const net::Machine& machine, net::Pilot::Options options, Wake wake,
+       size_t events_max);
 
   // Runs `request` on the pilot's thread and waits until it is done.
   template <typename Request>
@@ -141,10 +142,11 @@ class Router::Impl {
 };
 
 Router::Impl::Impl(const RouterSpec& spec, const net::Machine& machine, net::Pilot::Options options,
-                   Wake wake)
+                   Wake wake, size_t events_max)
     : spec_(spec),
       machine_(machine),
       wake_(std::move(wake)),
+      events_(events_max),
       settings_(options.settings),
       tracing_(static_cast<size_t>(options.workers), wake_),
       pilot_(WithEvents(std::move(options))) {
@@ -269,7 +271,8 @@ void Router::Impl::LogWork() const {
 Router::Router() = default;
 Router::~Router() { Stop(); }
 
-absl::StatusOr<std::unique_ptr<Router>> Router::Start(const RouterSpec& spec, Wake wake) {
+absl::StatusOr<std::unique_ptr<Router>> Router::Start(const RouterSpec& spec, Wake wake,
+                                                      size_t events_max) {
   if (spec.id.empty()) return absl::InvalidArgumentError("id: must not be empty");
   if (spec.workers < 0 || spec.workers > int{net::Mailbox::kWorkersMax}) {
     return absl::InvalidArgumentError(
@@ -290,7 +293,8 @@ absl::StatusOr<std::unique_ptr<Router>> Router::Start(const RouterSpec& spec, Wa
          {"workers", count.workers}, {"because", count.reason},
          {"memory_budget_bytes", options.memory_budget_bytes});
   std::unique_ptr<Router> router(new Router());
-  router->impl_ = std::make_unique<Impl>(spec, machine, std::move(options), std::move(wake));
+  router->impl_ =
+      std::make_unique<Impl>(spec, machine, std::move(options), std::move(wake), events_max);
   return router;
 }
 

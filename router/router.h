@@ -30,8 +30,12 @@ class Router {
   // Called on the pilot's thread after events were queued; must only wake the control thread.
   using Wake = std::function<void()>;
 
-  // InvalidArgument: `spec` is not within its limits.
-  static absl::StatusOr<std::unique_ptr<Router>> Start(const RouterSpec& spec, Wake wake);
+  // Events that wait for TakeEvents. What happens to connections beyond them is not told one by
+  // one: EventsLost.
+  static constexpr size_t kEventsMax = 65536;
+  // InvalidArgument: `spec` is not within its limits. `events_max` is smaller in tests.
+  static absl::StatusOr<std::unique_ptr<Router>> Start(const RouterSpec& spec, Wake wake,
+                                                       size_t events_max = kEventsMax);
   ~Router();
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;

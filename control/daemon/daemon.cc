@@ -86,7 +86,8 @@ absl::Status Daemon::Start() {
   trace_api_.OnLevelsConfigured();
   LogLines(LogLevel::kWarning, store_->warnings());
   ControlLoop& loop = surroundings_.loop;
-  auto router = Router::Start(router_spec_, [&loop] { loop.Wake(); });
+  auto router = Router::Start(
+      router_spec_, [&loop] { loop.Wake(); }, surroundings_.events_max);
   if (!router.ok()) return router.status();
   router_ = *std::move(router);
   telemetry_ = std::make_unique<Telemetry>(

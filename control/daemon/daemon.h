@@ -49,6 +49,7 @@ class Daemon {
     std::function<metrics::LogCounts()> log_counts;
     api::LogFeed& logs;
     uint64_t seed = 0;  // that nobody can guess
+    size_t events_max = Router::kEventsMax;
   };
 
   // `file` is where `store` has its file from; empty: nowhere.

@@ -11,19 +11,19 @@
 
 namespace trunkline::net {
 
-// What happened, on its way from the pilot to control. Bound: kEventsMax; connections that come and
-// go, or fail to come, while control does not listen are then not told one by one: EventsLost,
+// What happened, on its way from the pilot to control. Bound: `events_max`; connections that come
+// and go, or fail to come, while control does not listen are then not told one by one: EventsLost,
 // behind those that were kept, says how many they are.
 //
 // Thread: any. The lock is held for a few instructions.
 class EventQueue {
  public:
-  static constexpr size_t kEventsMax = 65536;
+  explicit EventQueue(size_t events_max) : events_max_(events_max) {}
 
   // True if the queue was empty: control has to be woken.
   bool Push(RouterEvent event) {
     const Guard guard(lock_);
-    if (events_.size() >= kEventsMax && IsAboutConnection(event)) {
+    if (events_.size() >= events_max_ && IsAboutConnection(event)) {
       ++lost_;
       return false;
     }
@@ -63,6 +63,7 @@ class EventQueue {
            std::holds_alternative<ConnectorFailed>(event);
   }
 
+  const size_t events_max_;
   Lock lock_;
   std::vector<RouterEvent> events_ ABSL_GUARDED_BY(lock_);
   uint64_t lost_ ABSL_GUARDED_BY(lock_) = 0;

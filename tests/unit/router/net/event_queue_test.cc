@@ -5,8 +5,10 @@
 namespace trunkline::net {
 namespace {
 
+constexpr size_t kEventsMax = 100;
+
 TEST(EventQueue, WakesControlOnceUntilItTakes) {
-  EventQueue queue;
+  EventQueue queue(kEventsMax);
   EXPECT_TRUE(queue.Push(ListenerDown{"a"}));
   EXPECT_FALSE(queue.Push(ListenerDown{"b"}));
   const std::vector<RouterEvent> events = queue.Take();
@@ -17,14 +19,14 @@ TEST(EventQueue, WakesControlOnceUntilItTakes) {
 }
 
 TEST(EventQueue, DropsConnectionsAboveItsBoundAndNothingElse) {
-  EventQueue queue;
-  for (size_t i = 0; i < EventQueue::kEventsMax; ++i) queue.Push(ConnectionUp{.id = i});
+  EventQueue queue(kEventsMax);
+  for (size_t i = 0; i < kEventsMax; ++i) queue.Push(ConnectionUp{.id = i});
   queue.Push(ConnectionDown{.id = 7});
   queue.Push(ConnectorFailed{.name = "one of many"});
   queue.Push(ListenerDown{"important"});
   const std::vector<RouterEvent> events = queue.Take();
-  ASSERT_EQ(events.size(), EventQueue::kEventsMax + 2);
-  EXPECT_TRUE(std::holds_alternative<ListenerDown>(events[EventQueue::kEventsMax]));
+  ASSERT_EQ(events.size(), kEventsMax + 2);
+  EXPECT_TRUE(std::holds_alternative<ListenerDown>(events[kEventsMax]));
   // It is said, once, how many.
   EXPECT_EQ(std::get<EventsLost>(events.back()).count, 2u);
   EXPECT_TRUE(queue.Take().empty());
