@@ -387,6 +387,14 @@ absl::StatusOr<uint64_t> Router::OpenTap(const TapSpec& spec) { return impl_->Op
 absl::StatusOr<uint64_t> Router::OpenFrameTrace(const FrameTraceSpec& spec) {
   return impl_->OpenFrameTrace(spec);
 }
+bool Router::IsThere(uint64_t connection) {
+  bool there = false;
+  const absl::Status asked = impl_->Ask([&](net::Pilot& pilot, auto done) {
+    there = pilot.Knows(connection);
+    done(absl::OkStatus());
+  });
+  return asked.ok() && there;
+}
 Samples<MessageSample> Router::TakeSamples(uint64_t tap) {
   return impl_->tracing().TakeSamples(tap);
 }

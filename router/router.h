@@ -120,6 +120,9 @@ class Router {
   // for the rest.
   absl::StatusOr<uint64_t> OpenTap(const TapSpec& spec);
   absl::StatusOr<uint64_t> OpenFrameTrace(const FrameTraceSpec& spec);
+  // Whether there is this connection, open or not: its ConnectionDown has not happened yet. False:
+  // the router is stopped.
+  bool IsThere(uint64_t connection);
   Samples<MessageSample> TakeSamples(uint64_t tap);
   Samples<TracedFrame> TakeFrames(uint64_t trace);
   // Of a tap or a frame trace. Nothing of it is left soon.

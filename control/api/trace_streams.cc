@@ -1,6 +1,7 @@
 #include "control/api/trace_streams.h"
 
 #include <deque>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -146,6 +147,8 @@ class TraceStreams::Stream {
   bool IsOver() const { return left_ == 0; }
 
   virtual bool IsTap() const = 0;
+  // Whose end is its end; 0: nobody's.
+  virtual uint64_t connection() const { return 0; }
   virtual void OnConnectionGone(uint64_t connection) = 0;
   // An answer without a sample: it has begun.
   virtual void WriteBegun() = 0;
@@ -255,6 +258,7 @@ class TraceStreams::FrameStream final : public Stream {
         backlog_(spec.per_second) {}
 
   bool IsTap() const override { return false; }
+  uint64_t connection() const override { return connection_; }
   void OnConnectionGone(uint64_t connection) override { gone_ |= connection == connection_; }
   void WriteBegun() override { call().Write(v1::TraceFramesResponse()); }
   bool WriteNext(const Hooks& hooks) override {
@@ -354,6 +358,15 @@ void TraceStreams::OnConnectionGone(uint64_t connection) {
     stream->OnConnectionGone(connection);
     Pump(*stream);
   }
+}
+
+void TraceStreams::OnEventsLost() {
+  std::set<uint64_t> gone;
+  for (const auto& stream : streams_) {
+    const uint64_t connection = stream->connection();
+    if (connection != 0 && !hooks_.is_there(connection)) gone.insert(connection);
+  }
+  for (const uint64_t connection : gone) OnConnectionGone(connection);
 }
 
 // Writes what can be written. The stream may be gone on return.

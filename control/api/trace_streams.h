@@ -33,6 +33,7 @@ class TraceStreams {
     std::function<Samples<MessageSample>(uint64_t number)> take_samples;
     std::function<Samples<trunkline::TracedFrame>(uint64_t number)> take_frames;
     std::function<void(uint64_t number)> stop;
+    std::function<bool(uint64_t connection)> is_there;
     std::function<Time()> clock;
     std::function<int64_t()> wall_clock;                // milliseconds since 1970
     std::function<const config::Document&()> document;  // in force: who can have connections
@@ -49,6 +50,8 @@ class TraceStreams {
   void OnWoken();
   // A connection has ended, and so have its frames.
   void OnConnectionGone(uint64_t connection);
+  // Events were lost, and the end of a connection may be among them: those that are gone end.
+  void OnEventsLost();
   size_t streams() const { return streams_.size(); }
 
  private:

@@ -40,6 +40,7 @@ api::Handlers TraceApi::MakeHandlers(Router& router, const store::Store& store) 
       .take_samples = [&router](uint64_t number) { return router.TakeSamples(number); },
       .take_frames = [&router](uint64_t number) { return router.TakeFrames(number); },
       .stop = [&router](uint64_t number) { router.StopLooking(number); },
+      .is_there = [&router](uint64_t connection) { return router.IsThere(connection); },
       .clock = clock_,
       .wall_clock = MillisecondsSince1970,
       .document = [&store]() -> const config::Document& { return store.effective(); }});
@@ -64,6 +65,7 @@ void TraceApi::OnEvent(const RouterEvent& event) {
   if (auto happening = ToHappening(event)) Tell(*std::move(happening));
   const auto* gone = std::get_if<ConnectionDown>(&event);
   if (gone != nullptr && streams_ != nullptr) streams_->OnConnectionGone(gone->id);
+  if (std::holds_alternative<EventsLost>(event) && streams_ != nullptr) streams_->OnEventsLost();
 }
 
 void TraceApi::Tell(api::Events::Happening happening) {

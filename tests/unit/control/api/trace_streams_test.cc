@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <set>
 
 #include "control/api/method_table.h"
 #include "control/config/error_details.h"
@@ -64,6 +65,7 @@ class TraceStreamsTest : public testing::Test {
                         taps_.erase(number);
                         frame_traces_.erase(number);
                       },
+                  .is_there = [this](uint64_t connection) { return there_.contains(connection); },
                   .clock = [] { return kStart; },
                   .wall_clock = [] { return 100'000; },
                   .document = [this]() -> const config::Document& { return document_; }}),
@@ -127,6 +129,7 @@ class TraceStreamsTest : public testing::Test {
   int takes_ = 0;
   std::map<uint64_t, TapSpec> taps_;
   std::map<uint64_t, FrameTraceSpec> frame_traces_;
+  std::set<uint64_t> there_;  // connections
   Samples<MessageSample> samples_;
   Samples<TracedFrame> frames_;
   TraceStreams streams_;
@@ -312,16 +315,36 @@ TEST_F(TraceStreamsTest, TellsTheFramesOfAConnectionUntilItEnds) {
   EXPECT_THAT(frame_traces_, IsEmpty());
 }
 
+TEST_F(TraceStreamsTest, TheFramesOfAConnectionEndAlsoIfItsEndWasLost) {
+  Asked* gone = Ask(OfConnection("connections/17"));
+  Asked* stays = Ask(OfConnection("connections/18"));
+  v1::TraceFramesRequest of_owner;
+  of_owner.set_owner("listeners/amqp");
+  Asked* owner = Ask(of_owner);
+  Asked* tap = Ask(v1::TapMessagesRequest());
+  for (Asked* each : {gone, stays, owner, tap}) each->Read();
+  there_ = {18};
+  frames_.samples.push_back({kStart, 17, true, "close"});
+  streams_.OnEventsLost();
+  EXPECT_THAT(Frames(gone), ElementsAre("begun", "close")) << "what was seen before is told";
+  ASSERT_TRUE(gone->end);
+  EXPECT_TRUE(gone->end->ok());
+  for (Asked* each : {stays, owner, tap}) EXPECT_FALSE(each->end);
+  EXPECT_EQ(streams_.streams(), 3u);
+}
+
 TEST_F(TraceStreamsTest, TheFramesOfAnOwnerGoOn) {
   v1::TraceFramesRequest request;
   request.set_owner("listeners/amqp");
   Asked* asked = Ask(request);
   EXPECT_EQ(frame_traces_[1].owner, "amqp");
+  EXPECT_TRUE(frame_traces_[1].inbound);
   streams_.OnConnectionGone(17);
   EXPECT_FALSE(asked->end);
   request.set_owner("connectors/broker");
   Ask(request);
   EXPECT_EQ(frame_traces_[2].owner, "broker");
+  EXPECT_FALSE(frame_traces_[2].inbound);
 }
 
 TEST_F(TraceStreamsTest, RefusesFramesOfNobody) {

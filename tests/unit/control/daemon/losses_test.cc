@@ -18,6 +18,7 @@
 #include "control/daemon/control_loop.h"
 #include "control/daemon/daemon.h"
 #include "control/daemon/notify.h"
+#include "control/daemon/trace_api.h"
 #include "tests/unit/router/net/socket_client.h"
 
 // So much happens while control stands still that events are lost: a real router, whose queue of
@@ -46,6 +47,62 @@ std::unique_ptr<store::Store> MakeStore(const std::string& file, Random& random)
   EXPECT_TRUE(store.ok()) << store.status();
   return *std::move(store);
 }
+
+// --- a frame trace
+
+template <typename Event>
+std::vector<Event> Among(const std::vector<RouterEvent>& events) {
+  std::vector<Event> found;
+  for (const RouterEvent& event : events) {
+    if (const auto* one = std::get_if<Event>(&event)) found.push_back(*one);
+  }
+  return found;
+}
+
+TEST(Losses, AFrameTraceEndsWithItsConnectionThoughThatWasNotTold) {
+  const auto router = *Router::Start(
+      {.id = "router", .workers = 1, .version = "1"}, [] {}, kEventsMax);
+  ASSERT_TRUE(router->Apply(ListenerSpec{.name = "in", .host = "127.0.0.1", .port = 0}).ok());
+  const std::string address = Among<ListenerUp>(router->TakeEvents()).at(0).addresses.at(0);
+  Random random(1);
+  api::LogFeed logs([] {});
+  const auto store = MakeStore("", random);
+  TraceApi traces(
+      random, [] { return Time{1}; }, logs);
+  const api::Handlers handlers = traces.MakeHandlers(*router, *store);
+
+  auto watched = std::make_unique<SocketClient>(address);
+  std::vector<ConnectionUp> up;
+  ASSERT_TRUE(RunUntil({watched.get()}, [&] {
+    up = Among<ConnectionUp>(router->TakeEvents());
+    return !up.empty();
+  }));
+  v1::TraceFramesRequest request;
+  request.set_connection("connections/" + std::to_string(up[0].id));
+  const api::MethodTable methods;
+  absl::Status end = absl::UnknownError("under way");
+  const auto call = std::make_shared<api::Call>(
+      *methods.Find("/trunkline.control.v1.TraceService/TraceFrames"),
+      std::make_unique<v1::TraceFramesRequest>(request), api::Caller{"me"},
+      api::Call::Exits{.write = [](const auto&) {},
+                       .finish = [&](const absl::Status& status) { end = status; }});
+  handlers.at("TraceService/TraceFrames")(call);
+  ASSERT_FALSE(call->ended());
+
+  const auto crowd = Crowd(address, kEventsMax + 4);
+  watched->HangUp();
+  ASSERT_TRUE(RunUntil({}, [&] { return router->Counters().connections_now == crowd.size(); }));
+  ASSERT_TRUE(RunUntil({}, [&] { return !router->IsThere(up[0].id); }));
+  const std::vector<RouterEvent> events = router->TakeEvents();
+  ASSERT_EQ(Among<EventsLost>(events).size(), 1u);
+  ASSERT_TRUE(Among<ConnectionDown>(events).empty());
+  for (const RouterEvent& event : events) traces.OnEvent(event);
+  while (!call->ended() && !call->writable()) call->Written();
+  EXPECT_TRUE(call->ended());
+  EXPECT_TRUE(end.ok()) << end;
+}
+
+// --- the status
 
 // Nobody listens there.
 std::string FreePort() {
