@@ -86,6 +86,24 @@ class PackagingTest(unittest.TestCase):
         if shutil.which("zsh"):
             subprocess.run(["zsh", "-n", zsh], check=True)
 
+    def test_no_shell_runs_what_others_chose_as_a_name(self):
+        names = ["routes/$(touch${IFS}made)", "routes/`touch${IFS}made`", "a b", "routes/--prune",
+                 "routes/*", "routes/a;b", "routes/news", "routes/jo@EXAMPLE.ORG"]
+        stub = self.root / "trunkctl"
+        stub.write_text("#!/bin/sh\ncat <<'END'\n" + "\n".join(names) + "\nEND\n")
+        stub.chmod(0o755)
+        bash = self.root / "usr/share/bash-completion/completions/trunkctl"
+        for line in ("get routes", "context use", "status --context"):
+            ask = (f"source \"$0\"; PATH=.:$PATH; COMP_WORDS=(trunkctl {line} ''); COMP_CWORD=3;"
+                   "_trunkctl; echo \"${COMPREPLY[*]}\"")
+            completed = subprocess.run(["bash", "-c", ask, bash], capture_output=True, text=True,
+                                       cwd=self.root)
+            self.assertEqual((completed.stdout, completed.stderr), ("news jo@EXAMPLE.ORG\n", ""))
+            self.assertFalse((self.root / "made").exists())
+        zsh = self.root / "usr/share/zsh/vendor-completions/_trunkctl"
+        words = re.search(r"^_trunkctl_words\(\) .*", zsh.read_text(), re.MULTILINE).group()
+        self.assertIn(words.removesuffix(" }"), bash.read_text())
+
 
 if __name__ == "__main__":
     if len(sys.argv) < 5:
