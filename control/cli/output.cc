@@ -1,7 +1,9 @@
 #include "control/cli/output.h"
 
 #include <time.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -65,6 +67,13 @@ std::string OrderedBytesOf(const Message& message) {
     message.SerializePartialToCodedStream(&out);
   }
   return bytes;
+}
+
+// One line, whatever others have put into the name.
+std::string NameLine(const Message& resource) {
+  std::string line = Printable(config::NameOf(resource));
+  std::replace(line.begin(), line.end(), '\n', '?');
+  return line + "\n";
 }
 
 // A step of a path: a name, an index, or all elements.
@@ -167,7 +176,10 @@ void Output::Print(const Session& session, const Messages& messages,
   if (messages.empty() && IsTable()) {
     return session.Note(Concat("no ", nouns, "\n"));
   }
-  session.Print(Text(session, messages, columns, number));
+  const std::string text = Text(session, messages, columns, number);
+  // Programs get texts of others as they are; a terminal would obey them.
+  const bool is_seen = !IsTable() && ::isatty(STDOUT_FILENO) == 1;
+  session.Print(is_seen ? Printable(text) : text);
 }
 
 std::string Output::Text(const Session& session, const Messages& messages,
@@ -184,7 +196,7 @@ std::string Output::Text(const Session& session, const Messages& messages,
     case Form::kYaml:
       return YamlOf(messages);
     case Form::kName:
-      for (const Message* each : messages) text += config::NameOf(*each) + "\n";
+      for (const Message* each : messages) text += NameLine(*each);
       return text;
     case Form::kJsonPath:
       for (const Message* each : messages) text += *ByJsonPath(*each, path_);

@@ -23,9 +23,11 @@ class Output {
   static absl::StatusOr<Output> For(const Session& session);
 
   Form form() const { return form_; }
-  // `columns` are those of tables and CSV. `nouns` is how people call them, "listeners".
+  // `columns` are those of tables and CSV. `nouns` is how people call them, "listeners". What a
+  // terminal would obey is not told to one.
   void Print(const Session& session, const Messages& messages, const std::vector<Column>& columns,
              std::string_view nouns, Number number) const;
+  // What is printed where there is no terminal. Of names, each is one line.
   std::string Text(const Session& session, const Messages& messages,
                    const std::vector<Column>& columns, Number number) const;
 

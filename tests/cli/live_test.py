@@ -125,6 +125,21 @@ class Live(RouterTest):
         receiver.client.close()
         self.trunkctl(f"enable link {link}", status=3)
 
+    def test_terminals_obey_no_names_of_others(self):
+        client = self.connect()
+        client.receiver("x\x1b]0;t\x07\nlisteners/y")
+        self.world.barrier(client)
+        mine = f"--filter 'address:\"listeners/y\"'"
+        for form in ("name", "csv", "jsonpath=.address", "json", "yaml", "table"):
+            seen, status = self.terminal.run(f"trunkctl get routes {mine} -o {form}")
+            self.assertEqual(status, 0, seen)
+            self.assertIn("listeners/y", seen)
+            self.assertNotRegex(seen, r"[\x00-\x09\x0b-\x1f\x7f]")
+        # Programs get what is there; but a name is a line.
+        self.assertIn("x\x1b]0;t\x07\nlisteners/y", self.trunkctl(f"get routes {mine} -o csv"))
+        self.assertEqual(self.trunkctl(f"get routes {mine} -o name"),
+                         "routes/x?]0;t??listeners/y\n")
+
     def test_links_and_connections_are_closed(self):
         client = self.connect()
         receiver = client.receiver("closed")

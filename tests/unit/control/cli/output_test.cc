@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "proto/trunkline/control/v1/address_service.pb.h"
 #include "proto/trunkline/control/v1/listener.pb.h"
 
 namespace trunkline::cli {
@@ -32,6 +33,19 @@ TEST(Json, OfMapsIsInOrder) {
     absl::StrAppend(&wanted, c == 'a' ? "" : ",", "\"", std::string(1, c), "\":\"x\"");
   }
   EXPECT_EQ(JsonOf(listener, Layout::kOneLine), wanted + "}}\n");
+}
+
+// Addresses are chosen by whoever attaches to them.
+TEST(Names, AreOneLineEachWhateverIsInThem) {
+  const std::vector<const char*> words = {"get", "-o", "name"};
+  const Session session(*Arguments::Parse(words), 1);
+  const auto output = Output::For(session);
+  ASSERT_TRUE(output.ok()) << output.status();
+  control::v1::Route evil, good;
+  evil.set_name("routes/x\033]0;t\a\nlisteners/amqp\r\xC2\x9B");
+  good.set_name("routes/Grüße");
+  EXPECT_EQ(output->Text(session, {&evil, &good}, {}, Output::Number::kMany),
+            "routes/x?]0;t??listeners/amqp??\nroutes/Grüße\n");
 }
 
 TEST(JsonPath, FindsWhatPeopleAskFor) {
