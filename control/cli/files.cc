@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,42 @@ absl::StatusOr<std::string> ReadAll(int fd, const std::string& name) {
   }
 }
 
+// As system(3): while a program has the terminal, its keys are for that alone. Ctrl-C is a command of
+// editors. The program gets the signals as they were.
+class KeysElsewhere {
+ public:
+  KeysElsewhere() {
+    struct sigaction ignore {};
+    ignore.sa_handler = SIG_IGN;
+    sigset_t defaults;
+    ::sigemptyset(&defaults);
+    for (Key& key : keys_) {
+      ::sigaction(key.signal, &ignore, &key.before);
+      if (key.before.sa_handler != SIG_IGN) ::sigaddset(&defaults, key.signal);
+    }
+    ::posix_spawnattr_init(&attributes_);
+    ::posix_spawnattr_setsigdefault(&attributes_, &defaults);
+    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGDEF);
+  }
+  ~KeysElsewhere() {
+    ::posix_spawnattr_destroy(&attributes_);
+    for (const Key& key : keys_) ::sigaction(key.signal, &key.before, nullptr);
+  }
+  KeysElsewhere(const KeysElsewhere&) = delete;
+  KeysElsewhere& operator=(const KeysElsewhere&) = delete;
+
+  // Of the program.
+  const posix_spawnattr_t* attributes() const { return &attributes_; }
+
+ private:
+  struct Key {
+    int signal;
+    struct sigaction before;
+  };
+  Key keys_[2] = {{SIGINT, {}}, {SIGQUIT, {}}};
+  posix_spawnattr_t attributes_;
+};
+
 }  // namespace
 
 absl::StatusOr<std::string> ReadText(const std::string& file) {
@@ -108,12 +145,15 @@ absl::Status EditFile(const std::string& file) {
   if (editor.empty()) editor = Environment("EDITOR");
   if (editor.empty()) editor = "vi";
   // By the shell, as the variable may have arguments in it; the name of the file is one of its own.
-  std::string command = editor + " \"$1\"";
+  // The keys are not for the shell either; to what it runs, traps are as if they were not set.
+  std::string command = Concat("trap : INT QUIT; ", editor, " \"$1\"");
   std::string shell = "sh", option = "-c", name = "trunkctl", argument = file;
   char* const words[] = {shell.data(), option.data(),   command.data(),
                          name.data(),  argument.data(), nullptr};
+  const KeysElsewhere keys;
   pid_t child = 0;
-  if (const int error = ::posix_spawn(&child, "/bin/sh", nullptr, nullptr, words, ::environ)) {
+  if (const int error =
+          ::posix_spawn(&child, "/bin/sh", nullptr, keys.attributes(), words, ::environ)) {
     return absl::FailedPreconditionError(Concat(editor, ": ", ::strerror(error)));
   }
   int status = 0;

@@ -32,6 +32,12 @@ trunkctl set listener extra max_connections=9
 sed -i 's/max_connections: .*/max_connections: 8/' "$1"
 """
 
+# An editor to which Ctrl-C is a command.
+INTERRUPTED = """\
+trap 'sed -i "s/max_connections: .*/max_connections: 6/" "$1"' INT
+kill -INT 0
+"""
+
 
 def text_of(*files):
     """The texts of files, by their names without folders."""
@@ -90,7 +96,8 @@ class Sessions(unittest.TestCase):
         self.session("config.txt")
 
     def test_resources_are_edited(self):
-        self.session("edit.txt", addresses=ADDRESSES, files={"faster.sh": FASTER})
+        self.session("edit.txt", addresses=ADDRESSES,
+                     files={"faster.sh": FASTER, "interrupted.sh": INTERRUPTED})
 
     def test_files_are_applied(self):
         self.session("apply.txt", addresses=ADDRESSES[:1], files={"new.yaml": APPLIED})
