@@ -110,6 +110,22 @@ absl::StatusOr<v1::ConfigBundle> ReadJson(std::string_view text, const std::stri
       Concat(file, ": ", std::string(status.message().data(), status.message().size())));
 }
 
+// As those of a trunkline.yaml, names of files start at the folder of the bundle.
+void ResolveFiles(const std::string& file, v1::ConfigBundle& bundle) {
+  const std::filesystem::path folder =
+      std::filesystem::absolute(file).lexically_normal().parent_path();
+  for (const config::Collection& collection : config::Collections()) {
+    const FieldDescriptor* const field =
+        bundle.GetDescriptor()->FindFieldByName(collection.section());
+    for (int i = 0; i < bundle.GetReflection()->FieldSize(bundle, field); ++i) {
+      Message* const resource = bundle.GetReflection()->MutableRepeatedMessage(&bundle, field, i);
+      const FieldDescriptor* const spec = resource->GetDescriptor()->FindFieldByName("spec");
+      if (!resource->GetReflection()->HasField(*resource, spec)) continue;
+      config::ResolveFiles(folder, *resource->GetReflection()->MutableMessage(resource, spec));
+    }
+  }
+}
+
 // Whether a text has a key `spec`, as resources of a bundle do and those of a trunkline.yaml do
 // not.
 bool HasSpec(std::string_view text) {
@@ -150,7 +166,10 @@ absl::StatusOr<v1::ConfigBundle> ReadBundle(std::string_view text, const std::st
   const size_t start = text.find_first_not_of(" \t\r\n");
   if (start != text.npos && text[start] == '{') {
     auto bundle = ReadJson(text, file);
-    if (HasSpec(text) || (bundle.ok() && HasWholeNames(*bundle))) return bundle;
+    if (HasSpec(text) || (bundle.ok() && HasWholeNames(*bundle))) {
+      if (bundle.ok()) ResolveFiles(file, *bundle);
+      return bundle;
+    }
     // JSON is YAML.
   }
   const std::filesystem::path folder =

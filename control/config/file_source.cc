@@ -139,19 +139,9 @@ void ReadSection(const YamlNode& key, const YamlNode& value, Document& document,
       {key.at, section, Concat("unknown key", HintFor(section, known, report))});
 }
 
-void ResolveFiles(const std::filesystem::path& folder, google::protobuf::Message& spec) {
-  const google::protobuf::Reflection& reflection = *spec.GetReflection();
-  const google::protobuf::Descriptor& type = *spec.GetDescriptor();
-  for (int i = 0; i < type.field_count(); ++i) {
-    const google::protobuf::FieldDescriptor* field = type.field(i);
-    if (!RulesOf(*field).file() || reflection.GetString(spec, field).empty()) continue;
-    reflection.SetString(&spec, field, (folder / reflection.GetString(spec, field)).string());
-  }
-}
-
 // Names of files are meant from the folder of the configuration, wherever the process runs; whole,
 // as they are told to others too.
-void ResolveFiles(const std::string& file, Document& document) {
+void ResolveFilesOf(const std::string& file, Document& document) {
   std::error_code error;
   const std::filesystem::path whole = std::filesystem::absolute(file, error);
   const std::filesystem::path folder = (error ? std::filesystem::path(file) : whole).parent_path();
@@ -202,7 +192,7 @@ absl::StatusOr<FileDocument> ParseDocument(std::string_view text, const std::str
   if (!report.problems.empty()) {
     return absl::InvalidArgumentError(FormatProblems(file, std::move(report.problems)));
   }
-  ResolveFiles(file, document);
+  ResolveFilesOf(file, document);
   return FileDocument{std::move(document), std::move(report.positions)};
 }
 
@@ -212,7 +202,7 @@ absl::StatusOr<Document> ParsePart(std::string_view text, const std::string& fil
   if (!report.problems.empty()) {
     return absl::InvalidArgumentError(FormatProblems(file, std::move(report.problems)));
   }
-  ResolveFiles(file, document);
+  ResolveFilesOf(file, document);
   return document;
 }
 
@@ -226,6 +216,16 @@ absl::StatusOr<FileDocument> LoadDocument(const std::string& file) {
   absl::StatusOr<std::string> text = ReadFile(file, kConfigBytesMax);
   if (!text.ok()) return absl::Status(text.status().code(), Concat(text.status().message(), "\n"));
   return ParseDocument(*text, file);
+}
+
+void ResolveFiles(const std::filesystem::path& folder, google::protobuf::Message& message) {
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  const google::protobuf::Descriptor& type = *message.GetDescriptor();
+  for (int i = 0; i < type.field_count(); ++i) {
+    const google::protobuf::FieldDescriptor* field = type.field(i);
+    if (!RulesOf(*field).file() || reflection.GetString(message, field).empty()) continue;
+    reflection.SetString(&message, field, (folder / reflection.GetString(message, field)).string());
+  }
 }
 
 }  // namespace trunkline::config

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -7,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "control/config/document.h"
 #include "control/config/problem.h"
+#include "google/protobuf/message.h"
 
 namespace trunkline::config {
 
@@ -33,5 +35,8 @@ std::vector<Problem> FindProblems(std::string_view text);
 
 // As ParseDocument, of a file of at most kConfigBytesMax.
 absl::StatusOr<FileDocument> LoadDocument(const std::string& file);
+
+// Makes the names of files in a spec or section start at `folder`. Pure.
+void ResolveFiles(const std::filesystem::path& folder, google::protobuf::Message& message);
 
 }  // namespace trunkline::config

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "control/cli/apply.h"
+#include "google/protobuf/util/message_differencer.h"
 
 namespace trunkline::cli {
 namespace {
@@ -73,6 +74,27 @@ TEST(Bundle, NamesOfFilesStartAtItsFolder) {
   ASSERT_TRUE(read.bundle.ok()) << read.bundle.status();
   EXPECT_EQ(read.bundle->tls_profiles(0).spec().ca_file(),
             (std::filesystem::current_path() / "sub/ca.crt").string());
+}
+
+TEST(Bundle, NamesOfFilesStartAtItsFolderInJsonToo) {
+  const Read yaml = Text(
+      "tls_profiles:\n- {name: a, certificate_file: ../a.crt, ca_file: /ca.crt}\n- {name: b}\n"
+      "user_stores:\n- {name: u, directory: users}\n"
+      "connectors:\n- {name: c, host: h, sasl_password_file: password}\n",
+      "sub/f.yaml");
+  const Read json = Text(
+      "{\"tls_profiles\": [{\"name\": \"tlsProfiles/a\", \"spec\": {\"certificate_file\":"
+      " \"../a.crt\", \"ca_file\": \"/ca.crt\"}}, {\"name\": \"tlsProfiles/b\", \"spec\": {}}],"
+      " \"user_stores\": [{\"name\": \"userStores/u\", \"spec\": {\"directory\": \"users\"}}],"
+      " \"connectors\": [{\"name\": \"connectors/c\", \"spec\": {\"host\": \"h\","
+      " \"sasl_password_file\": \"password\"}}]}",
+      "sub/f.json");
+  ASSERT_TRUE(yaml.bundle.ok()) << yaml.bundle.status();
+  ASSERT_TRUE(json.bundle.ok()) << json.bundle.status();
+  EXPECT_EQ(json.bundle->user_stores(0).spec().directory(),
+            (std::filesystem::current_path() / "sub/users").string());
+  EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(*yaml.bundle, *json.bundle))
+      << json.bundle->DebugString() << yaml.bundle->DebugString();
 }
 
 TEST(Bundle, ProblemsHaveThePlaceInTheFileAsItWasNamed) {
