@@ -122,7 +122,7 @@ std::string TextOf(const Value& value) {
     case Value::kStringValue:
       return value.string_value();
     case Value::kNumberValue:
-      return absl::StrCat(value.number_value());
+      return config::NumberText(value.number_value());
     case Value::kBoolValue:
       return value.bool_value() ? "true" : "false";
     default: {

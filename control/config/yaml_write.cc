@@ -1,6 +1,9 @@
 #include "control/config/yaml_write.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <vector>
@@ -148,8 +151,11 @@ std::string MessageWriter::Value(const FieldDescriptor& field, int index) const 
       return absl::StrCat(repeated ? reflection_.GetRepeatedInt64(message_, &field, index)
                                    : reflection_.GetInt64(message_, &field));
     case FieldDescriptor::CPPTYPE_DOUBLE:
-      return absl::StrCat(repeated ? reflection_.GetRepeatedDouble(message_, &field, index)
-                                   : reflection_.GetDouble(message_, &field));
+      return NumberText(repeated ? reflection_.GetRepeatedDouble(message_, &field, index)
+                                 : reflection_.GetDouble(message_, &field));
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      return NumberText(repeated ? reflection_.GetRepeatedFloat(message_, &field, index)
+                                 : reflection_.GetFloat(message_, &field));
     case FieldDescriptor::CPPTYPE_UINT32:
       return absl::StrCat(repeated ? reflection_.GetRepeatedUInt32(message_, &field, index)
                                    : reflection_.GetUInt32(message_, &field));
@@ -168,9 +174,10 @@ std::string MessageWriter::Value(const FieldDescriptor& field, int index) const 
       }
       return FormatDuration(ToMilliseconds(static_cast<const google::protobuf::Duration&>(inner)));
     }
-    default:
+    case FieldDescriptor::CPPTYPE_STRING:
       return Scalar(Text(field, index));
   }
+  return "";
 }
 
 std::string MessageWriter::Text(const FieldDescriptor& field, int index) const {
@@ -202,6 +209,16 @@ void WriteResource(const std::string& id, const Message& resource, std::string& 
 }
 
 }  // namespace
+
+std::string NumberText(double number) {
+  constexpr double kExact = 9007199254740992;  // 2^53
+  if (std::trunc(number) == number && std::abs(number) <= kExact) {
+    return absl::StrCat(static_cast<int64_t>(number));
+  }
+  std::array<char, 32> text;
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), number);
+  return std::string(text.data(), end.ptr);
+}
 
 std::string WriteYaml(const Message& message, int indent) {
   std::string text;

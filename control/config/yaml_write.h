@@ -15,4 +15,8 @@ std::string WriteYaml(const Document& document);
 // One message in the same form: its fields that are set, `indent` blanks before each line.
 std::string WriteYaml(const google::protobuf::Message& message, int indent = 0);
 
+// A number as YAML and JSON write it, with all its digits: whole numbers up to 2^53 in full,
+// others in the shortest form that is read as the same.
+std::string NumberText(double number);
+
 }  // namespace trunkline::config

@@ -125,6 +125,18 @@ class Live(RouterTest):
         receiver.client.close()
         self.trunkctl(f"enable link {link}", status=3)
 
+    def test_what_is_there_is_told_as_yaml(self):
+        receiver = self.connect().receiver("told")
+        self.world.barrier(receiver.client)
+        number = self.number_of(receiver.client)
+        for kind, line in (("connections", f"- name: connections/{number}"),
+                           (f"links {number}", "  address: told"),
+                           ("routes", "- name: routes/told"), ("listeners", "listeners:")):
+            self.assertIn(line, self.trunkctl(f"get {kind} -o yaml").splitlines())
+        path = "jsonpath={.peer_open.max_frame_size}"
+        size = self.trunkctl(f"get connection connections/{number} -o {path}")
+        self.assertRegex(size, r"^\d+\n$")
+
     def test_terminals_obey_no_names_of_others(self):
         client = self.connect()
         client.receiver("x\x1b]0;t\x07\nlisteners/y")

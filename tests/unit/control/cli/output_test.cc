@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/struct.pb.h"
 #include "proto/trunkline/control/v1/address_service.pb.h"
 #include "proto/trunkline/control/v1/listener.pb.h"
 
@@ -57,6 +60,20 @@ TEST(JsonPath, FindsWhatPeopleAskFor) {
   EXPECT_EQ(By("{.spec.sasl_mechanisms[1]}"), "EXTERNAL\n");
   EXPECT_EQ(By("{.spec.sasl_mechanisms[*]}"), "PLAIN\nEXTERNAL\n");
   EXPECT_EQ(By("{.labels}"), "{\"team\":\"billing\"}\n");
+}
+
+TEST(JsonPath, TellsAllDigitsOfANumber) {
+  google::protobuf::Struct numbers;
+  for (const auto& [name, number] : std::map<std::string, double>{{"size", 1'048'576},
+                                                                  {"most", 9007199254740992},
+                                                                  {"least", -1'234'567},
+                                                                  {"part", 0.1234567}}) {
+    (*numbers.mutable_fields())[name].set_number_value(number);
+  }
+  EXPECT_EQ(*ByJsonPath(numbers, ".size"), "1048576\n");
+  EXPECT_EQ(*ByJsonPath(numbers, ".most"), "9007199254740992\n");
+  EXPECT_EQ(*ByJsonPath(numbers, ".least"), "-1234567\n");
+  EXPECT_EQ(*ByJsonPath(numbers, ".part"), "0.1234567\n");
 }
 
 TEST(JsonPath, OfWhatIsNotThereIsNothing) {

@@ -8,6 +8,7 @@
 #include "control/config/collection.h"
 #include "control/config/file_source.h"
 #include "google/protobuf/util/message_differencer.h"
+#include "google/protobuf/wrappers.pb.h"
 #include "proto/trunkline/control/v1/connection_service.pb.h"
 #include "proto/trunkline/control/v1/router_service.pb.h"
 #include "proto/trunkline/control/v1/stats_service.pb.h"
@@ -122,9 +123,25 @@ TEST(YamlWrite, WritesFieldsOfEveryType) {
             "  - line: 3\n"
             "    field: router.id\n"
             "  - {}\n");
+  google::protobuf::FloatValue part;
+  part.set_value(0.25);
+  EXPECT_EQ(WriteYaml(part), "value: 0.25\n");
+  google::protobuf::UInt64Value most;
+  most.set_value(UINT64_MAX);
+  EXPECT_EQ(WriteYaml(most), "value: 18446744073709551615\n");
+  google::protobuf::BytesValue bytes;
+  bytes.set_value("a\n");
+  EXPECT_EQ(WriteYaml(bytes), "value: \"a\\x0a\"\n");
+  google::protobuf::BoolValue flag;
+  flag.set_value(true);
+  EXPECT_EQ(WriteYaml(flag), "value: true\n");
   v1::WorkerRates rates;
   rates.set_busy(0.25);
   EXPECT_EQ(WriteYaml(rates), "busy: 0.25\n");
+  rates.set_busy(1'048'576);
+  EXPECT_EQ(WriteYaml(rates), "busy: 1048576\n");
+  rates.set_busy(0.123456789);
+  EXPECT_EQ(WriteYaml(rates), "busy: 0.123456789\n");
 }
 
 TEST(YamlWrite, QuotesWhatYamlWouldTakeForSomethingElse) {
