@@ -124,6 +124,12 @@ std::vector<std::string> Behind(const std::vector<std::string>& words, size_t co
   return {words.begin() + static_cast<ptrdiff_t>(std::min(count, words.size())), words.end()};
 }
 
+// Whether nobody has answered, going by the reason of an error that says so: a router that stops is
+// as good as gone, and so is an AMQP peer that closes the connection. Other reasons are answers.
+bool IsUnreachable(const std::string& reason) {
+  return reason.empty() || reason == "STOPPING" || reason.starts_with("amqp:");
+}
+
 }  // namespace
 
 Session::Session(const Arguments& arguments, size_t words)
@@ -245,7 +251,7 @@ int ExitStatusOf(const absl::Status& status) {
       return IsFromRouter(status) ? 5 : 1;
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded:
-      return 6;
+      return IsUnreachable(config::ReasonOf(status)) ? 6 : 1;
     default:
       return 1;
   }
