@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "control/cli/follow.h"
 #include "control/cli/output.h"
+#include "control/cli/values.h"
 #include "control/config/resource.h"
 #include "control/config/schema.h"
 #include "control/config/text.h"
@@ -31,14 +31,6 @@ using google::protobuf::Message;
 constexpr uint32_t kBacklog = 50;
 // All of the past: the router keeps no more.
 constexpr uint32_t kWholeBacklog = 4096;
-
-absl::StatusOr<uint64_t> NumberOf(const Session& session, const char* option, uint64_t absent) {
-  if (!session.arguments().Has(option)) return absent;
-  uint64_t number = 0;
-  const std::string text = session.arguments().Get(option);
-  if (absl::SimpleAtoi(text, &number)) return number;
-  return absl::InvalidArgumentError(Concat("--", option, ": ", Quote(text), " is no number"));
-}
 
 std::string TimeOf(const google::protobuf::Timestamp& time) {
   return google::protobuf::util::TimeUtil::ToString(time);
@@ -119,7 +111,8 @@ absl::Status MustBeThere(Session& session, const std::string& name) {
 
 absl::Status Events(Session& session) {
   TL_ASSIGN_OR_RETURN(const bool json, WantsJson(session));
-  TL_ASSIGN_OR_RETURN(const uint64_t limit, NumberOf(session, "limit", kBacklog));
+  TL_ASSIGN_OR_RETURN(const uint64_t limit,
+                      NumberOf(session.arguments(), "limit", kBacklog, {.max = UINT32_MAX}));
   v1::WatchEventsRequest request;
   request.set_filter(session.arguments().Get("filter"));
   request.set_backlog(static_cast<uint32_t>(limit));
@@ -151,7 +144,8 @@ absl::Status Logs(Session& session) {
   request.set_module(session.arguments().Get("module"));
   request.set_follow(session.arguments().Has("follow") || session.arguments().Has("watch"));
   if (session.arguments().Has("limit")) {
-    TL_ASSIGN_OR_RETURN(const uint64_t tail, NumberOf(session, "limit", 0));
+    TL_ASSIGN_OR_RETURN(const uint64_t tail,
+                        NumberOf(session.arguments(), "limit", 0, {.max = UINT32_MAX}));
     request.set_tail(static_cast<uint32_t>(tail));
   }
   v1::WatchLogsResponse reply;
@@ -175,9 +169,10 @@ absl::Status Tap(Session& session) {
   TL_ASSIGN_OR_RETURN(const bool json, WantsJson(session));
   v1::TapMessagesRequest request;
   if (!session.words().empty()) request.set_address(session.words()[0]);
-  TL_ASSIGN_OR_RETURN(const uint64_t limit, NumberOf(session, "limit", 0));
+  TL_ASSIGN_OR_RETURN(const uint64_t limit, NumberOf(session.arguments(), "limit", 0));
   request.set_limit(limit);
-  TL_ASSIGN_OR_RETURN(const uint64_t body_bytes, NumberOf(session, "body-bytes", 0));
+  TL_ASSIGN_OR_RETURN(const uint64_t body_bytes,
+                      NumberOf(session.arguments(), "body-bytes", 0, {.max = UINT32_MAX}));
   request.set_body_bytes(static_cast<uint32_t>(body_bytes));
   v1::TapMessagesResponse reply;
   return session.Stream("TraceService/TapMessages", request, reply, [&] {
@@ -211,7 +206,7 @@ absl::Status Frames(Session& session) {
   } else {
     request.set_connection(word.starts_with("connections/") ? word : "connections/" + word);
   }
-  TL_ASSIGN_OR_RETURN(const uint64_t limit, NumberOf(session, "limit", 0));
+  TL_ASSIGN_OR_RETURN(const uint64_t limit, NumberOf(session.arguments(), "limit", 0));
   request.set_limit(limit);
   v1::TraceFramesResponse reply;
   return session.Stream("TraceService/TraceFrames", request, reply, [&] {
