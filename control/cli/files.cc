@@ -59,8 +59,8 @@ absl::StatusOr<std::string> ReadAll(int fd, const std::string& name) {
   }
 }
 
-// As system(3): while a program has the terminal, its keys are for that alone. Ctrl-C is a command of
-// editors. The program gets the signals as they were.
+// As system(3): while a program has the terminal, its keys are for that alone. Ctrl-C is a command
+// of editors. The program gets the signals as they were.
 class KeysElsewhere {
  public:
   KeysElsewhere() {
