@@ -17,7 +17,6 @@
 #include "control/config/resource.h"
 #include "control/config/schema.h"
 #include "control/config/text.h"
-#include "google/protobuf/reflection.h"
 #include "google/protobuf/util/json_util.h"
 #include "proto/google/rpc/status.pb.h"
 #include "router/base/status.h"
@@ -140,9 +139,10 @@ bool HasSpec(std::string_view text) {
 // "listeners/amqp": ids alone are those of a trunkline.yaml.
 bool HasWholeNames(const v1::ConfigBundle& bundle) {
   for (const config::Collection& collection : config::Collections()) {
-    const auto& list = bundle.GetReflection()->GetRepeatedFieldRef<Message>(
-        bundle, bundle.GetDescriptor()->FindFieldByName(collection.section()));
-    for (const Message& resource : list) {
+    const FieldDescriptor* const field =
+        bundle.GetDescriptor()->FindFieldByName(collection.section());
+    for (int i = 0; i < bundle.GetReflection()->FieldSize(bundle, field); ++i) {
+      const Message& resource = bundle.GetReflection()->GetRepeatedMessage(bundle, field, i);
       if (config::NameOf(resource).find('/') == std::string::npos) return false;
     }
   }
