@@ -47,6 +47,24 @@ class PackagingTest(unittest.TestCase):
         result = subprocess.run([TRUNKD, "--check-config", file], capture_output=True, text=True)
         self.assertEqual((result.returncode, result.stderr), (0, ""))
 
+    def test_a_purge_leaves_no_keys_and_no_log(self):
+        kept = self.root / "etc/trunkline/service.key"
+        gone = [self.root / "var/lib/trunkline/state.json", self.root / "var/log/trunkline/log"]
+        for file in (kept, *gone):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("a key")
+        commands = self.root / "commands"
+        commands.mkdir()
+        for name in ("deb-systemd-helper", "systemctl"):
+            (commands / name).symlink_to("/bin/true")
+        environment = {"PATH": f"{commands}:/usr/bin:/bin", "DPKG_ROOT": str(self.root)}
+        script = SOURCE / "control/packaging/postrm"
+        subprocess.run(["sh", script, "remove"], check=True, env=environment)
+        self.assertTrue(all(file.exists() for file in gone))
+        subprocess.run(["sh", script, "purge"], check=True, env=environment)
+        self.assertFalse(any(file.parent.exists() for file in gone))
+        self.assertTrue(kept.exists())
+
     def test_a_second_install_keeps_the_configuration(self):
         file = self.root / "etc/trunkline/trunkline.yaml"
         file.write_text("the operator's")
