@@ -173,10 +173,16 @@ void Writer::WriteNumber(double value) {
 }
 
 void Writer::WriteBound(double value) {
-  const size_t start = out_.size();
-  WriteNumber(value);
-  const std::string_view written = std::string_view(out_).substr(start);
-  if (written.find_first_not_of("-0123456789") == std::string_view::npos) out_.append(".0");
+  if (std::isnan(value) || std::isinf(value)) return WriteNumber(value);
+  const double size = std::abs(value);
+  // As OpenMetrics wants it, so that a bound is the same text whoever writes it.
+  const bool fixed = size == 0 || (size >= 1e-4 && size < 1e6);
+  std::array<char, 32> text;
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value,
+                                 fixed ? std::chars_format::fixed : std::chars_format::scientific);
+  const std::string_view written(text.data(), static_cast<size_t>(end.ptr - text.data()));
+  out_.append(written);
+  if (written.find_first_of(".e") == std::string_view::npos) out_.append(".0");
 }
 
 // The quality that a header gives to this type: the most that any entry says; negative: none does.

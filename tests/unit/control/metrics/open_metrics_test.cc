@@ -89,6 +89,29 @@ TEST(WriteOpenMetrics, WritesHistogramsWithCanonicalBounds) {
   EXPECT_EQ(WriteOpenMetrics({family}).find("+Inf"), WriteOpenMetrics({family}).rfind("+Inf"));
 }
 
+TEST(WriteOpenMetrics, WritesABoundAsOthersDo) {
+  const struct {
+    double bound;
+    const char* text;
+  } kBounds[] = {{0, "0.0"},
+                 {1e-5, "1e-05"},
+                 {1e-4, "0.0001"},
+                 {5e-4, "0.0005"},
+                 {0.25, "0.25"},
+                 {1, "1.0"},
+                 {999'999, "999999.0"},
+                 {1e6, "1e+06"},
+                 {1'048'576, "1.048576e+06"},
+                 {1e10, "1e+10"}};
+  for (const auto& [bound, text] : kBounds) {
+    MetricFamily family{"a", "What it is", MetricType::Histogram, {}};
+    family.metric.emplace_back().histogram = {
+        .sample_count = 1, .sample_sum = 1, .bucket = {{1, bound}}};
+    EXPECT_THAT(WriteOpenMetrics({family}),
+                HasSubstr("a_bucket{le=\"" + std::string(text) + "\"} 1\n"));
+  }
+}
+
 TEST(WriteOpenMetrics, TakesOnlyAWholeWordForAUnit) {
   for (const char* name : {"milliseconds", "seconds", "x_seconds_ago"}) {
     EXPECT_THAT(WriteOpenMetrics({Gauge(name, 1, {})}), Not(HasSubstr("# UNIT"))) << name;
