@@ -230,6 +230,8 @@ TEST_F(SwitchTest, ADrainUsesUpTheCreditOfADisabledConsumer) {
   world_.Turn();
   EXPECT_EQ(consumer.record().drained, 1);
   EXPECT_THAT(consumer.got(), IsEmpty());
+  world_.shard->WalkOutLinks(consumer.link.index, 1,
+                             [](const OutLink& link) { EXPECT_EQ(link.kept_credit, 0u); });
   Enable(consumer);
   world_.Turn();
   EXPECT_THAT(consumer.got(), IsEmpty()) << "it has no credit";
