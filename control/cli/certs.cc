@@ -22,7 +22,6 @@ namespace {
 
 using config::Concat;
 
-constexpr int kPageSize = 1000;
 constexpr int64_t kSoon = 30 * 86400;  // seconds
 
 std::string NameOf(const std::string& word) {
@@ -38,10 +37,9 @@ absl::StatusOr<std::vector<v1::TlsProfile>> FindProfiles(Session& session) {
     TL_RETURN_IF_ERROR(session.Call("TlsService/GetTlsProfile", request, profiles.emplace_back()));
   }
   if (!session.words().empty()) return profiles;
-  v1::ListTlsProfilesRequest request;
-  request.set_page_size(kPageSize);
   v1::ListTlsProfilesResponse reply;
-  TL_RETURN_IF_ERROR(session.Call("TlsService/ListTlsProfiles", request, reply));
+  TL_RETURN_IF_ERROR(
+      session.CallForAll("TlsService/ListTlsProfiles", v1::ListTlsProfilesRequest(), reply));
   return std::vector<v1::TlsProfile>(reply.tls_profiles().begin(), reply.tls_profiles().end());
 }
 

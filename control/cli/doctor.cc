@@ -27,7 +27,6 @@ namespace {
 using config::Concat;
 using Result = Finding::Result;
 
-constexpr int kPageSize = 1000;
 constexpr uint32_t kEventsLookedAt = 4096;
 
 int64_t NowMilliseconds() {
@@ -145,12 +144,10 @@ void Examination::LookAtConfiguration() {
 }
 
 void Examination::LookAtListeners() {
-  v1::ListListenersRequest request;
-  request.set_page_size(kPageSize);
   v1::ListListenersResponse reply;
-  if (!IsAnswered("listeners", session_.Call("ListenerService/ListListeners", request, reply))) {
-    return;
-  }
+  const absl::Status listed =
+      session_.CallForAll("ListenerService/ListListeners", v1::ListListenersRequest(), reply);
+  if (!IsAnswered("listeners", listed)) return;
   CountOwn(reply.listeners());
   for (const v1::Listener& each : reply.listeners()) findings_.push_back(JudgeListener(each));
   if (!reply.listeners().empty()) return;
@@ -159,12 +156,10 @@ void Examination::LookAtListeners() {
 }
 
 void Examination::LookAtConnectors() {
-  v1::ListConnectorsRequest request;
-  request.set_page_size(kPageSize);
   v1::ListConnectorsResponse reply;
-  if (!IsAnswered("connectors", session_.Call("ConnectorService/ListConnectors", request, reply))) {
-    return;
-  }
+  const absl::Status listed =
+      session_.CallForAll("ConnectorService/ListConnectors", v1::ListConnectorsRequest(), reply);
+  if (!IsAnswered("connectors", listed)) return;
   CountOwn(reply.connectors());
   std::set<std::string> hosts;
   for (const v1::Connector& each : reply.connectors()) {
@@ -201,12 +196,10 @@ void Examination::LookAtHost(const std::string& host) {
 }
 
 void Examination::LookAtTls() {
-  v1::ListTlsProfilesRequest request;
-  request.set_page_size(kPageSize);
   v1::ListTlsProfilesResponse reply;
-  if (!IsAnswered("TLS profiles", session_.Call("TlsService/ListTlsProfiles", request, reply))) {
-    return;
-  }
+  const absl::Status listed =
+      session_.CallForAll("TlsService/ListTlsProfiles", v1::ListTlsProfilesRequest(), reply);
+  if (!IsAnswered("TLS profiles", listed)) return;
   CountOwn(reply.tls_profiles());
   for (const v1::TlsProfile& each : reply.tls_profiles()) {
     findings_.push_back(JudgeTlsProfile(each, NowMilliseconds() / 1000));
@@ -214,22 +207,20 @@ void Examination::LookAtTls() {
 }
 
 void Examination::LookAtUsers() {
-  v1::ListUserStoresRequest request;
-  request.set_page_size(kPageSize);
   v1::ListUserStoresResponse reply;
-  if (!IsAnswered("users", session_.Call("UserService/ListUserStores", request, reply))) return;
+  const absl::Status listed =
+      session_.CallForAll("UserService/ListUserStores", v1::ListUserStoresRequest(), reply);
+  if (!IsAnswered("users", listed)) return;
   CountOwn(reply.user_stores());
   for (const v1::UserStore& each : reply.user_stores()) findings_.push_back(JudgeUserStore(each));
 }
 
 // Behind the others, which count what was made over the API.
 void Examination::LookAtPersistence() {
-  v1::ListAddressesRequest request;
-  request.set_page_size(kPageSize);
   v1::ListAddressesResponse reply;
-  if (!IsAnswered("persistence", session_.Call("AddressService/ListAddresses", request, reply))) {
-    return;
-  }
+  const absl::Status listed =
+      session_.CallForAll("AddressService/ListAddresses", v1::ListAddressesRequest(), reply);
+  if (!IsAnswered("persistence", listed)) return;
   CountOwn(reply.addresses());
   v1::GetConfigResponse text;
   if (!IsAnswered("persistence",

@@ -25,8 +25,6 @@ using config::TextOf;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-constexpr int kPageSize = 1000;
-
 std::vector<const Message*> Pointers(const std::vector<std::unique_ptr<Message>>& owned) {
   std::vector<const Message*> pointers;
   for (const auto& message : owned) pointers.push_back(message.get());

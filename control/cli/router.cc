@@ -20,7 +20,6 @@ namespace {
 using config::Concat;
 
 // What `status` counts. A router has no more of either.
-constexpr int kPageSize = 1000;
 
 absl::StatusOr<v1::GetVersionResponse> VersionOf(Session& session) {
   v1::GetVersionResponse reply;
@@ -52,14 +51,12 @@ absl::Status ReadTimeout(const Session& session, Request& request) {
 
 absl::Status Status(Session& session) {
   TL_ASSIGN_OR_RETURN(const v1::GetVersionResponse version, VersionOf(session));
-  v1::ListListenersRequest which_listeners;
-  which_listeners.set_page_size(kPageSize);
   v1::ListListenersResponse listeners;
-  TL_RETURN_IF_ERROR(session.Call("ListenerService/ListListeners", which_listeners, listeners));
-  v1::ListConnectorsRequest which_connectors;
-  which_connectors.set_page_size(kPageSize);
+  TL_RETURN_IF_ERROR(
+      session.CallForAll("ListenerService/ListListeners", v1::ListListenersRequest(), listeners));
   v1::ListConnectorsResponse connectors;
-  TL_RETURN_IF_ERROR(session.Call("ConnectorService/ListConnectors", which_connectors, connectors));
+  TL_RETURN_IF_ERROR(session.CallForAll("ConnectorService/ListConnectors",
+                                        v1::ListConnectorsRequest(), connectors));
   uint64_t connections = 0;
   size_t listening = 0, open = 0;
   std::vector<std::string> deaf, away;

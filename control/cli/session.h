@@ -13,6 +13,7 @@
 #include "control/cli/arguments.h"
 #include "control/cli/channel.h"
 #include "control/cli/table.h"
+#include "router/base/status.h"
 
 namespace trunkline::cli {
 
@@ -28,6 +29,9 @@ struct Listed {
   // They belong to others, "connections/": whose they are is asked for with the list.
   std::string parent_prefix;
 };
+
+// Of a listing; the most that there may be.
+inline constexpr int kPageSize = 1000;
 
 // What a command works with: its arguments, the router at the other end, and where it writes.
 class Session {
@@ -45,6 +49,18 @@ class Session {
   // As Channel's, of the router that is meant.
   absl::Status Call(const std::string& method, const google::protobuf::Message& request,
                     google::protobuf::Message& reply);
+  // A listing with all of its pages in one `reply`.
+  template <typename Request, typename Reply>
+  absl::Status CallForAll(const std::string& method, Request request, Reply& reply) {
+    request.set_page_size(kPageSize);
+    do {
+      Reply page;
+      TL_RETURN_IF_ERROR(Call(method, request, page));
+      reply.MergeFrom(page);
+      request.set_page_token(page.next_page_token());
+    } while (!request.page_token().empty());
+    return absl::OkStatus();
+  }
   absl::Status Stream(const std::string& method, const google::protobuf::Message& request,
                       google::protobuf::Message& reply, const std::function<bool()>& each);
 

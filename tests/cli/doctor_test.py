@@ -175,6 +175,13 @@ class Doctor(unittest.TestCase):
         self.assertEqual(found["result"], "warning")
         self.assertIn("2 resources", found["text"])
 
+    def test_more_resources_than_a_page_has(self):
+        self.start()
+        given = {"addresses": [{"name": f"a{n}", "prefix": f"a{n}"} for n in range(1001)]}
+        ended, output, errors = self.terminal.pipe("trunkctl apply -f -", json.dumps(given))
+        self.assertEqual(ended, 0, output + errors)
+        self.assertIn("1001 resources", self.findings(0)["persistence"]["text"])
+
     def test_what_is_kept(self):
         folder = os.path.join(self.certificates.directory, "state")
         self.start(control={"state_directory": folder})
