@@ -1,9 +1,11 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "control/cli/amqp_client.h"
@@ -25,6 +27,14 @@ constexpr size_t kBodyBytesMax = 64 << 20;
 constexpr size_t kErrorsShownMax = 10;
 constexpr uint64_t kRateMax = 1'000'000;
 constexpr int64_t kTimeoutMs = 30'000;
+
+// In the order in which they are told.
+constexpr std::pair<AmqpOutcome::Kind, const char*> kOutcomes[] = {
+    {AmqpOutcome::Kind::kAccepted, "accepted"},
+    {AmqpOutcome::Kind::kRejected, "rejected"},
+    {AmqpOutcome::Kind::kReleased, "released"},
+    {AmqpOutcome::Kind::kModified, "modified"},
+    {AmqpOutcome::Kind::kNone, "unknown"}};
 
 // What `send` was asked for.
 struct Plan {
@@ -68,6 +78,10 @@ class Sending : public AmqpEvents {
   bool IsDue() const;
   // The body of the next message; false: there is none, or not yet.
   bool NextBody();
+  uint64_t CountOf(AmqpOutcome::Kind kind) const {
+    const auto found = outcomes_.find(kind);
+    return found == outcomes_.end() ? 0 : found->second;
+  }
   bool HasMore() const { return sent_ < plan_.count && !(plan_.is_by_line && lines_.ended()); }
 
   Session& session_;
@@ -77,7 +91,7 @@ class Sending : public AmqpEvents {
   Clock::time_point start_, progress_;
   bool has_body_ = false;  // a line has been read that is not sent yet
   uint64_t sent_ = 0, pending_ = 0;
-  uint64_t accepted_ = 0, rejected_ = 0, released_ = 0, modified_ = 0, unknown_ = 0;
+  std::map<AmqpOutcome::Kind, uint64_t> outcomes_;
   std::set<std::string> errors_;  // that have been told
 };
 
@@ -119,23 +133,7 @@ void Sending::Feed() {
 void Sending::OnOutcome(size_t, uint64_t, const AmqpOutcome& outcome) {
   --pending_;
   progress_ = Clock::now();
-  switch (outcome.kind) {
-    case AmqpOutcome::Kind::kAccepted:
-      ++accepted_;
-      break;
-    case AmqpOutcome::Kind::kRejected:
-      ++rejected_;
-      break;
-    case AmqpOutcome::Kind::kReleased:
-      ++released_;
-      break;
-    case AmqpOutcome::Kind::kModified:
-      ++modified_;
-      break;
-    case AmqpOutcome::Kind::kNone:
-      ++unknown_;
-      break;
-  }
+  ++outcomes_[outcome.kind];
   const bool is_news = !outcome.error.empty() && errors_.size() < kErrorsShownMax &&
                        errors_.insert(outcome.error).second;
   if (is_news) session_.Note(Concat("rejected: ", Printable(outcome.error), "\n"));
@@ -143,9 +141,9 @@ void Sending::OnOutcome(size_t, uint64_t, const AmqpOutcome& outcome) {
 }
 
 void Sending::Tell() const {
-  const std::pair<const char*, uint64_t> counts[] = {
-      {"accepted", accepted_}, {"rejected", rejected_}, {"released", released_},
-      {"modified", modified_}, {"unknown", unknown_},   {"unsettled", pending_}};
+  std::vector<std::pair<const char*, uint64_t>> counts;
+  for (const auto& [kind, name] : kOutcomes) counts.emplace_back(name, CountOf(kind));
+  counts.emplace_back("unsettled", pending_);
   if (session_.arguments().Get("output") == "json") {
     std::string text = absl::StrCat("{\"sent\":", sent_);
     for (const auto& [name, count] : counts) absl::StrAppend(&text, ",\"", name, "\":", count);
@@ -163,9 +161,10 @@ void Sending::Tell() const {
 }
 
 absl::Status Sending::Result() const {
-  if (plan_.is_settled || accepted_ == sent_) return absl::OkStatus();
+  const uint64_t accepted = CountOf(AmqpOutcome::Kind::kAccepted);
+  if (plan_.is_settled || accepted == sent_) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      Concat(sent_ - accepted_, " of ", Count(sent_, "message"), " not accepted"));
+      Concat(sent_ - accepted, " of ", Count(sent_, "message"), " not accepted"));
 }
 
 absl::Status ReadProperties(const Arguments& arguments, AmqpMessage& message) {
