@@ -102,6 +102,11 @@ void RuleChecker::CheckDuration(const FieldDescriptor& field) {
   const v1::FieldRules& rules = RulesOf(field);
   google::protobuf::Duration duration;
   duration.CopyFrom(reflection_.GetMessage(message_, &field));
+  // Others have no form in JSON. (No duration of ours is negative.)
+  constexpr int32_t kNanosMax = 999'999'999;
+  if (duration.nanos() < 0 || duration.nanos() > kNanosMax) {
+    return Fail(field, Concat(duration.nanos(), " nanoseconds are not in 0..", kNanosMax));
+  }
   const int64_t milliseconds = ToMilliseconds(duration);
   if (milliseconds < rules.min() || milliseconds > rules.max()) {
     Fail(field, Concat(FormatDuration(milliseconds), " is not in ", FormatDuration(rules.min()),

@@ -60,7 +60,7 @@ absl::Status WriteAll(int fd, std::string_view bytes, const std::string& name) {
   return absl::OkStatus();
 }
 
-absl::Status WriteFile(const std::string& name, const std::string& bytes) {
+absl::Status WriteFile(const std::string& name, std::string_view bytes) {
   const File file(
       ::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file) return ErrnoStatus(name);
@@ -71,7 +71,7 @@ absl::Status WriteFile(const std::string& name, const std::string& bytes) {
 // The old file is there until the new one is, wherever this is interrupted: first the bytes, then
 // the name, then the folder that has the name. Half a file is not left on a disk that is full. The
 // old one has a second name meanwhile, and gets its first one back if the folder cannot be written.
-absl::Status Replace(const std::string& folder, const std::string& bytes) {
+absl::Status Replace(const std::string& folder, std::string_view bytes) {
   const std::string state = folder + kStateFile;
   const std::string next = folder + kNewFile;
   const std::string old = folder + kOldFile;
@@ -135,17 +135,17 @@ class StateDir::Writer {
     thread_.join();
   }
 
-  void Write(std::string bytes, std::function<void(absl::Status)> done) {
+  void Write(Secret state, std::function<void(absl::Status)> done) {
     {
       const std::lock_guard lock(mutex_);
-      job_ = Job{std::move(bytes), std::move(done)};
+      job_ = Job{std::move(state), std::move(done)};
     }
     changed_.notify_one();
   }
 
  private:
   struct Job {
-    std::string bytes;
+    Secret state;
     std::function<void(absl::Status)> done;
   };
 
@@ -157,8 +157,8 @@ class StateDir::Writer {
       if (!job_) return;
       Job job = *std::exchange(job_, std::nullopt);
       lock.unlock();
-      const absl::Status status = Replace(folder_, job.bytes);
-      Wipe(job.bytes);  // keys may be in it
+      const absl::Status status = Replace(folder_, job.state.view());
+      job.state = {};  // done may begin the next one
       job.done(status);
       lock.lock();
     }
@@ -212,8 +212,8 @@ absl::StatusOr<config::Document> StateDir::Read() const {
                                      "; move it away to start without what was made over the API"));
 }
 
-void StateDir::Save(const config::Document& made, std::function<void(absl::Status)> done) {
-  writer_->Write(EncodeState(made), std::move(done));
+void StateDir::Save(Secret state, std::function<void(absl::Status)> done) {
+  writer_->Write(std::move(state), std::move(done));
 }
 
 }  // namespace trunkline::store

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "control/config/document.h"
+#include "router/base/secret.h"
 
 namespace trunkline::store {
 
@@ -31,11 +32,11 @@ class StateDir {
   // FailedPrecondition: a newer trunkd wrote it.
   absl::StatusOr<config::Document> Read() const;
 
-  // Begins to write `made` in place of what is there; `done` is called on the thread of this object
-  // with how it ended. Unavailable: what was there before is there. Unknown: that, or `made`, as
-  // the disk would not take the old one back either; the next Save that succeeds settles it.
-  // REQUIRES: the last one is done.
-  void Save(const config::Document& made, std::function<void(absl::Status)> done);
+  // Begins to write `state` (EncodeState) in place of what is there; `done` is called on the thread
+  // of this object with how it ended. Unavailable: what was there before is there. Unknown: that,
+  // or `state`, as the disk would not take the old one back either; the next Save that succeeds
+  // settles it. REQUIRES: the last one is done.
+  void Save(Secret state, std::function<void(absl::Status)> done);
 
  private:
   StateDir();

@@ -10,7 +10,7 @@
 #include "google/protobuf/util/json_util.h"
 #include "google/protobuf/util/time_util.h"
 #include "proto/trunkline/control/v1/state.pb.h"
-#include "router/base/check.h"
+#include "router/base/secret.h"
 #include "router/sasl/users.h"
 
 namespace trunkline::store {
@@ -63,7 +63,7 @@ std::shared_ptr<const config::BuiltInUsers> DecodeUsers(const v1::StoredUsers& k
 
 }  // namespace
 
-std::string EncodeState(const config::Document& made) {
+absl::StatusOr<Secret> EncodeState(const config::Document& made) {
   v1::State state;
   state.set_format(kFormat);
   for (const config::Collection& collection : config::Collections()) {
@@ -88,14 +88,18 @@ std::string EncodeState(const config::Document& made) {
   options.preserve_proto_field_names = true;
   std::string bytes;
   const auto status = google::protobuf::util::MessageToJsonString(state, &bytes, options);
-  TL_CHECK(status.ok()) << status.ToString();  // every message of ours has a form in JSON
   WipeKeys(state);
-  return bytes;
+  Secret encoded(bytes);
+  Wipe(bytes);
+  // Not in Protobuf's words: what they quote may be a key.
+  if (!status.ok()) return absl::InternalError("the change has no form that could be kept");
+  return encoded;
 }
 
-absl::StatusOr<config::Document> DecodeState(const std::string& bytes) {
+absl::StatusOr<config::Document> DecodeState(std::string_view bytes) {
   v1::State state;
-  const auto status = google::protobuf::util::JsonStringToMessage(bytes, &state);
+  const auto status =
+      google::protobuf::util::JsonStringToMessage({bytes.data(), bytes.size()}, &state);
   if (state.format() > kFormat) {
     return absl::FailedPreconditionError("was written by a newer version of trunkd");
   }

@@ -9,6 +9,7 @@
 #include "control/config/file_watch.h"
 #include "control/config/text.h"
 #include "control/config/validate.h"
+#include "control/store/state_format.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "router/base/log.h"
 #include "router/base/status.h"
@@ -239,7 +240,7 @@ void Store::Persist(std::shared_ptr<Plan> plan, Done done) {
   };
   if (state_ == nullptr) return end(absl::OkStatus());
   busy_ = true;
-  state_->Save(plan->made, [this, end](absl::Status status) {
+  state_->Save(std::exchange(plan->state, {}), [this, end](absl::Status status) {
     hooks_.post([this, end, status] {
       busy_ = false;
       ++(status.ok() ? writes_.ok : writes_.failed);
@@ -269,6 +270,9 @@ absl::StatusOr<Store::Plan> Store::MakePlan(config::Document file, config::Posit
     return missing_.contains(path) && IsSame(FindByPath(made_, path), FindByPath(plan.made, path));
   });
   if (!findings.problems.empty()) return config::StatusOf(findings.problems);
+  if (state_ != nullptr) {
+    TL_ASSIGN_OR_RETURN(plan.state, EncodeState(plan.made));
+  }
   return plan;
 }
 

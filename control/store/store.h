@@ -173,6 +173,7 @@ class Store {
     config::Document file;
     config::Positions positions;
     config::Document made;
+    Secret state;  // `made`, to be kept; empty where nothing is
     Configuration configuration;
     Missing missing;
     std::vector<Difference> differences;

@@ -106,9 +106,12 @@ class Api:
 
     def call(self, method, package=PACKAGE, /, **fields):
         """The answer, or ApiError."""
+        return self.send(method, self._request(method, package, fields), package)
+
+    def send(self, method, request, package=PACKAGE):
+        """As call, with a request that JSON may have no form for."""
         try:
-            return self._stub(method, package)(self._request(method, package, fields),
-                                               timeout=self.timeout())
+            return self._stub(method, package)(request, timeout=self.timeout())
         except grpc.RpcError as error:
             raise ApiError(error) from None
 

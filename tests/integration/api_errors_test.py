@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import grpc
 
 import harness
-from api_client import Api, ApiError
+from api_client import PACKAGE, Api, ApiError, message
 from harness import Certificates, Router, free_port
 
 LISTENERS, TLS = "ListenerService/", "TlsService/"
@@ -399,6 +399,18 @@ class Errors(unittest.TestCase):
         # The one in force may stay.
         self.api.call(TLS + "UpdateTlsProfile",
                       tlsProfile={"name": made.name, "spec": {"uidFormat": "n"}})
+
+    def test_a_duration_that_is_none(self):
+        for nanos in (1_500_000_000, -5):
+            request = message(f"{PACKAGE}.CreateListenerRequest", **listener("next"))
+            request.listener.spec.idle_timeout.seconds = 10
+            request.listener.spec.idle_timeout.nanos = nanos
+            with self.subTest(nanos=nanos), self.assertRaises(ApiError) as caught:
+                self.api.send(LISTENERS + "CreateListener", request)
+            self.assertEqual(caught.exception.violations,
+                             [("listener.spec.idle_timeout",
+                               f"{nanos} nanoseconds are not in 0..999999999")])
+        self.there()
 
     def test_a_change_that_cannot_be_kept(self):
         state = os.path.join(self.router.directory, "state")

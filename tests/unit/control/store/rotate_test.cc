@@ -444,7 +444,7 @@ TEST(StateFormat, KeepsInlineCertificates) {
   made.tls_profiles["a"].set_name("tlsProfiles/a");
   made.inline_certificates["a"] = std::make_shared<const config::InlineCertificate>(
       config::InlineCertificate{"chain", Secret("key"), "ca"});
-  const auto back = DecodeState(EncodeState(made));
+  const auto back = DecodeState(EncodeState(made)->view());
   ASSERT_TRUE(back.ok()) << back.status();
   const config::InlineCertificate* given = config::InlineOf(*back, "a");
   ASSERT_NE(given, nullptr);

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <future>
 
+#include "control/store/state_format.h"
 #include "tests/unit/control/store/failing_folder.h"
 
 namespace trunkline::store {
@@ -43,7 +44,7 @@ class StateDirTest : public ::testing::Test {
 
   static absl::Status SaveAndWait(StateDir& state, const config::Document& made) {
     std::promise<absl::Status> ended;
-    state.Save(made, [&](absl::Status status) { ended.set_value(status); });
+    state.Save(*EncodeState(made), [&](absl::Status status) { ended.set_value(status); });
     return ended.get_future().get();
   }
   static mode_t ModeOf(const std::string& name) {

@@ -51,7 +51,7 @@ TEST(UsersEdit, LeavesTheDocumentBeforeAsItWas) {
 TEST(UsersEdit, TheStateGivesUsersBack) {
   config::Document made;
   ASSERT_TRUE(PutUser(made, "one", "alice", Secret("sesame"), 1'700'000'000'250).ok());
-  const std::string bytes = EncodeState(made);
+  const std::string bytes(EncodeState(made)->view());
   const auto again = DecodeState(bytes);
   ASSERT_TRUE(again.ok()) << again.status();
   const config::BuiltInUsers& was = *made.built_in_users.at("one");
