@@ -61,6 +61,28 @@ std::shared_ptr<const config::BuiltInUsers> DecodeUsers(const v1::StoredUsers& k
   return users;
 }
 
+// Where Protobuf found the error, in our words: its own quote what stands
+// there, which may be a key. Empty: it cannot be told.
+std::string PlaceOf(std::string_view error, std::string_view bytes) {
+  // "(bundle.listeners[0].spec.port): …", names of fields alone.
+  const size_t path_end = error.find(')');
+  if (error.starts_with('(') && path_end != std::string_view::npos) {
+    return config::Concat(": ", error.substr(1, path_end - 1));
+  }
+  // "Expected a value.\n…what stands around it…\n      ^"
+  const size_t begin = error.find('\n');
+  const size_t end = error.rfind('\n');
+  if (begin == end) return "";
+  const std::string_view around = error.substr(begin + 1, end - begin - 1);
+  const size_t column = error.size() - end - 2;
+  const size_t at = bytes.find(around);
+  const bool is_once =
+      at != std::string_view::npos && bytes.find(around, at + 1) == std::string_view::npos;
+  if (!is_once) return "";
+  const std::string_view before = bytes.substr(0, at + column);
+  return config::Concat(": line ", 1 + std::count(before.begin(), before.end(), '\n'));
+}
+
 }  // namespace
 
 absl::StatusOr<Secret> EncodeState(const config::Document& made) {
@@ -103,9 +125,11 @@ absl::StatusOr<config::Document> DecodeState(std::string_view bytes) {
   if (state.format() > kFormat) {
     return absl::FailedPreconditionError("was written by a newer version of trunkd");
   }
-  if (!status.ok() || state.format() != kFormat) {
-    return absl::DataLossError(config::Concat("is no state of trunkd: ", status.ToString()));
+  if (!status.ok()) {
+    const std::string_view error(status.message().data(), status.message().size());
+    return absl::DataLossError(config::Concat("is no state of trunkd", PlaceOf(error, bytes)));
   }
+  if (state.format() != kFormat) return absl::DataLossError("is no state of trunkd: format");
   config::Document made;
   for (const config::Collection& collection : config::Collections()) {
     const v1::ConfigBundle& bundle = state.bundle();
