@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "control/cli/embedded.h"
@@ -153,6 +154,14 @@ absl::Status NoField(const std::string& name, const Descriptor& type) {
              hint.empty() ? Concat("; there are ", absl::StrJoin(known, ", ")) : hint));
 }
 
+// Of a comment, on one line.
+std::string FirstSentence(const std::string& comment) {
+  std::string text = absl::StrReplaceAll(comment, {{"\n", " "}});
+  text.resize(std::min(text.find(". "), text.size()));
+  if (text.ends_with('.')) text.pop_back();
+  return text;
+}
+
 }  // namespace
 
 absl::Status ExplainField(Session& session) {
@@ -161,8 +170,7 @@ absl::Status ExplainField(Session& session) {
     Table table({"KIND", "WHAT IT IS"});
     for (const api::Kind& kind : session.kinds()) {
       const auto* type = Manual().FindMessageTypeByName(kind.collection->type().full_name());
-      const std::string comment = CommentOf(*type);
-      table.Add({kind.collection->section(), comment.substr(0, comment.find('\n'))});
+      table.Add({kind.collection->section(), FirstSentence(CommentOf(*type))});
     }
     session.Print(table.Text(true));
     return absl::OkStatus();

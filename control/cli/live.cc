@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/strings/escaping.h"
@@ -43,13 +44,15 @@ std::string InQuotes(const std::string& value) {
   return Concat("\"", absl::StrReplaceAll(value, {{"\\", "\\\\"}, {"\"", "\\\""}}), "\"");
 }
 
-// " a=1 b=\"2 3\"", in order of names, without what is empty.
+// " a=1 b=\"2 3\"", in order of names, without what is empty, and without values that a text before
+// them, `said`, ends with.
 template <typename Map>
-std::string FieldsOf(const Map& fields) {
+std::string FieldsOf(const Map& fields, std::string_view said = "") {
   const std::map<std::string, std::string> ordered(fields.begin(), fields.end());
   std::string text;
   for (const auto& [name, value] : ordered) {
-    if (!value.empty()) absl::StrAppend(&text, " ", name, "=", InQuotes(value));
+    if (value.empty() || said == value || said.ends_with(Concat(" ", value))) continue;
+    absl::StrAppend(&text, " ", name, "=", InQuotes(value));
   }
   return text;
 }
@@ -125,7 +128,7 @@ absl::Status Events(Session& session) {
       session.Print(JsonOf(event, Layout::kOneLine));
     } else {
       PrintLine(session, Concat(TimeOf(event.time()), " ", event.type(), " ", event.subject(), ": ",
-                                event.message(), FieldsOf(event.fields())));
+                                event.message(), FieldsOf(event.fields(), event.message())));
     }
     return true;
   };

@@ -25,8 +25,9 @@ void Print(std::FILE* stream, std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stream);
 }
 
-int Usage(std::string_view problem) {
-  Print(stderr, config::Concat("trunkctl: ", problem, "; see trunkctl --help\n"));
+int Usage(std::string_view problem, std::string_view group = "") {
+  Print(stderr, config::Concat("trunkctl: ", problem, "; see trunkctl ", group,
+                               group.empty() ? "" : " ", "--help\n"));
   return kUsageStatus;
 }
 
@@ -60,7 +61,9 @@ int Main(absl::Span<const char* const> all) {
     return 0;
   }
   if (command != nullptr) return Run(*command, *arguments);
-  return Usage(words.empty() ? "no command" : config::View(NoCommand(words).message()));
+  if (words.empty()) return Usage("no command");
+  return Usage(config::View(NoCommand(words).message()),
+               CommandsUnder(words.front()).empty() ? "" : words.front());
 }
 
 // gRPC leaves an eventfd where the standard input was closed, before main: the one number that it

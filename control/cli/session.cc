@@ -102,7 +102,9 @@ std::vector<Listed> FindAllListed(const api::MethodTable& methods) {
   return all;
 }
 
-absl::Status NoKind(std::string_view word, const std::vector<std::string>& names) {
+absl::Status NoKind(std::string_view word, std::vector<std::string> names) {
+  // As they are written here, and not in files.
+  for (std::string& name : names) absl::StrReplaceAll({{"_", "-"}}, &name);
   std::string hint = config::DidYouMean(word, names);
   if (hint.empty()) {
     hint = "; there are";
@@ -197,7 +199,7 @@ absl::StatusOr<const api::Kind*> Session::FindKind(std::string_view word) const 
     if (IsKind(kind, folded)) return &kind;
     names.push_back(kind.collection->section());
   }
-  return NoKind(word, names);
+  return NoKind(word, std::move(names));
 }
 
 absl::StatusOr<const Listed*> Session::FindListed(std::string_view word) const {
@@ -209,7 +211,7 @@ absl::StatusOr<const Listed*> Session::FindListed(std::string_view word) const {
     if (folded == own || folded == Singular(own) || is_tls) return &listed;
     names.push_back(listed.word);
   }
-  return NoKind(word, names);
+  return NoKind(word, std::move(names));
 }
 
 void Session::Print(std::string_view text) const {
