@@ -71,6 +71,15 @@ class PackagingTest(unittest.TestCase):
         self.install()
         self.assertEqual(file.read_text(), "the operator's")
 
+    def test_documents_that_are_linked_to_are_installed(self):
+        documents = self.root / "usr/share/doc/trunkline"
+        links = 0
+        for document in documents.rglob("*.md"):
+            for link in re.findall(r"\]\(([^):#]+\.md)[^)]*\)", document.read_text()):
+                self.assertTrue((document.parent / link).is_file(), f"{document}: {link}")
+                links += 1
+        self.assertGreaterEqual(links, 10)
+
     def test_the_manual_page_has_every_option(self):
         usage = subprocess.run([TRUNKD, "--help"], capture_output=True, text=True).stdout
         options = re.findall(r"^ +(?:-\w, +)?(--[\w-]+)", usage, re.MULTILINE)
