@@ -207,9 +207,12 @@ absl::StatusOr<config::Document> StateDir::Read() const {
   absl::StatusOr<config::Document> made = DecodeState(*bytes);
   Wipe(*bytes);
   if (made.ok()) return made;
-  return absl::Status(made.status().code(),
-                      config::Concat(name, ": ", made.status().message(),
-                                     "; move it away to start without what was made over the API"));
+  // A newer one is no reason to lose it.
+  const bool is_lost = absl::IsDataLoss(made.status());
+  return absl::Status(
+      made.status().code(),
+      config::Concat(name, ": ", made.status().message(),
+                     is_lost ? "; move it away to start without what was made over the API" : ""));
 }
 
 void StateDir::Save(Secret state, std::function<void(absl::Status)> done) {

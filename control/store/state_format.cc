@@ -61,8 +61,8 @@ std::shared_ptr<const config::BuiltInUsers> DecodeUsers(const v1::StoredUsers& k
   return users;
 }
 
-// Where Protobuf found the error, in our words: its own quote what stands
-// there, which may be a key. Empty: it cannot be told.
+// Where Protobuf found the error, in our words: its own quote what stands there, which may be a
+// key. Empty: it cannot be told.
 std::string PlaceOf(std::string_view error, std::string_view bytes) {
   // "(bundle.listeners[0].spec.port): …", names of fields alone.
   const size_t path_end = error.find(')');
@@ -81,6 +81,16 @@ std::string PlaceOf(std::string_view error, std::string_view bytes) {
   if (!is_once) return "";
   const std::string_view before = bytes.substr(0, at + column);
   return config::Concat(": line ", 1 + std::count(before.begin(), before.end(), '\n'));
+}
+
+// The format that a state says it has, also one that has more in it than we know. 0: it says none.
+int32_t FormatOf(std::string_view bytes) {
+  google::protobuf::util::JsonParseOptions options;
+  options.ignore_unknown_fields = true;
+  v1::StateFormat state;
+  // What is no JSON has no format.
+  (void)google::protobuf::util::JsonStringToMessage({bytes.data(), bytes.size()}, &state, options);
+  return state.format();
 }
 
 }  // namespace
@@ -122,14 +132,17 @@ absl::StatusOr<config::Document> DecodeState(std::string_view bytes) {
   v1::State state;
   const auto status =
       google::protobuf::util::JsonStringToMessage({bytes.data(), bytes.size()}, &state);
-  if (state.format() > kFormat) {
-    return absl::FailedPreconditionError("was written by a newer version of trunkd");
-  }
-  if (!status.ok()) {
+  if (!status.ok() || state.format() != kFormat) {
+    const int32_t format = FormatOf(bytes);
+    if (format > kFormat) {
+      return absl::FailedPreconditionError(
+          config::Concat("was written by a newer version of trunkd, in format ", format,
+                         "; this one knows ", kFormat, ": start the newer one"));
+    }
     const std::string_view error(status.message().data(), status.message().size());
-    return absl::DataLossError(config::Concat("is no state of trunkd", PlaceOf(error, bytes)));
+    return absl::DataLossError(
+        config::Concat("is no state of trunkd", status.ok() ? ": format" : PlaceOf(error, bytes)));
   }
-  if (state.format() != kFormat) return absl::DataLossError("is no state of trunkd: format");
   config::Document made;
   for (const config::Collection& collection : config::Collections()) {
     const v1::ConfigBundle& bundle = state.bundle();

@@ -17,6 +17,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 namespace fs = std::filesystem;
@@ -108,8 +109,10 @@ TEST_F(StateDirTest, TellsWhatIsNoStateFromWhatIsNewer) {
   EXPECT_EQ(ReadError().code(), absl::StatusCode::kDataLoss);
   Write("{\"format\": 1, \"colour\": 2}");
   EXPECT_EQ(ReadError().code(), absl::StatusCode::kDataLoss);
-  Write("{\"format\": 2}");
+  EXPECT_THAT(std::string(ReadError().message()), HasSubstr("move it away"));
+  Write("{\"format\": 2, \"colour\": 2}");
   EXPECT_EQ(ReadError().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(ReadError().message()), Not(HasSubstr("move it away")));
 }
 
 TEST_F(StateDirTest, IsNotTakenInByAHalfWrittenFile) {

@@ -91,5 +91,22 @@ TEST(StateFormat, DamageIsToldWithItsPlace) {
               EndsWith("bundle.listeners[0]"));
 }
 
+// It may have anything in it.
+TEST(StateFormat, AStateOfANewerTrunkdIsToldAsSuch) {
+  for (const char* more :
+       {"", ", \"colour\": {\"a\": [1]}", ", \"bundle\": [2]",
+        ", \"bundle\": {\"listeners\": [{\"spec\": {\"role\": \"ROLE_NEW\"}}]}"}) {
+    const auto status = DecodeState("{\"format\": 2" + std::string(more) + "}").status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << more << ": " << status;
+  }
+}
+
+TEST(StateFormat, WhatIsOfNoFormatIsNoState) {
+  for (const char* bytes : {"", "{}", "{\"format\": 0}", "{\"format\": 1, \"colour\": 2}",
+                            "{\"format\": 2, \"bundle\": ", "[2]", "{\"format\": 1e99}"}) {
+    EXPECT_EQ(DecodeState(bytes).status().code(), absl::StatusCode::kDataLoss) << bytes;
+  }
+}
+
 }  // namespace
 }  // namespace trunkline::store
