@@ -32,6 +32,17 @@ std::chrono::nanoseconds Nanoseconds(Duration duration) {
 
 std::string_view View(beast::string_view text) { return {text.data(), text.size()}; }
 
+// "/metrics" of "/metrics?x"; and of "http://host/metrics", as those ask who are used to a proxy.
+std::string_view PathOf(std::string_view target) {
+  const size_t scheme = target.starts_with('/') ? target.npos : target.find("://");
+  if (scheme != target.npos) {
+    const size_t behind = target.find_first_of("/?", scheme + 3);
+    target.remove_prefix(std::min(behind, target.size()));
+  }
+  const std::string_view path = target.substr(0, target.find('?'));
+  return path.empty() ? "/" : path;
+}
+
 }  // namespace
 
 Session::Session(boost::asio::ip::tcp::socket socket, const Surroundings& surroundings)
@@ -141,8 +152,7 @@ void Session::OnRequest() {
 
 Session::Message Session::Answer() const {
   const auto& request = parser_->get();
-  const std::string_view target = View(request.target());
-  const std::string_view path = target.substr(0, target.find('?'));
+  const std::string_view path = PathOf(View(request.target()));
   Response response = surroundings_.handler({.path = path, .accept = View(request[field::accept])});
   Message message(static_cast<status>(response.status), request.version());
   message.set(field::content_type, response.content_type);

@@ -118,6 +118,19 @@ TEST_F(ServerTest, AnswersOneRequestAfterTheOther) {
   EXPECT_EQ(stats_.connections.Get(), 1u);
 }
 
+TEST_F(ServerTest, TakesTheWholeUrlForAPath) {
+  Start();
+  Client client(*server_);
+  const std::pair<const char*, const char*> targets[] = {
+      {"http://host:80/a", "/a as (end)"}, {"HTTPS://[::1]/a?b=/c", "/a as (end)"},
+      {"http://host", "/ as (end)"},       {"http://host?/a", "/ as (end)"},
+      {"/a://b", "/a://b as (end)"},       {"a", "a as (end)"}};
+  for (const auto& [target, answer] : targets) {
+    EXPECT_THAT(client.Ask(std::string("GET ") + target + " HTTP/1.1\r\nHost: x\r\n\r\n"),
+                EndsWith(std::string("\r\n\r\n") + answer));
+  }
+}
+
 TEST_F(ServerTest, AnswersRequestsThatCameTogether) {
   Start();
   Client client(*server_);
