@@ -147,6 +147,11 @@ void Session::OnRequest() {
     return Refuse(status::method_not_allowed, "only GET and HEAD\n");
   }
   if (!parser_->is_done()) return Refuse(status::payload_too_large, "a body is of no use here\n");
+  // RFC 9112: who does not say whom it means, or says it twice, is misunderstood by somebody.
+  const auto& request = parser_->get();
+  if (request.version() >= 11 && request.count(field::host) != 1) {
+    return Refuse(status::bad_request, "one Host is needed\n");
+  }
   Write(Answer());
 }
 

@@ -53,7 +53,7 @@ class TlsMetricsTest(Metered):
         it behind its own handshake."""
         with self.assertRaises((ssl.SSLError, ConnectionError)):
             with self.context(shown).wrap_socket(self.dial(), server_hostname="localhost") as tls:
-                tls.sendall(b"GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n")
+                tls.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
                 if not tls.recv(1):
                     raise ConnectionResetError
 
@@ -77,7 +77,7 @@ class TlsMetricsTest(Metered):
         with self.context().wrap_socket(self.dial(), server_hostname="localhost",
                                         suppress_ragged_eofs=False) as tls:
             self.assertIn(tls.version(), ("TLSv1.2", "TLSv1.3"))
-            tls.sendall(b"GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n")
+            tls.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             answer = b""
             while piece := tls.recv(1 << 16):  # raises if the end is cut off
                 answer += piece

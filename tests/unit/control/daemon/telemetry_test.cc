@@ -58,7 +58,7 @@ class Client {
   std::string Get(const std::string& path) const {
     std::string answer;
     if (!connected_) return answer;
-    const std::string request = "GET " + path + " HTTP/1.1\r\nConnection: close\r\n\r\n";
+    const std::string request = "GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     (void)::send(fd_, request.data(), request.size(), MSG_NOSIGNAL);
     char bytes[4096];
     for (ssize_t n; (n = ::recv(fd_, bytes, sizeof bytes, 0)) > 0;) answer.append(bytes, n);

@@ -112,7 +112,8 @@ TEST_F(ServerTest, AnswersOneRequestAfterTheOther) {
     EXPECT_THAT(answer, HasSubstr("Content-Type: text/plain; charset=utf-8\r\n"));
     EXPECT_THAT(answer, EndsWith("\r\n\r\n/a as text/x(end)"));
   }
-  EXPECT_THAT(client.Ask("GET /b HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 404 Not Found\r\n"));
+  EXPECT_THAT(client.Ask("GET /b HTTP/1.1\r\nHost: x\r\n\r\n"),
+              StartsWith("HTTP/1.1 404 Not Found\r\n"));
   EXPECT_EQ(stats_.answers[2].Get(), 3u);
   EXPECT_EQ(stats_.answers[4].Get(), 1u);
   EXPECT_EQ(stats_.connections.Get(), 1u);
@@ -134,7 +135,7 @@ TEST_F(ServerTest, TakesTheWholeUrlForAPath) {
 TEST_F(ServerTest, AnswersRequestsThatCameTogether) {
   Start();
   Client client(*server_);
-  client.Say(std::string(kGet) + "GET /b HTTP/1.1\r\nConnection: close\r\n\r\n");
+  client.Say(std::string(kGet) + "GET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(client.HearAll(), EndsWith("/b as (end)"));
   EXPECT_EQ(stats_.answers[2].Get(), 1u);
 }
@@ -142,7 +143,7 @@ TEST_F(ServerTest, AnswersRequestsThatCameTogether) {
 TEST_F(ServerTest, SaysTheSameToHeadWithoutTheBody) {
   Start();
   Client client(*server_);
-  client.Say("HEAD /a HTTP/1.1\r\nConnection: close\r\n\r\n");
+  client.Say("HEAD /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   const std::string answer = client.HearAll();
   EXPECT_THAT(answer, HasSubstr("Content-Length: 11\r\n"));
   EXPECT_THAT(answer, EndsWith("\r\n\r\n"));
@@ -157,7 +158,7 @@ TEST_F(ServerTest, SpeaksTheOlderVersionToo) {
 
 TEST_F(ServerTest, PacksLongAnswersForThoseWhoTakeIt) {
   Start();
-  const std::string packing = "\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n";
+  const std::string packing = "\r\nHost: x\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n";
   Client client(*server_);
   client.Say("GET /long HTTP/1.1" + packing);
   const std::string answer = client.HearAll();
@@ -187,24 +188,29 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Refused{"POST /a HTTP/1.1\r\nContent-Length: 0\r\n\r\n", "405 Method Not Allowed\r\n"},
         Refused{"DELETE /a HTTP/1.1\r\n\r\n", "405"}, Refused{"BREW /a HTTP/1.1\r\n\r\n", "405"},
-        Refused{"GET /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", "413"},
-        Refused{"GET /a HTTP/1.1\r\nContent-Length: 99999999999\r\nExpect: 100-continue\r\n\r\n",
+        Refused{"GET /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", "413"},
+        Refused{"GET /a HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\nExpect: "
+                "100-continue\r\n\r\n",
                 "413"},
-        Refused{"GET /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-                "413"},
-        Refused{"GET /a HTTP/1.1\r\nContent-Length: x\r\n\r\n", "400 Bad Request\r\n"},
+        Refused{
+            "GET /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+            "413"},
+        Refused{"GET /a HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", "400 Bad Request\r\n"},
+        Refused{"GET /a HTTP/1.1\r\nX: y\r\n\r\n", "400"},
+        Refused{"GET /a HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", "400"},
         Refused{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400"}, Refused{"AMQP\x01\x01\x02\r\n", "400"},
-        Refused{"GET\r\n\r\n", "400"}, Refused{"GET /a HTTP/1.1\r\nno colon\r\n\r\n", "400"}));
+        Refused{"GET\r\n\r\n", "400"},
+        Refused{"GET /a HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", "400"}));
 
 // A request whose head is so long: by one long line, or by many short ones.
 std::string LongHead(size_t bytes) {
-  const std::string before = "GET /a HTTP/1.1\r\nConnection: close\r\nX: ";
+  const std::string before = "GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: ";
   const std::string after = "\r\n\r\n";
   return before + std::string(bytes - before.size() - after.size(), 'x') + after;
 }
 
 std::string ManyFields(size_t bytes) {
-  std::string head = "GET /a HTTP/1.1\r\nConnection: close\r\n";
+  std::string head = "GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
   while (head.size() + 20 < bytes) head += "A: b\r\n";
   return head + "A: " + std::string(bytes - head.size() - 7, 'b') + "\r\n\r\n";
 }
