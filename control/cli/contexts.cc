@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <utility>
@@ -13,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "control/cli/files.h"
+#include "control/config/characters.h"
 #include "control/config/problem.h"
 #include "control/config/read_file.h"
 #include "control/config/text.h"
@@ -164,6 +166,14 @@ absl::StatusOr<std::string> NameOf(const Session& session) {
   return absl::InvalidArgumentError("give the name of one context");
 }
 
+// What the file can hold: a line of text.
+absl::Status CheckLine(std::string_view what, const std::string& text) {
+  if (std::none_of(text.begin(), text.end(), config::IsControl) && !config::CheckCharacters(text)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(Concat(what, ": is no line of text"));
+}
+
 }  // namespace
 
 absl::StatusOr<Endpoint> EndpointOfContext(const std::string& name) {
@@ -212,11 +222,13 @@ absl::Status UseContext(Session& session) {
 
 absl::Status SetContext(Session& session) {
   TL_ASSIGN_OR_RETURN(const std::string name, NameOf(session));
+  TL_RETURN_IF_ERROR(CheckLine("NAME", name));
   TL_ASSIGN_OR_RETURN(Contexts contexts, Read());
   Endpoint& endpoint = contexts.by_name[name];
   for (const Key& key : kKeys) {
     if (!session.arguments().Has(key.option)) continue;
     const std::string value = session.arguments().Get(key.option);
+    TL_RETURN_IF_ERROR(CheckLine(Concat("--", key.option), value));
     endpoint.*key.value =
         key.is_file && !value.empty() ? std::filesystem::absolute(value).string() : value;
   }
