@@ -26,6 +26,8 @@ machine on 127.0.0.1:5672 and [::1]:5672.
       --log-level LEVEL    trace, debug, info, warning, error or off, for all
                            modules, whatever the configuration says
       --log-format FORMAT  text or json, whatever the configuration says
+  -I, --include DIR        ignored; for command lines of qdrouterd
+  -T, --test-hooks         ignored; for command lines of qdrouterd
   -v, --version            prints the version
   -h, --help               prints this
 
@@ -39,7 +41,7 @@ stops it at once.
 
 namespace {
 
-enum class Option { kConfig, kCheckConfig, kLogLevel, kLogFormat, kVersion, kHelp };
+enum class Option { kConfig, kCheckConfig, kLogLevel, kLogFormat, kIgnored, kVersion, kHelp };
 
 struct Spelling {
   std::string_view name;
@@ -47,15 +49,19 @@ struct Spelling {
   bool has_value;
 };
 
-constexpr std::array<Spelling, 9> kSpellings = {{{"-c", Option::kConfig, true},
-                                                 {"--config", Option::kConfig, true},
-                                                 {"--check-config", Option::kCheckConfig, true},
-                                                 {"--log-level", Option::kLogLevel, true},
-                                                 {"--log-format", Option::kLogFormat, true},
-                                                 {"-v", Option::kVersion, false},
-                                                 {"--version", Option::kVersion, false},
-                                                 {"-h", Option::kHelp, false},
-                                                 {"--help", Option::kHelp, false}}};
+constexpr std::array<Spelling, 13> kSpellings = {{{"-c", Option::kConfig, true},
+                                                  {"--config", Option::kConfig, true},
+                                                  {"--check-config", Option::kCheckConfig, true},
+                                                  {"--log-level", Option::kLogLevel, true},
+                                                  {"--log-format", Option::kLogFormat, true},
+                                                  {"-I", Option::kIgnored, true},
+                                                  {"--include", Option::kIgnored, true},
+                                                  {"-T", Option::kIgnored, false},
+                                                  {"--test-hooks", Option::kIgnored, false},
+                                                  {"-v", Option::kVersion, false},
+                                                  {"--version", Option::kVersion, false},
+                                                  {"-h", Option::kHelp, false},
+                                                  {"--help", Option::kHelp, false}}};
 
 const Spelling* Find(std::string_view name) {
   for (const Spelling& spelling : kSpellings) {
@@ -96,6 +102,8 @@ absl::Status Set(Options& options, Option option, std::string_view value) {
           "--log-level: ", Quote(value), " is not one of trace, debug, info, warning, error, off"));
     case Option::kLogFormat:
       return SetLogFormat(options, value);
+    case Option::kIgnored:
+      return absl::OkStatus();
     case Option::kVersion:
       options.verb = Options::Verb::kVersion;
       return absl::OkStatus();

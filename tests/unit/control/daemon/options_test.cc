@@ -42,6 +42,15 @@ TEST(Options, SetTheLog) {
   EXPECT_EQ(options.log_format, v1::LOG_FORMAT_JSON);
 }
 
+TEST(Options, OfQdrouterdAreTakenAndIgnored) {
+  const Options options =
+      Parse({"-I", "/usr/lib/qpid-dispatch/python", "-T", "-c", "f", "--include=x", "--test-hooks"})
+          .value();
+  EXPECT_EQ(options.verb, Verb::kRun);
+  EXPECT_EQ(options.config, "f");
+  EXPECT_EQ(Error({"-I"}), "-I: no value");
+}
+
 TEST(Options, TellVersionAndHelpWhateverFollows) {
   for (const char* name : {"-v", "--version"}) {
     EXPECT_EQ(Parse({name, "--nonsense"}).value().verb, Verb::kVersion);
@@ -68,8 +77,9 @@ TEST(Options, RefuseWhatTheyDoNotKnow) {
 }
 
 TEST(Options, AreAllInTheUsage) {
-  for (const char* name : {"-c,", "--config", "--check-config", "--log-level", "--log-format",
-                           "-v,", "--version", "-h,", "--help"}) {
+  for (const char* name :
+       {"-c,", "--config", "--check-config", "--log-level", "--log-format", "-I,", "--include",
+        "-T,", "--test-hooks", "-v,", "--version", "-h,", "--help"}) {
     EXPECT_NE(kUsage.find(name), std::string_view::npos) << name;
   }
 }
