@@ -4,6 +4,7 @@
 #include <grpcpp/support/proto_buffer_writer.h>
 
 #include <array>
+#include <functional>
 #include <string_view>
 #include <utility>
 
@@ -46,6 +47,28 @@ absl::Status Stopping() {
   return config::WithReason(absl::UnavailableError("the router is stopping"), "STOPPING");
 }
 
+absl::Status HungUp() { return absl::CancelledError("the caller hung up"); }
+
+absl::Status CallLimit() {
+  return config::WithReason(
+      absl::DeadlineExceededError("the call has taken longer than the router lets calls take"),
+      "CALL_LIMIT");
+}
+
+// Calls `late` in so many milliseconds, if `reactor` is there then.
+template <typename Reactor>
+std::unique_ptr<grpc::Alarm> SetAlarm(int64_t milliseconds, std::weak_ptr<Reactor> reactor,
+                                      std::function<void(Reactor&)> late) {
+  auto alarm = std::make_unique<grpc::Alarm>();
+  alarm->Set(
+      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(milliseconds, GPR_TIMESPAN)),
+      [reactor = std::move(reactor), late = std::move(late)](bool is_over) {
+        const auto there = reactor.lock();
+        if (is_over && there != nullptr) late(*there);
+      });
+  return alarm;
+}
+
 // A call that is not let in.
 class Refusal final : public grpc::ServerGenericBidiReactor {
  public:
@@ -60,7 +83,9 @@ grpc::ServerGenericBidiReactor* Conversation::Begin(Front& front, const std::str
   if (!caller.ok()) return new Refusal(caller.status());
   if (front.reflection != nullptr && ReflectionStream::Serves(path)) {
     if (absl::Status room = front.gate.EnterStream(); !room.ok()) return new Refusal(room);
-    return new ReflectionStream(front);
+    const auto stream = std::make_shared<ReflectionStream>(front);
+    stream->Start();
+    return stream.get();
   }
   const absl::StatusOr<const Method*> method = front.gate.Enter(path, *caller);
   if (!method.ok()) return new Refusal(method.status());
@@ -75,12 +100,24 @@ Conversation::Conversation(Front& front, const Method& method, Caller caller)
       caller_(std::move(caller)),
       number_(front.last_number.fetch_add(1) + 1) {}
 
+// gRPC begins with what is asked here when it has got the reactor, so nobody is faster than us.
 void Conversation::Start() {
   self_ = shared_from_this();
   StartRead(&in_);
+  alarm_ = SetAlarm<Conversation>(front_.call_limit_ms, weak_from_this(),
+                                  [](Conversation& late) { late.OnLate(); });
+}
+
+// A stream that has its request may go on.
+void Conversation::OnLate() {
+  if (!taken_.exchange(true)) return Reactor::Finish(ToGrpc(CallLimit()));
+  if (method_.streams) return;
+  late_ = true;
+  EndLater(CallLimit());
 }
 
 void Conversation::OnReadDone(bool ok) {
+  if (taken_.exchange(true)) return;
   auto request = method_.NewRequest();
   if (!ok || !Parse(in_, *request)) {
     front_.gate.CountMalformed();
@@ -88,20 +125,6 @@ void Conversation::OnReadDone(bool ok) {
     return Reactor::Finish(ToGrpc(status));
   }
   in_.Clear();
-  if (!method_.streams) {
-    alarm_ = std::make_unique<grpc::Alarm>();
-    const std::weak_ptr<Conversation> self = self_;
-    alarm_->Set(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                             gpr_time_from_millis(front_.call_limit_ms, GPR_TIMESPAN)),
-                [self](bool is_over) {
-                  const auto conversation = self.lock();
-                  if (!is_over || conversation == nullptr) return;
-                  conversation->EndLater(config::WithReason(
-                      absl::DeadlineExceededError("the call has taken longer than the router lets "
-                                                  "calls take"),
-                      "CALL_LIMIT"));
-                });
-  }
   if (!Post(std::move(request))) Reactor::Finish(ToGrpc(Stopping()));
 }
 
@@ -114,19 +137,20 @@ bool Conversation::Post(std::unique_ptr<Message> request) {
     exits.finish = [self](const absl::Status& status) { self->Finish(status); };
     Desk& desk = self->front_.desk;
     desk.Open(self->number_, self->method_, std::move(*parcel), self->caller_, std::move(exits));
-    // It hung up before the call was known here.
-    if (self->cancelled_) desk.End(self->number_, absl::CancelledError("the caller hung up"));
+    // What came before the call was known here.
+    if (self->cancelled_) desk.End(self->number_, HungUp());
+    if (self->late_) desk.End(self->number_, CallLimit());
   });
 }
 
 void Conversation::OnWriteDone(bool ok) {
-  if (!ok) return EndLater(absl::CancelledError("the caller hung up"));
+  if (!ok) return EndLater(HungUp());
   front_.inbox->Push([&desk = front_.desk, number = number_] { desk.Written(number); });
 }
 
 void Conversation::OnCancel() {
   cancelled_ = true;
-  EndLater(absl::CancelledError("the caller hung up"));
+  EndLater(HungUp());
 }
 
 // Where the inbox is closed, control has ended all calls that it knew of.
@@ -164,7 +188,29 @@ bool ReflectionStream::Serves(const std::string& path) {
   return path == kPaths[0] || path == kPaths[1];
 }
 
+void ReflectionStream::Start() {
+  self_ = shared_from_this();
+  StartRead(&in_);
+  alarm_ = SetAlarm<ReflectionStream>(front_.call_limit_ms, weak_from_this(),
+                                      [](ReflectionStream& late) { late.OnLate(); });
+}
+
+// Who is being answered ends behind the answer.
+void ReflectionStream::OnLate() {
+  {
+    std::lock_guard lock(mutex_);
+    late_ = true;
+    if (!waits_) return;
+  }
+  Finish(ToGrpc(CallLimit()));
+}
+
 void ReflectionStream::OnReadDone(bool ok) {
+  {
+    std::lock_guard lock(mutex_);
+    if (late_) return;
+    waits_ = false;
+  }
   if (!ok) return Finish(grpc::Status::OK);
   grpc::reflection::v1::ServerReflectionRequest request;
   if (!Parse(in_, request)) return Finish(ToGrpc(Malformed(request)));
@@ -174,12 +220,16 @@ void ReflectionStream::OnReadDone(bool ok) {
 
 void ReflectionStream::OnWriteDone(bool ok) {
   if (!ok) return Finish(grpc::Status::CANCELLED);
+  std::lock_guard lock(mutex_);
+  if (late_) return Finish(ToGrpc(CallLimit()));
+  waits_ = true;
   StartRead(&in_);
 }
 
 void ReflectionStream::OnDone() {
   front_.gate.LeaveStream();
-  delete this;
+  alarm_.reset();
+  self_.reset();
 }
 
 }  // namespace trunkline::api

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "absl/status/status.h"
@@ -23,13 +24,15 @@ struct Front {
   Desk desk;  // thread: control
   std::shared_ptr<Inbox> inbox;
   const Reflection* reflection = nullptr;  // null: not served
-  int64_t call_limit_ms = 0;               // for calls with one answer
+  // For calls with one answer, until streams have their request, and for reflection.
+  int64_t call_limit_ms = 0;
   std::atomic<uint64_t> last_number = 0;
 };
 
 // One call as gRPC sees it. What comes over the network is looked at on gRPC's threads; once it has
 // been handed to control (Front::inbox), control alone writes and finishes, so that the two never
-// race. Owns itself until gRPC is done with it.
+// race. Before that it is the request or the end of its time, whichever comes first, that decides.
+// Owns itself until gRPC is done with it.
 class Conversation final : public grpc::ServerGenericBidiReactor,
                            public std::enable_shared_from_this<Conversation> {
  public:
@@ -49,6 +52,7 @@ class Conversation final : public grpc::ServerGenericBidiReactor,
   using Reactor = grpc::ServerGenericBidiReactor;
 
   void Start();
+  void OnLate();  // on a thread of gRPC
   bool Post(std::unique_ptr<google::protobuf::Message> request);
   void EndLater(const absl::Status& status);
   // --- control
@@ -62,26 +66,37 @@ class Conversation final : public grpc::ServerGenericBidiReactor,
   std::shared_ptr<Conversation> self_;  // until OnDone
   grpc::ByteBuffer in_;
   grpc::ByteBuffer out_;
-  bool has_reply_ = false;  // the answer of a unary call is in out_
+  bool has_reply_ = false;           // the answer of a unary call is in out_
+  std::atomic<bool> taken_ = false;  // by who decides, see above
   std::atomic<bool> cancelled_ = false;
+  std::atomic<bool> late_ = false;      // its request came in time, its answer does not
   std::unique_ptr<grpc::Alarm> alarm_;  // when its time is over
 };
 
 // Questions about services and messages, one after the other. Answered where they come in: what is
-// told never changes.
-class ReflectionStream final : public grpc::ServerGenericBidiReactor {
+// told never changes. Ends when its time is over. Owns itself until gRPC is done with it.
+class ReflectionStream final : public grpc::ServerGenericBidiReactor,
+                               public std::enable_shared_from_this<ReflectionStream> {
  public:
-  explicit ReflectionStream(Front& front) : front_(front) { StartRead(&in_); }
   static bool Serves(const std::string& path);
+  explicit ReflectionStream(Front& front) : front_(front) {}
+  void Start();  // once
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
   void OnDone() override;
 
  private:
+  void OnLate();
+
   Front& front_;
+  std::shared_ptr<ReflectionStream> self_;  // until OnDone
   grpc::ByteBuffer in_;
   grpc::ByteBuffer out_;
+  std::unique_ptr<grpc::Alarm> alarm_;  // when its time is over
+  std::mutex mutex_;                    // of what follows, so that nothing begins behind the end
+  bool waits_ = true;                   // for a question
+  bool late_ = false;
 };
 
 }  // namespace trunkline::api

@@ -27,6 +27,7 @@ using testing::ElementsAre;
 
 constexpr char kGetVersion[] = "/trunkline.control.v1.RouterService/GetVersion";
 constexpr char kDrain[] = "/trunkline.control.v1.RouterService/Drain";
+constexpr char kReflection[] = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 constexpr auto kPatience = std::chrono::seconds(60);
 
 std::chrono::system_clock::time_point Soon() {
@@ -126,12 +127,15 @@ class ServerTest : public testing::Test {
 // A stream of answers to one client.
 class Stream {
  public:
-  Stream(std::shared_ptr<grpc::Channel> channel, const std::string& path)
+  enum class Sends { kItsRequest, kNothing };
+  Stream(std::shared_ptr<grpc::Channel> channel, const std::string& path,
+         Sends sends = Sends::kItsRequest)
       : stub_(std::move(channel)) {
     context_.set_deadline(Soon());
     stream_ = stub_.PrepareCall(&context_, path, &queue_);
     stream_->StartCall(this);
     Wait();
+    if (sends == Sends::kNothing) return;
     stream_->WriteLast(v1::DrainRequest(), grpc::WriteOptions(), this);
     Wait();
   }
@@ -243,6 +247,37 @@ TEST_F(ServerTest, ACallThatTakesTooLongIsEnded) {
   EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   EXPECT_EQ(ReasonOf(status), "CALL_LIMIT");
   EXPECT_TRUE(held_[0]->ended());
+}
+
+// The places are there again, each after the one before.
+TEST_F(ServerTest, ACallWithoutARequestIsEnded) {
+  Answer("1.2.3");
+  Start({.limits = {.calls_max = 1, .streams_max = 1}, .call_limit = Milliseconds(50)});
+  for (const char* path : {kGetVersion, kGetVersion, kDrain, kReflection, kDrain}) {
+    grpc::Status status;
+    RunUntil([&] {
+      Stream silent(Connect(), path, Stream::Sends::kNothing);
+      status = silent.Finish();
+      return ReasonOf(status) != "TOO_MANY_CALLS";
+    });
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED) << path;
+    EXPECT_EQ(ReasonOf(status), "CALL_LIMIT") << path;
+  }
+  RunUntil([&] { return GetVersion().ok(); });
+}
+
+TEST_F(ServerTest, AStreamWithItsRequestMayTakeLonger) {
+  Start({.call_limit = Milliseconds(50)});
+  Stream stream(Connect(), kDrain);
+  RunUntil([&] { return held_.size() == 1; });
+  for (int i = 0; i < 2; ++i) {
+    Stream later(Connect(), kDrain, Stream::Sends::kNothing);
+    EXPECT_EQ(ReasonOf(later.Finish()), "CALL_LIMIT");
+    server_->RunPosted();
+  }
+  EXPECT_FALSE(held_[0]->ended());
+  held_[0]->Finish(absl::OkStatus());
+  EXPECT_TRUE(stream.Finish().ok());
 }
 
 TEST_F(ServerTest, TheCallersDeadlineEndsItsCall) {
