@@ -10,12 +10,15 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "router/base/log.h"
 #include "router/net/place.h"
 
 namespace trunkline::net {
 namespace {
 
 using boost::asio::ip::tcp;
+
+constexpr LogModule kLogModule = LogModule::kNet;
 
 std::string Place(const ListenerSpec& spec) { return PlaceText(spec.host, spec.port); }
 
@@ -100,7 +103,7 @@ void Listener::Drop() { held_.reset(); }
 
 bool Listener::Holds(const ListenerSpec& spec) const {
   if (held_) return IsSamePlace(spec, held_->spec);
-  return plan_ != nullptr && IsSamePlace(spec, spec_);
+  return acceptor_ != nullptr && IsSamePlace(spec, spec_);
 }
 
 void Listener::Resolve(const ListenerSpec& spec,
@@ -135,13 +138,9 @@ absl::Status Listener::Bind(const ListenerSpec& spec, const std::vector<ListenAd
 void Listener::Apply(const ListenerSpec& spec) {
   std::vector<std::string> texts;
   if (held_) {
-    addresses_.clear();
-    for (const Bound& each : held_->bound) {
-      texts.push_back(each.address);
-      addresses_.push_back(each.where);
-    }
-    Open(std::move(held_->bound));
+    texts = Open(std::move(held_->bound));
     held_.reset();
+    failed_ = false;
   }
   spec_ = spec;
   plan_ = PlanFor(spec);
@@ -155,15 +154,27 @@ bool Listener::IsInTheWayOf(const ListenAddress& where) const {
 
 void Listener::Suspend() { acceptor_.reset(); }
 
-absl::Status Listener::Resume() {
-  if (acceptor_ != nullptr) return absl::OkStatus();
+void Listener::Resume() {
+  if (acceptor_ != nullptr) return;
   absl::StatusOr<std::vector<Bound>> bound = Listen(addresses_, Place(spec_));
-  if (!bound.ok()) return bound.status();
-  Open(*std::move(bound));
-  return absl::OkStatus();
+  const bool failed_before = std::exchange(failed_, !bound.ok());
+  if (bound.ok()) {
+    std::vector<std::string> texts = Open(*std::move(bound));
+    if (failed_before) hooks_.up(spec_.name, std::move(texts));
+  } else if (!failed_before) {
+    TL_LOG(error, "no longer listening", {"listener", spec_.name},
+           {"error", std::string(bound.status().message())});
+    hooks_.failed(spec_.name, std::string(bound.status().message()));
+  }
 }
 
-void Listener::Open(std::vector<Bound> bound) {
+std::vector<std::string> Listener::Open(std::vector<Bound> bound) {
+  std::vector<std::string> texts;
+  addresses_.clear();
+  for (const Bound& each : bound) {
+    texts.push_back(each.address);
+    addresses_.push_back(each.where);
+  }
   acceptor_ = std::make_unique<Acceptor>(
       io_, std::move(bound),
       Acceptor::Hooks{.accepted =
@@ -171,6 +182,7 @@ void Listener::Open(std::vector<Bound> bound) {
                             hooks_.accepted(*this, std::move(fd), peer);
                           },
                       .refused = hooks_.refused});
+  return texts;
 }
 
 }  // namespace trunkline::net

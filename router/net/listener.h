@@ -47,10 +47,11 @@ class Listener {
   // REQUIRES: Holds(spec).
   void Apply(const ListenerSpec& spec);
 
-  // Gives up its place for a while; and takes it again, if it has no other by now.
-  // FailedPrecondition: somebody else has it.
+  // Gives up its place for a while; and takes it again, if it has no other by now. When that does
+  // not go it has failed, until Resume or Apply gives it one: the hooks are told of both.
   void Suspend();
-  absl::Status Resume();
+  void Resume();
+  bool failed() const { return failed_; }
 
   const ListenerSpec& spec() const { return spec_; }
   // Whether where it listens leaves no room there.
@@ -62,7 +63,8 @@ class Listener {
                std::function<void(absl::StatusOr<std::vector<ListenAddress>>)> then);
   absl::Status Bind(const ListenerSpec& spec, const std::vector<ListenAddress>& addresses,
                     const MakeRoom& make_room);
-  void Open(std::vector<Bound> bound);
+  // Returns where that is, as text.
+  std::vector<std::string> Open(std::vector<Bound> bound);
 
   struct Resolver;
   // Sockets that listen for a spec to come.
@@ -76,7 +78,8 @@ class Listener {
   ListenerSpec spec_;
   std::shared_ptr<const ConnectionPlan> plan_;
   std::vector<ListenAddress> addresses_;  // with the ports they really have
-  std::unique_ptr<Acceptor> acceptor_;    // null: suspended, or never applied
+  std::unique_ptr<Acceptor> acceptor_;    // null: suspended, failed, or never applied
+  bool failed_ = false;
   std::optional<Held> held_;
   std::unique_ptr<Resolver> resolver_;
 };

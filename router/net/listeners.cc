@@ -1,19 +1,18 @@
 #include "router/net/listeners.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
-
-#include "router/base/log.h"
 
 namespace trunkline::net {
 namespace {
 
-constexpr LogModule kLogModule = LogModule::kNet;
+constexpr std::chrono::seconds kRetryEvery(1);
 
 }  // namespace
 
 Listeners::Listeners(boost::asio::io_context& io, Listener::Hooks hooks)
-    : io_(io), hooks_(std::move(hooks)) {}
+    : io_(io), hooks_(std::move(hooks)), retry_(io) {}
 
 Listeners::~Listeners() = default;
 
@@ -28,13 +27,24 @@ void Listeners::Hold(const ListenerSpec& spec, const std::vector<std::string>& l
 void Listeners::DropHeld() {
   for (const auto& [name, listener] : held_) listener->Drop();
   held_.clear();
-  for (const auto& [name, listener] : listeners_) {
-    const absl::Status status = listener->Resume();
-    if (status.ok()) continue;
-    TL_LOG(error, "no longer listening", {"listener", name},
-           {"error", std::string(status.message())});
-    hooks_.failed(name, std::string(status.message()));
+  for (const auto& [name, listener] : listeners_) listener->Resume();
+  RetryLater();
+}
+
+// Those that only made room for others wait until the change is made or given up.
+void Listeners::RetryLater() {
+  if (std::none_of(listeners_.begin(), listeners_.end(),
+                   [](const auto& listener) { return listener.second->failed(); })) {
+    return;
   }
+  retry_.expires_after(kRetryEvery);
+  retry_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    for (const auto& [name, listener] : listeners_) {
+      if (listener->failed()) listener->Resume();
+    }
+    RetryLater();
+  });
 }
 
 void Listeners::Apply(const ListenerSpec& spec, Done done) {

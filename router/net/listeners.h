@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/asio/steady_timer.hpp>
 #include <map>
 #include <memory>
 #include <string>
@@ -29,8 +30,8 @@ class Listeners {
   // is served, but that of `leaving`, listeners that are going to be removed or moved, those in the
   // way no longer listen. Kept until Apply or DropHeld. FailedPrecondition: cannot listen there.
   void Hold(const ListenerSpec& spec, const std::vector<std::string>& leaving, Done done);
-  // What is held is given up, and who made room listens again. Also the end of a change that was
-  // applied.
+  // What is held is given up, and who made room listens again; one that cannot tries again every
+  // second. Also the end of a change that was applied.
   void DropHeld();
   // New or changed. Holds the place first where that has not been done.
   void Apply(const ListenerSpec& spec, Done done);
@@ -53,12 +54,14 @@ class Listeners {
   using Shared = std::shared_ptr<Listener>;
 
   Shared FindOrMake(const std::string& name);
+  void RetryLater();
   bool LeaveRoom(const ListenAddress& where, const std::vector<std::string>& leaving);
 
   boost::asio::io_context& io_;
   const Listener::Hooks hooks_;
   std::map<std::string, Shared> listeners_;
   std::map<std::string, Shared> held_;
+  boost::asio::steady_timer retry_;
 };
 
 }  // namespace trunkline::net

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "tests/unit/router/net/router_fixture.h"
 
 namespace trunkline::net::test {
@@ -158,6 +159,57 @@ TEST(Listener, ListensAgainWhenTheChangeItMadeRoomForIsNotMade) {
   EXPECT_TRUE(Opens(address));
   ASSERT_TRUE(router->RemoveListener("in").ok());
   EXPECT_FALSE(SocketClient(address).connected());
+}
+
+// One that listens on all addresses makes room for another, which takes one of them; a stranger
+// takes the next before it can come back.
+class ListenerThatLostItsPlace : public ::testing::Test {
+ protected:
+  ListenerThatLostItsPlace() {
+    all_.name = "in";
+    all_.socket_family = SocketFamily::kIpv4;
+    all_.port = PortOf(TestRouter().Listen());  // free a moment later
+    EXPECT_TRUE(router_->Apply(all_).ok());
+    ListenerSpec other = all_;
+    other.name = "other";
+    other.host = "127.0.0.1";
+    EXPECT_TRUE(router_->Hold(other, {"in"}).ok());
+    other.host = "127.0.0.2";
+    EXPECT_TRUE(stranger_->Apply(other).ok());
+    router_->DropHeld();
+    EXPECT_THAT(router_.All<ListenerFailed>(), SizeIs(1));
+  }
+  bool IsUpAgain() { return router_.All<ListenerUp>().size() == 2; }
+
+  ListenerSpec all_;
+  TestRouter router_;
+  TestRouter stranger_;
+};
+
+TEST_F(ListenerThatLostItsPlace, TakesItAgainByItselfOnceItIsFree) {
+  ASSERT_TRUE(stranger_->RemoveListener("other").ok());
+  ASSERT_TRUE(RunUntil({}, [&] { return IsUpAgain(); }));
+  EXPECT_EQ(router_.Last<ListenerUp>()->name, "in");
+  EXPECT_THAT(router_.Last<ListenerUp>()->addresses,
+              ElementsAre(absl::StrCat("0.0.0.0:", all_.port)));
+  EXPECT_TRUE(Opens(absl::StrCat("127.0.0.1:", all_.port)));
+}
+
+TEST_F(ListenerThatLostItsPlace, FailsOnceHoweverOftenItTries) {
+  router_->DropHeld();
+  router_->DropHeld();
+  EXPECT_THAT(router_.All<ListenerFailed>(), SizeIs(1));
+  ASSERT_TRUE(stranger_->RemoveListener("other").ok());
+  router_->DropHeld();
+  EXPECT_TRUE(IsUpAgain());
+}
+
+TEST_F(ListenerThatLostItsPlace, CannotBeChangedBeforeItHasOne) {
+  all_.max_connections = 7;
+  EXPECT_EQ(router_->Apply(all_).code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_TRUE(stranger_->RemoveListener("other").ok());
+  EXPECT_TRUE(router_->Apply(all_).ok());
+  EXPECT_TRUE(IsUpAgain());
 }
 
 TEST(Listener, GoesOnWhereItIsWhenThatIsNotInTheWayOfWhatIsToCome) {
