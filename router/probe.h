@@ -55,7 +55,7 @@ class Prober {
   Prober(const Prober&) = delete;
   Prober& operator=(const Prober&) = delete;
 
-  // ResourceExhausted: there are kAtOnceMax already.
+  // ResourceExhausted: there are kAtOnceMax already, or the system has no thread for it.
   absl::Status Begin(ProbeWish wish, Done done);
 
  private:

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -35,13 +36,19 @@ absl::Status Prober::Begin(ProbeWish wish, Done done) {
     return absl::ResourceExhaustedError(
         absl::StrCat("there are ", kAtOnceMax, " such tests under way"));
   }
-  jobs_.push_back(std::make_unique<Job>());
-  Job* const job = jobs_.back().get();
-  job->thread = std::thread([job, stop = stop_fd_, wish = std::move(wish), done = std::move(done)] {
+  auto job = std::make_unique<Job>();
+  auto run = [job = job.get(), stop = stop_fd_, wish = std::move(wish), done = std::move(done)] {
     BeginThread("tl-probe", ThreadClass::kService);
     done(net::ProbeAttempt(wish, stop).Run());
     job->ended = true;
-  });
+  };
+  try {
+    job->thread = std::thread(std::move(run));
+  } catch (const std::system_error& error) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no thread for another test: ", error.code().message()));
+  }
+  jobs_.push_back(std::move(job));
   return absl::OkStatus();
 }
 

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sys/socket.h>
 
 #include <filesystem>
@@ -239,6 +240,36 @@ TEST(Prober, TakesFourAtATime) {
   }
   const absl::Status refused = prober.Begin(WishFor(silent.place()), [](Steps) { FAIL(); });
   EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+}
+
+// While it lives the process gets no more threads: their stacks would be larger than all memory.
+class NoThreads {
+ public:
+  NoThreads() {
+    EXPECT_EQ(pthread_getattr_default_np(&before_), 0);
+    pthread_attr_t none = before_;
+    EXPECT_EQ(pthread_attr_setstacksize(&none, size_t{1} << 47), 0);
+    EXPECT_EQ(pthread_setattr_default_np(&none), 0);
+  }
+  ~NoThreads() { EXPECT_EQ(pthread_setattr_default_np(&before_), 0); }
+
+ private:
+  pthread_attr_t before_;
+};
+
+TEST(Prober, SaysThatTheSystemHasNoThreadForIt) {
+  TestRouter router;
+  Prober prober;
+  const ProbeWish wish = WishFor(PlaceOf(router.Listen()));
+  {
+    const NoThreads threads;
+    for (size_t i = 0; i <= Prober::kAtOnceMax; ++i) {
+      EXPECT_EQ(prober.Begin(wish, [](Steps) { ADD_FAILURE(); }),
+                absl::ResourceExhaustedError(
+                    "no thread for another test: Resource temporarily unavailable"));
+    }
+  }
+  EXPECT_EQ(ErrorsOf(Begin(prober, wish).get()), "");
 }
 
 TEST(Prober, EndsWhatIsUnderWayWhenItEnds) {
