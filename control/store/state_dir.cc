@@ -28,7 +28,6 @@ constexpr char kStateFile[] = "/state.json";
 constexpr char kNewFile[] = "/state.json.new";
 constexpr char kOldFile[] = "/state.json.old";
 constexpr char kLockFile[] = "/lock";
-constexpr size_t kStateBytesMax = size_t{256} << 20;
 
 absl::Status ErrnoStatus(const std::string& what) {
   return absl::UnavailableError(config::Concat(what, ": ", strerrordesc_np(errno)));

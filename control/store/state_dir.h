@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -10,6 +11,9 @@
 #include "router/base/secret.h"
 
 namespace trunkline::store {
+
+// So many bytes Read takes.
+inline constexpr size_t kStateBytesMax = size_t{256} << 20;
 
 // The folder in which resources made over the API are there after a restart, or after the end of
 // the process at any moment: one file, `state.json`, which is replaced as a whole. A state that
@@ -35,7 +39,7 @@ class StateDir {
   // Begins to write `state` (EncodeState) in place of what is there; `done` is called on the thread
   // of this object with how it ended. Unavailable: what was there before is there. Unknown: that,
   // or `state`, as the disk would not take the old one back either; the next Save that succeeds
-  // settles it. REQUIRES: the last one is done.
+  // settles it. REQUIRES: the last one is done; at most kStateBytesMax.
   void Save(Secret state, std::function<void(absl::Status)> done);
 
  private:

@@ -78,6 +78,15 @@ bool IsSame(const v1::RouterSpec& a, const v1::RouterSpec& b) {
   return google::protobuf::util::MessageDifferencer::Equals(a, b);
 }
 
+absl::Status CheckSize(const Secret& state, size_t bytes_max) {
+  const size_t size = state.view().size();
+  if (size <= bytes_max) return absl::OkStatus();
+  return config::WithReason(
+      absl::ResourceExhaustedError(Concat("what was made over the API would take ", size,
+                                          " bytes in the state directory, more than ", bytes_max)),
+      "STATE_TOO_LARGE");
+}
+
 size_t CountOf(const config::Document& document) {
   size_t count = 0;
   for (const config::Collection& collection : config::Collections()) {
@@ -272,6 +281,7 @@ absl::StatusOr<Store::Plan> Store::MakePlan(config::Document file, config::Posit
   if (!findings.problems.empty()) return config::StatusOf(findings.problems);
   if (state_ != nullptr) {
     TL_ASSIGN_OR_RETURN(plan.state, EncodeState(plan.made));
+    TL_RETURN_IF_ERROR(CheckSize(plan.state, options_.state_bytes_max));
   }
   return plan;
 }

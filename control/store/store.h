@@ -38,6 +38,8 @@ class Store {
     std::string state_directory;
     size_t pending_max = 256;       // changes that wait for those before them
     size_t resources_max = 20'000;  // made over the API
+    // Of what is kept. Well below what a start reads: another version may write it larger.
+    size_t state_bytes_max = kStateBytesMax / 2;
   };
   struct Hooks {
     // Runs a function on the control thread; any thread.
@@ -83,8 +85,9 @@ class Store {
 
   // InvalidArgument with a violation for each problem, the path of the problem as its field;
   // FailedPrecondition: PORT_IN_USE, CERTIFICATE_EXPIRED and others; ResourceExhausted: too many
-  // wait, or there are; Unavailable: the disk (STATE_NOT_WRITTEN; STATE_UNCERTAIN: it may have the
-  // change all the same). `done` is called once, at once or later.
+  // wait, or there are, or they are too large together (STATE_TOO_LARGE); Unavailable: the disk
+  // (STATE_NOT_WRITTEN; STATE_UNCERTAIN: it may have the change all the same). `done` is called
+  // once, at once or later.
   void Mutate(Change change, How how, Done done);
 
   // Another certificate for one TLS profile: `given`, or what is in its files now.

@@ -77,7 +77,9 @@ class StoreTest : public ::testing::Test {
 
   absl::Status Open() {
     auto store =
-        Store::Open({.file = folder_ + "/trunkline.yaml", .state_directory = folder_ + "/state"},
+        Store::Open({.file = folder_ + "/trunkline.yaml",
+                     .state_directory = folder_ + "/state",
+                     .state_bytes_max = state_bytes_max_},
                     {.post = [this](std::function<void()> function) { Post(std::move(function)); },
                      .now = [this] { return ++now_; },
                      .random = random_});
@@ -115,6 +117,12 @@ class StoreTest : public ::testing::Test {
       return absl::OkStatus();
     };
   }
+  static Store::Change Remove(const std::string& id) {
+    return [=](config::Document& made) {
+      made.listeners.erase(id);
+      return absl::OkStatus();
+    };
+  }
   std::vector<std::string> Retry() {
     std::optional<std::vector<std::string>> changed;
     store_->Retry([&](const std::vector<std::string>& paths) { changed = paths; });
@@ -147,6 +155,7 @@ class StoreTest : public ::testing::Test {
   }
 
   std::string folder_;
+  size_t state_bytes_max_ = Store::Options().state_bytes_max;
   int64_t now_ = 1'000'000;
   Random random_{1};
   std::mutex mutex_;

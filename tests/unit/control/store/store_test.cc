@@ -44,6 +44,32 @@ TEST_F(StoreTest, HasAChangeInForceAndOnTheDiskWhenItIsDone) {
   EXPECT_EQ(store_->effective().listeners.at("a").SerializeAsString(), made.SerializeAsString());
 }
 
+// What is kept can be read again, and takes room on a disk that others need.
+TEST_F(StoreTest, RefusesAStateThatIsTooLarge) {
+  const auto size = [this] { return fs::file_size(folder_ + "/state/state.json"); };
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Mutate(Put("a", 0)).ok());
+  const size_t with_one = size();
+  ASSERT_TRUE(Mutate(Put("b", 0)).ok());
+  const size_t with_two = size();
+  ASSERT_TRUE(Mutate(Remove("b")).ok());
+  for (const size_t bytes_max : {with_two, with_two - 1}) {
+    End();
+    state_bytes_max_ = bytes_max;
+    ASSERT_TRUE(Open().ok());
+    const bool fits = bytes_max == with_two;
+    for (const Store::Mode mode : {Store::Mode::kValidate, Store::Mode::kApply}) {
+      const absl::Status status = Mutate(Put("b", 0), mode).status();
+      EXPECT_EQ(status.code(), fits ? absl::StatusCode::kOk : absl::StatusCode::kResourceExhausted);
+      EXPECT_EQ(config::ReasonOf(status), fits ? "" : "STATE_TOO_LARGE");
+    }
+    EXPECT_EQ(size(), fits ? with_two : with_one);
+    EXPECT_THAT(store_->made().listeners, SizeIs(fits ? 2 : 1));
+    ASSERT_TRUE(Mutate(Remove("b")).ok());
+  }
+  EXPECT_LT(Store::Options().state_bytes_max, kStateBytesMax) << "all of it can be read again";
+}
+
 TEST_F(StoreTest, LeavesEverythingAsItWasWhenThePortIsTaken) {
   ASSERT_TRUE(Open().ok());
   Port free;
