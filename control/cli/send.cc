@@ -213,6 +213,10 @@ absl::Status SendMessages(Session& session) {
   AmqpClient client(peer, {.target = AmqpLinks::Target::kAddress,
                            .target_address = session.words()[0],
                            .presettled = plan.is_settled});
+  // Somebody may not know what it waits for.
+  if (plan.is_by_line && ::isatty(STDIN_FILENO) == 1) {
+    session.Note("each line is a message; Ctrl-D ends\n");
+  }
   Sending sending(session, client, plan);
   const absl::Status ended = client.Run({.tick_ms = plan.rate > 0 ? 1 : 20}, sending);
   if (!ended.ok() && !sending.has_begun()) return ended;

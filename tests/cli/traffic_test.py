@@ -71,6 +71,14 @@ class SendAndReceive(Traffic):
                 "unknown": 0, "unsettled": 0})
             self.assertEqual(receiver.end(), ("hello\nhello\none\n\nlast\n", 0))
 
+    def test_lines_may_be_typed(self):
+        with self.terminal.start(f"trunkctl receive {self.address} -n 1") as receiver, \
+                self.terminal.start(f"trunkctl send {self.address}") as sender:
+            sender.wait_for("each line is a message; Ctrl-D ends\n")
+            sender.type("hello\n\x04")
+            self.assertTrue(sender.end()[0].endswith("\n1 message sent: 1 accepted\n"))
+            self.assertEqual(receiver.end(), ("hello\n", 0))
+
     def test_messages_have_what_the_options_say(self):
         binary = self.file("body", b"\xff\x00")
         with self.terminal.start(f"trunkctl receive {self.address} -n 2 -o json") as receiver:
