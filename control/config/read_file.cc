@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -17,12 +18,30 @@ absl::Status FromErrno(const std::string& file, int error) {
   return absl::Status(absl::ErrnoToStatusCode(error), Concat(file, ": ", std::strerror(error)));
 }
 
+// Out of the object, so that nothing stays behind where it is moved from.
+std::string Room(size_t size) {
+  std::string room;
+  room.reserve(std::max(size, kOutOfObject));
+  room.resize(size);
+  return room;
+}
+
+// More room for bytes. Those that had to move are overwritten where they were.
+void Grow(std::string& bytes, size_t size) {
+  std::string larger = Room(size);
+  std::copy(bytes.begin(), bytes.end(), larger.begin());
+  bytes.swap(larger);
+  Wipe(larger);
+}
+
 // Reads up to the end, or up to one byte above the bound. What is not returned is overwritten: the
-// file may be a key.
-absl::StatusOr<std::string> ReadAll(int fd, const std::string& file, size_t bytes_max) {
-  std::string bytes(bytes_max + 1, '\0');
+// file may be a key. It has `size_now` bytes, but may grow or shrink meanwhile.
+absl::StatusOr<std::string> ReadAll(int fd, const std::string& file, size_t size_now,
+                                    size_t bytes_max) {
+  std::string bytes = Room(std::min(size_now, bytes_max) + 1);
   size_t size = 0;
-  while (size < bytes.size()) {
+  while (size <= bytes_max) {
+    if (size == bytes.size()) Grow(bytes, std::min(2 * size, bytes_max + 1));
     const ssize_t n = ::read(fd, bytes.data() + size, bytes.size() - size);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
@@ -53,7 +72,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& file, size_t bytes_max) 
   } else if (!S_ISREG(about.st_mode)) {
     bytes = absl::InvalidArgumentError(Concat(file, ": not a file"));
   } else {
-    bytes = ReadAll(fd, file, bytes_max);
+    bytes = ReadAll(fd, file, static_cast<size_t>(about.st_size), bytes_max);
   }
   ::close(fd);
   return bytes;
