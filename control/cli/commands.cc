@@ -38,7 +38,8 @@ restarted a watch waits for it, and tells anew what is there.
 )";
 
 constexpr std::string_view kGetHelp =
-    R"(-w tells as trunkctl watch does: with -o json each event is a line of its own, for
+    R"(get router: its settings, and where each is from.
+-w tells as trunkctl watch does: with -o json each event is a line of its own, for
 programs. When the router is restarted it waits for it, and tells anew what is there.
 )";
 
@@ -88,13 +89,15 @@ constexpr Command kCommands[] = {
      kFieldsHelp, &Create},
     {"Resources", "set", "KIND ID FIELD=VALUE...", "label etag allow-expired dry-run",
      "changes fields of one",
-     R"(FIELD= puts it back to its default.
+     R"(FIELD= puts it back to its default. set router FIELD=VALUE...: settings of the router
+itself, of which its file says nothing; FIELD= is the file's again.
 )",
      &Set},
     {"Resources", "edit", "KIND ID", "allow-expired dry-run",
      "changes one in $VISUAL, $EDITOR or vi",
      R"(Nothing is done where the text stays as it is. What the router refuses is opened
-again, with the reason. Who changes it meanwhile is not overwritten.
+again, with the reason. Who changes it meanwhile is not overwritten. edit router: the
+settings of the router itself.
 )",
      &Edit},
     {"Resources", "delete", "KIND ID...", "etag ignore-not-found dry-run", "takes some away", "",

@@ -1,5 +1,7 @@
 #include "control/cli/completion.h"
 
+#include <algorithm>
+#include <iterator>
 #include <set>
 #include <string>
 #include <vector>
@@ -53,9 +55,12 @@ std::string OptionsWithValues() {
   return absl::StrJoin(words, "|");
 }
 
+// Commands that also take the router for a KIND.
+constexpr std::string_view kOfRouter[] = {"set", "edit", "explain"};
+
 // What follows the first word, and the options of a command: cases that both shells understand.
 std::string WordCases() {
-  std::string text, kinds;
+  std::string text, kinds, or_router;
   std::set<std::string> groups;
   for (const Command& command : Commands()) {
     const std::string name(command.name);
@@ -65,9 +70,13 @@ std::string WordCases() {
       absl::StrAppend(&text, "  ", group, ") next=\"", NextWords(group), "\" ;;\n");
     }
     if (command.words.find("KIND") == command.words.npos || name == "get") continue;
-    absl::StrAppend(&kinds, kinds.empty() ? "" : "|", name);
+    const bool takes_router =
+        std::find(std::begin(kOfRouter), std::end(kOfRouter), name) != std::end(kOfRouter);
+    std::string& cases = takes_router ? or_router : kinds;
+    absl::StrAppend(&cases, cases.empty() ? "" : "|", name);
   }
-  return absl::StrCat(text, "  get) next=\"@LISTED@\" ;;\n", "  ", kinds, ") next=\"@KINDS@\" ;;\n",
+  return absl::StrCat(text, "  get) next=\"@LISTED@ router\" ;;\n", "  ", or_router,
+                      ") next=\"@KINDS@ router\" ;;\n", "  ", kinds, ") next=\"@KINDS@\" ;;\n",
                       "  completion) next=\"bash zsh\" ;;\n", "  help) next=\"@COMMANDS@\" ;;\n");
 }
 

@@ -222,6 +222,12 @@ void Examination::LookAtPersistence() {
       session_.CallForAll("AddressService/ListAddresses", v1::ListAddressesRequest(), reply);
   if (!IsAnswered("persistence", listed)) return;
   CountOwn(reply.addresses());
+  v1::Router router;
+  if (!IsAnswered("persistence",
+                  session_.Call("RouterService/GetRouter", v1::GetRouterRequest(), router))) {
+    return;
+  }
+  made_over_api_ += router.set_over_api().paths().empty() ? 0 : 1;
   v1::GetConfigResponse text;
   if (!IsAnswered("persistence",
                   session_.Call("RouterService/GetConfig", v1::GetConfigRequest(), text))) {

@@ -11,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "control/cli/embedded.h"
+#include "control/cli/router_settings.h"
 #include "control/config/problem.h"
 #include "control/config/schema.h"
 #include "control/config/text.h"
@@ -172,6 +173,8 @@ absl::Status ExplainField(Session& session) {
       const auto* type = Manual().FindMessageTypeByName(kind.collection->type().full_name());
       table.Add({kind.collection->section(), FirstSentence(CommentOf(*type))});
     }
+    const auto* type = Manual().FindMessageTypeByName(v1::Router::descriptor()->full_name());
+    table.Add({std::string(kRouter), FirstSentence(CommentOf(*type))});
     session.Print(table.Text(true));
     return absl::OkStatus();
   }
@@ -180,10 +183,15 @@ absl::Status ExplainField(Session& session) {
 
 absl::Status ExplainKind(Session& session, const std::string& path) {
   const std::vector<std::string> names = absl::StrSplit(path, '.');
-  TL_ASSIGN_OR_RETURN(const api::Kind* kind, session.FindKind(names[0]));
-  const Descriptor* type = Manual().FindMessageTypeByName(kind->collection->type().full_name());
+  std::string title(kRouter);
+  std::string type_name = v1::Router::descriptor()->full_name();
+  if (names[0] != kRouter) {
+    TL_ASSIGN_OR_RETURN(const api::Kind* kind, session.FindKind(names[0]));
+    title = kind->collection->section();
+    type_name = kind->collection->type().full_name();
+  }
+  const Descriptor* type = Manual().FindMessageTypeByName(type_name);
   const Descriptor* fields = type->FindFieldByName("spec")->message_type();
-  std::string title = kind->collection->section();
   for (size_t i = 1; i < names.size(); ++i) {
     if (i == 1 && names[i] == "spec") continue;
     absl::StrAppend(&title, ".", names[i]);

@@ -15,7 +15,8 @@ namespace trunkline::cli {
 inline constexpr std::string_view kKindsText =
     R"(KIND is listeners, connectors, tls-profiles, user-stores or addresses, also in
 the singular; for get also connections, links, routes (addresses in use), users
-and tls-sessions. trunkctl COMMAND --help says more.
+and tls-sessions; for get, set, edit and explain also router. trunkctl COMMAND
+--help says more.
 )";
 inline constexpr std::string_view kExamplesText =
     R"(  trunkctl create listener amqps port=5671 tls_profile=service

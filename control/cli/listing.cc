@@ -8,6 +8,7 @@
 #include "control/cli/follow.h"
 #include "control/cli/output.h"
 #include "control/cli/resources.h"
+#include "control/cli/router_settings.h"
 #include "control/cli/views.h"
 #include "control/config/resource.h"
 #include "control/config/text.h"
@@ -191,6 +192,7 @@ void Watcher::See() {
 
 absl::Status Get(Session& session) {
   if (session.words().empty()) return absl::InvalidArgumentError("give KIND [ID...]");
+  if (IsRouter(session)) return GetRouter(session);
   if (session.arguments().Has("watch")) return WatchKind(session);
   TL_ASSIGN_OR_RETURN(const Listed* listed, session.FindListed(session.words()[0]));
   TL_ASSIGN_OR_RETURN(const Output output, Output::For(session));

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "control/cli/fields.h"
+#include "control/cli/router_settings.h"
 #include "control/config/document.h"
 #include "control/config/resource.h"
 #include "control/config/schema.h"
@@ -74,6 +75,7 @@ absl::Status Create(Session& session) {
 }
 
 absl::Status Set(Session& session) {
+  if (IsRouter(session)) return SetRouter(session);
   TL_ASSIGN_OR_RETURN(const Target target, TargetOf(session, "KIND ID FIELD=VALUE..."));
   const auto request = target.kind->update->NewRequest();
   Message& resource = api::MutableMessageOf(*request, target.kind->field);

@@ -174,6 +174,8 @@ class Doctor(unittest.TestCase):
         found = self.findings(0)["persistence"]
         self.assertEqual(found["result"], "warning")
         self.assertIn("2 resources", found["text"])
+        self.assertEqual(self.terminal.pipe("trunkctl set router max_connections=9")[0], 0)
+        self.assertIn("3 resources", self.findings(0)["persistence"]["text"])
 
     def test_more_resources_than_a_page_has(self):
         self.start()

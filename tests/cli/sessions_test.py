@@ -74,6 +74,9 @@ class Sessions(unittest.TestCase):
     def test_resources_are_made_changed_and_taken_away(self):
         self.session("change.txt", addresses=ADDRESSES)
 
+    def test_the_router_is_changed(self):
+        self.session("router-settings.txt")
+
     def test_mistakes_are_explained(self):
         self.session("mistakes.txt")
 
