@@ -1,11 +1,15 @@
 #include <stdlib.h>
+#include <sys/resource.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
+#include "absl/strings/str_format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "router/tls/openssl.h"
 #include "router/tls/stage.h"
 #include "tests/unit/router/tls/session_pair.h"
 
@@ -13,6 +17,7 @@ namespace trunkline::tls::test {
 namespace {
 
 using ::testing::HasSubstr;
+using namespace std::chrono_literals;
 using State = TlsStage::State;
 
 // Who is trusted by whom, in both versions of the protocol.
@@ -43,10 +48,12 @@ class Verify : public ::testing::TestWithParam<Version> {
   TestCerts certs_;
 };
 
+std::string NameOfVersion(const ::testing::TestParamInfo<Version>& info) {
+  return info.param == Version::kTls12 ? "Tls12" : "Tls13";
+}
+
 INSTANTIATE_TEST_SUITE_P(Versions, Verify, ::testing::Values(Version::kTls12, Version::kTls13),
-                         [](const auto& info) {
-                           return info.param == Version::kTls12 ? "Tls12" : "Tls13";
-                         });
+                         NameOfVersion);
 
 TEST_P(Verify, ComparesTheNameDialled) {
   EXPECT_EQ(Dial(certs_.server, {.server_name = "server.example"}), "");
@@ -96,29 +103,79 @@ TEST_P(Verify, RefusesUnknownAuthorities) {
   EXPECT_THAT(system.client->error(), HasSubstr("unable to get local issuer certificate"));
 }
 
-TEST_P(Verify, TrustsWhomTheSystemTrustsByNow) {
-  std::string folder = ::testing::TempDir() + "trustXXXXXX";
-  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-  const std::string file = folder + "/ca.crt";
-  const auto trust = [&](const TestAuthority& authority) {
-    std::ofstream(file + ".next") << authority.Pem();
-    std::filesystem::rename(file + ".next", file);
-    return MustBuild({}, Only());
-  };
-  const auto dial = [&](const std::shared_ptr<const Context>& client) {
+// The system trusts whom the test wants.
+class VerifyBySystem : public Verify {
+ protected:
+  VerifyBySystem() {
+    EXPECT_NE(::mkdtemp(folder_.data()), nullptr);
+    file_ = folder_ + "/ca.crt";
+    ::setenv("SSL_CERT_FILE", file_.c_str(), 1);
+    ::setenv("SSL_CERT_DIR", folder_.c_str(), 1);
+  }
+  ~VerifyBySystem() override {
+    ::unsetenv("SSL_CERT_FILE");
+    ::unsetenv("SSL_CERT_DIR");
+    std::filesystem::remove_all(folder_);
+  }
+  void Trust(const TestAuthority& authority) {
+    std::ofstream(file_ + ".next") << authority.Pem();
+    std::filesystem::rename(file_ + ".next", file_);
+  }
+  std::shared_ptr<const Context> Build() { return MustBuild({}, Only()); }
+  std::string Dial(const std::shared_ptr<const Context>& client) {
     Pair pair({.server = Serving(certs_.server), .client = client});
     pair.Exchange();
     return pair.client->error();
-  };
-  ::setenv("SSL_CERT_FILE", file.c_str(), 1);
-  const auto before = trust(certs_.authority);
-  EXPECT_EQ(dial(before), "");
-  EXPECT_EQ(dial(MustBuild({}, Only())), "");
-  EXPECT_THAT(dial(trust(TestAuthority("Stranger"))), HasSubstr("unable to get local issuer"));
-  EXPECT_EQ(dial(before), "");
-  std::filesystem::remove_all(folder);
-  EXPECT_THAT(dial(MustBuild({}, Only())), HasSubstr("unable to get local issuer"));
-  ::unsetenv("SSL_CERT_FILE");
+  }
+
+  std::string folder_ = ::testing::TempDir() + "trustXXXXXX";
+  std::string file_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Versions, VerifyBySystem,
+                         ::testing::Values(Version::kTls12, Version::kTls13), NameOfVersion);
+
+TEST_P(VerifyBySystem, TrustsWhomItTrustsByNow) {
+  Trust(certs_.authority);
+  const auto before = Build();
+  EXPECT_EQ(Dial(before), "");
+  EXPECT_EQ(Dial(Build()), "");
+  Trust(TestAuthority("Stranger"));
+  EXPECT_THAT(Dial(Build()), HasSubstr("unable to get local issuer"));
+  EXPECT_EQ(Dial(before), "");
+  std::filesystem::remove(file_);
+  EXPECT_THAT(Dial(Build()), HasSubstr("unable to get local issuer"));
+}
+
+TEST_P(VerifyBySystem, TrustsWhomItsFoldersHaveByNow) {
+  const std::string pem = certs_.authority.Pem();
+  auto certificates = ParseCertificates(pem);
+  ASSERT_TRUE(certificates.ok());
+  const unsigned long hash = X509_subject_name_hash(certificates->front().get());
+  const std::string file = absl::StrFormat("%s/%08x.0", folder_, hash);
+  std::ofstream(file) << pem;
+  // Long ago: a change within a tick of the kernel's clock is none.
+  std::filesystem::last_write_time(folder_, std::filesystem::file_time_type::clock::now() - 1h);
+  EXPECT_EQ(Dial(Build()), "");
+  EXPECT_EQ(Dial(Build()), "");
+  std::filesystem::remove(file);
+  EXPECT_THAT(Dial(Build()), HasSubstr("unable to get local issuer"));
+  ::setenv("SSL_CERT_DIR", ("/nowhere:" + folder_).c_str(), 1);
+  std::ofstream(file) << pem;
+  EXPECT_EQ(Dial(Build()), "");
+}
+
+TEST_P(VerifyBySystem, ReadsAgainWhatItHadNoDescriptorFor) {
+  Trust(certs_.authority);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto client = Build();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_THAT(Dial(client), HasSubstr("unable to get local issuer"));
+  EXPECT_EQ(Dial(Build()), "");
 }
 
 TEST_P(Verify, DoesNotLookWhenToldSo) {
