@@ -128,6 +128,18 @@ class RouterSettingsTest(unittest.TestCase):
         self.reload("router.max_connections: is set over the API already")
         self.assertEqual(self.api.call(GET).spec.max_connections, 5)
 
+    def test_the_file_is_followed_again_when_that_is_asked_for(self):
+        del self.config["router"]["watch_config"]
+        self.write()
+        self.restart()
+        # In force: by the next call nobody looks at the file any more.
+        self.set(watchConfig=False)
+        self.assertFalse(self.api.call(GET).spec.watch_config)
+        self.write(max_connections=1)
+        self.api.call(UPDATE, router={}, updateMask="spec.watchConfig")
+        self.router.wait_for_line(lambda line: '"reloaded"' in line, "that it has read its file")
+        self.fill(1)
+
     def test_is_told_to_who_listens_and_written_down(self):
         etag = self.set(maxConnections=5).router.etag
         self.write(memory_budget_bytes=1 << 30)
