@@ -69,6 +69,7 @@ void LogLines(LogLevel level, std::string_view problems) {
 Daemon::Daemon(Surroundings surroundings, std::string file, std::unique_ptr<store::Store> store)
     : surroundings_(std::move(surroundings)),
       file_(std::move(file)),
+      methods_(api::ServiceFiles(), api::ChannelzMethods()),
       store_(std::move(store)),
       log_spec_(store_->file().log),
       log_file_(log_spec_.file()),
@@ -76,7 +77,6 @@ Daemon::Daemon(Surroundings surroundings, std::string file, std::unique_ptr<stor
       core_dumps_(store_->file().router.core_dumps()),
       router_spec_(config::ToSpec(store_->effective().router,
                                   {.host_name = HostName(), .version = surroundings_.version})),
-      methods_(api::ServiceFiles(), api::ChannelzMethods()),
       random_(surroundings_.seed),
       trace_api_(
           random_, [this] { return surroundings_.loop.Now(); }, surroundings_.logs) {}
@@ -184,6 +184,7 @@ void Daemon::Act(Shutdown::Step step) {
       return;
     }
     case Shutdown::Step::kStop:
+      store_->Stop();  // who has asked for a change hears how it ended
       router_->Stop();
       api_->Stop();
       done_ = true;

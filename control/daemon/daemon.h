@@ -101,6 +101,7 @@ class Daemon {
   const Surroundings surroundings_;
   const std::string file_;
   std::unique_ptr<Router> router_;  // the store uses it
+  const api::MethodTable methods_;  // calls that wait in the store name theirs
   const std::unique_ptr<store::Store> store_;
   const v1::LogSpec log_spec_;            // as it was at the start
   std::string log_file_;                  // that was opened last, or tried
@@ -110,7 +111,6 @@ class Daemon {
   std::unique_ptr<Telemetry> telemetry_;  // reads the router
   MetricsState metrics_;
   Time beat_due_ = kNever;  // while metrics are served
-  const api::MethodTable methods_;
   StatusBoard board_;
   Random random_;  // of ids and tokens that callers see
   TraceApi trace_api_;

@@ -25,7 +25,7 @@ std::string PathOf(const std::string& id) { return Concat("tls_profiles[", id, "
 }  // namespace
 
 void Store::Rotate(Rotation rotation, Mode mode, RotationDone done) {
-  const absl::Status status = Enqueue([this, rotation = std::move(rotation), mode, done] {
+  auto run = [this, rotation = std::move(rotation), mode, done] {
     RunRotation(rotation, mode,
                 [this, id = rotation.profile, mode, done](absl::StatusOr<Rotated> rotated) {
                   const bool is_known = in_force_.document.tls_profiles.contains(id);
@@ -35,8 +35,8 @@ void Store::Rotate(Rotation rotation, Mode mode, RotationDone done) {
                   }
                   done(std::move(rotated));
                 });
-  });
-  if (!status.ok()) done(status);
+  };
+  Enqueue({.run = std::move(run), .refuse = done});
 }
 
 void Store::RunRotation(const Rotation& rotation, Mode mode, const RotationDone& done) {

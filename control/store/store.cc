@@ -74,6 +74,10 @@ absl::Status NotKept(const absl::Status& status) {
       kRetryMilliseconds);
 }
 
+absl::Status Stopping() {
+  return config::WithReason(absl::UnavailableError("the router is stopping"), "STOPPING");
+}
+
 bool IsSame(const v1::RouterSpec& a, const v1::RouterSpec& b) {
   return google::protobuf::util::MessageDifferencer::Equals(a, b);
 }
@@ -148,8 +152,8 @@ std::vector<reconcile::Failure> Store::Start(Router& router, Changed changed) {
 }
 
 void Store::Retry(std::function<void(const std::vector<std::string>& paths)> done) {
-  pending_.push_back([this, done = std::move(done)] { done(RetryNow()); });
-  Next();
+  Add({.run = [this, done = std::move(done)] { done(RetryNow()); },
+       .refuse = [](const absl::Status&) {}});
 }
 
 std::vector<std::string> Store::RetryNow() {
@@ -185,30 +189,38 @@ void Store::PutInForce() {
 }
 
 void Store::Mutate(Change change, How how, Done done) {
-  const absl::Status status =
-      Enqueue([this, change = std::move(change), how, done] { Run(change, how, done); });
-  if (!status.ok()) done(status);
+  Enqueue({.run = [this, change = std::move(change), how, done] { Run(change, how, done); },
+           .refuse = done});
 }
 
-// Does it in its turn; ResourceExhausted: too many wait.
-absl::Status Store::Enqueue(std::function<void()> change) {
-  if (pending_.size() >= options_.pending_max) {
-    return config::WithRetry(
-        config::WithReason(absl::ResourceExhaustedError("too many changes wait for the disk"),
-                           "TOO_MANY_CHANGES"),
-        1000);
-  }
+// ResourceExhausted: too many wait.
+void Store::Enqueue(Waiting change) {
+  if (pending_.size() < options_.pending_max) return Add(std::move(change));
+  change.refuse(config::WithRetry(
+      config::WithReason(absl::ResourceExhaustedError("too many changes wait for the disk"),
+                         "TOO_MANY_CHANGES"),
+      1000));
+}
+
+void Store::Add(Waiting change) {
+  if (stopped_) return change.refuse(Stopping());
   pending_.push_back(std::move(change));
   Next();
-  return absl::OkStatus();
 }
 
 void Store::Next() {
-  while (!busy_ && !pending_.empty()) {
-    const std::function<void()> next = std::move(pending_.front());
+  while (!write_ && !pending_.empty()) {
+    const Waiting next = std::move(pending_.front());
     pending_.pop_front();
-    next();
+    next.run();
   }
+}
+
+void Store::Stop() {
+  stopped_ = true;
+  const std::deque<Waiting> refused = std::exchange(pending_, {});
+  EndWrite();
+  for (const Waiting& change : refused) change.refuse(Stopping());
 }
 
 void Store::Run(const Change& change, How how, Done done) {
@@ -248,15 +260,22 @@ void Store::Persist(std::shared_ptr<Plan> plan, Done done) {
     done(std::move(outcome));
   };
   if (state_ == nullptr) return end(absl::OkStatus());
-  busy_ = true;
-  state_->Save(std::exchange(plan->state, {}), [this, end](absl::Status status) {
-    hooks_.post([this, end, status] {
-      busy_ = false;
-      ++(status.ok() ? writes_.ok : writes_.failed);
-      end(status);
-      Next();
-    });
+  const auto written = std::make_shared<std::promise<absl::Status>>();
+  write_ = Write{.status = written->get_future(), .end = end};
+  state_->Save(std::exchange(plan->state, {}), [this, written](absl::Status status) {
+    written->set_value(std::move(status));
+    hooks_.post([this] { EndWrite(); });
   });
+}
+
+// Waits for it, unless what tells that it is over has come. Stop may have been faster.
+void Store::EndWrite() {
+  if (!write_) return;
+  Write write = *std::exchange(write_, std::nullopt);
+  const absl::Status status = write.status.get();
+  ++(status.ok() ? writes_.ok : writes_.failed);
+  write.end(status);
+  Next();
 }
 
 absl::StatusOr<Store::Plan> Store::MakePlan(config::Document file, config::Positions positions,
@@ -332,9 +351,7 @@ void Store::Commit(Plan plan) {
 }
 
 void Store::Reload(Allow allow, std::function<void(absl::StatusOr<Reloaded>)> done) {
-  pending_.push_back(
-      [this, allow = std::move(allow), done = std::move(done)] { done(ReloadNow(allow)); });
-  Next();
+  Add({.run = [this, allow = std::move(allow), done] { done(ReloadNow(allow)); }, .refuse = done});
 }
 
 absl::StatusOr<Store::Reloaded> Store::ReloadNow(const Allow& allow) {
@@ -384,11 +401,12 @@ void Store::FollowUsers() { InTurn(users_look_); }
 
 void Store::InTurn(Look& look) {
   if (std::exchange(look.waits, true)) return;
-  pending_.push_back([this, &look] {
-    look.waits = false;
-    (this->*look.look)();
-  });
-  Next();
+  Add({.run =
+           [this, &look] {
+             look.waits = false;
+             (this->*look.look)();
+           },
+       .refuse = [](const absl::Status&) {}});
 }
 
 void Store::LookAtUsers() {

@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -66,6 +68,10 @@ class Store {
   // Tries again to put in force what is not, once the changes before it are done. `done` is told
   // the paths of which something else is to be said than before.
   void Retry(std::function<void(const std::vector<std::string>& paths)> done);
+  // The process ends: waits for the disk if it has a change, which ends as it would have, and fails
+  // all that wait, and all that come later, as Unavailable (STOPPING). Before the router is
+  // stopped.
+  void Stop();
 
   // What a change did, or would do: one for each resource that is not what it was.
   struct Outcome {
@@ -183,7 +189,14 @@ class Store {
   };
 
   Store(Options options, Hooks hooks);
+  // A change in line: `run` in its turn, or `refuse` if that does not come.
+  struct Waiting {
+    std::function<void()> run;
+    std::function<void(const absl::Status& why)> refuse;
+  };
+  void Add(Waiting change);
   void Next();
+  void EndWrite();
   // A look at the disk. What it finds would be undone by a change that is being persisted and was
   // loaded before, so it stands in line with the changes; once, however often it is asked for.
   struct Look {
@@ -193,7 +206,7 @@ class Store {
   void InTurn(Look& look);
   void LookAtUsers();
   void LookAtTls();
-  absl::Status Enqueue(std::function<void()> change);
+  void Enqueue(Waiting change);
   void Run(const Change& change, How how, Done done);
   absl::Status CheckDates(const Plan& plan) const;
   void Persist(std::shared_ptr<Plan> plan, Done done);
@@ -240,8 +253,14 @@ class Store {
   std::map<std::string, uint64_t> tls_refused_;
 
   Writes writes_;
-  std::deque<std::function<void()>> pending_;
-  bool busy_ = false;  // a change is being persisted
+  std::deque<Waiting> pending_;
+  // A change that is being persisted, and how that went once it is known.
+  struct Write {
+    std::future<absl::Status> status;
+    std::function<void(const absl::Status& status)> end;
+  };
+  std::optional<Write> write_;
+  bool stopped_ = false;
   Look users_look_{&Store::LookAtUsers};
   Look tls_look_{&Store::LookAtTls};
 };

@@ -3,6 +3,8 @@
 import json
 import os
 import random
+import re
+import signal
 import threading
 import unittest
 
@@ -16,6 +18,7 @@ from harness import Router
 KILLS = int(os.environ.get("TRUNKLINE_KILLS", "10"))
 CREATE = "AddressService/CreateAddress"
 SEED = 1
+BURST = 90
 
 
 class StateTest(unittest.TestCase):
@@ -102,6 +105,26 @@ class StateTest(unittest.TestCase):
                 self.assertEqual(prefix, name.replace("addresses/a", "orders/"))
             # What came to be without an answer counts from here on.
             acknowledged |= set(there)
+
+    def test_a_stop_tells_the_truth_of_changes_under_way(self):
+        """Each is answered, and audited as good only if it is there after a restart."""
+        calls = [self.api.begin(CREATE, addressId=f"a{number}",
+                                address={"spec": {"prefix": f"orders/{number}"}})
+                 for number in range(BURST)]
+        self.router.wait_for_line(lambda line: "result=OK" in line, "that the first is made")
+        self.router.terminate()
+        self.router.process.send_signal(signal.SIGINT)
+        self.assertEqual(self.router.wait_for_exit(), 0, self.router.log())
+        self.router.wait_for_line(lambda line: line == "(end of log)", "no more")
+        lines = [line for line in self.router.lines if f"method={CREATE}" in line]
+        made = {name for line in lines if "result=OK" in line
+                for name in re.findall(r"resource=(\S+)", line)}
+        reasons = {reason for line in lines for reason in re.findall(r'reason="?([A-Z_]*)', line)}
+        self.assertLessEqual(reasons, {"", "STOPPING"})
+        self.assertTrue(all(call.done() or call.exception() for call in calls))
+        self.restart()
+        self.assertEqual(set(self.addresses()), made)
+
 
 
 if __name__ == "__main__":
