@@ -1,5 +1,6 @@
 #include "control/api/config_service.h"
 
+#include <ranges>
 #include <utility>
 
 #include "control/api/rpc_status.h"
@@ -93,7 +94,9 @@ absl::Status ConfigService::Edit(const v1::ApplyConfigRequest& request, config::
                                  Results& results) const {
   results.clear();
   const v1::ConfigBundle& bundle = request.bundle();
-  for (const Kind& kind : kinds_) {
+  // The kinds stand in this order: those that name others come first. So they are put last, when
+  // what they name is there, and deleted first, so that none is in use.
+  for (const Kind& kind : std::views::reverse(kinds_)) {
     const auto* field = bundle.GetDescriptor()->FindFieldByName(kind.collection->section());
     for (int i = 0; i < bundle.GetReflection()->FieldSize(bundle, field); ++i) {
       Put(kind, bundle.GetReflection()->GetRepeatedMessage(bundle, field, i),
@@ -101,7 +104,6 @@ absl::Status ConfigService::Edit(const v1::ApplyConfigRequest& request, config::
     }
   }
   if (request.prune()) {
-    // Those that name others go first (the kinds stand in this order), so that none is in use.
     for (const Kind& kind : kinds_) Prune(kind, made, results);
   }
   for (const auto& [name, result] : results) {

@@ -1,0 +1,84 @@
+#include "control/api/config_service.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "control/config/error_details.h"
+#include "fake_store.h"
+#include "google/protobuf/text_format.h"
+
+namespace trunkline::api {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using Response = v1::ApplyConfigResponse;
+
+class ApplyConfigTest : public ::testing::Test {
+ protected:
+  // The answer to a request that is written as text.
+  absl::StatusOr<Response> Apply(const std::string& text) {
+    const Method* method = methods_.Find("/trunkline.control.v1.RouterService/ApplyConfig");
+    auto request = method->NewRequest();
+    EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, request.get())) << text;
+    absl::StatusOr<Response> answer = absl::UnknownError("under way");
+    Call::Exits exits;
+    exits.write = [&](const auto& reply) { answer.emplace().CopyFrom(reply); };
+    exits.finish = [&](const absl::Status& status) {
+      if (!status.ok()) answer = status;
+    };
+    handlers_.at(method->key())(
+        std::make_shared<Call>(*method, std::move(request), Caller{"local"}, exits));
+    return answer;
+  }
+  // "listeners/a CREATED" or "listeners/a NOT_FOUND", of each result.
+  static std::vector<std::string> Told(const absl::StatusOr<Response>& answer) {
+    std::vector<std::string> told;
+    if (!answer.ok()) return {answer.status().ToString()};
+    for (const Response::Result& each : answer->results()) {
+      const auto code = static_cast<absl::StatusCode>(each.status().code());
+      told.push_back(each.name() + " " +
+                     (code == absl::StatusCode::kOk
+                          ? Response::Action_Name(each.action()).substr(sizeof("ACTION"))
+                          : absl::StatusCodeToString(code)));
+    }
+    return told;
+  }
+
+  const MethodTable methods_;
+  FakeStore store_;
+  ConfigService service_{store_, methods_, [] { return Time{1}; }};
+  Handlers handlers_ = service_.MakeHandlers();
+};
+
+TEST_F(ApplyConfigTest, TakesResourcesThatNameEachOther) {
+  const auto made =
+      Apply(R"pb(bundle {
+                   listeners {
+                     name: "listeners/l"
+                     spec { port: 5002 tls_profile: "tlsProfiles/p" user_store: "userStores/s" }
+                   }
+                   connectors {
+                     name: "connectors/c"
+                     spec { host: "h" tls_profile: "tlsProfiles/p" }
+                   }
+                   tls_profiles {
+                     name: "tlsProfiles/p"
+                     spec { certificate_file: "/a" private_key_file: "/b" }
+                   }
+                   user_stores {
+                     name: "userStores/s"
+                     spec { directory: "/a" }
+                   }
+                 })pb");
+  EXPECT_THAT(Told(made), ElementsAre("connectors/c CREATED", "listeners/l CREATED",
+                                      "tlsProfiles/p CREATED", "userStores/s CREATED"));
+  ASSERT_TRUE(made.ok() && made->applied());
+  const auto gone = Apply("prune: true");
+  EXPECT_THAT(Told(gone), ElementsAre("connectors/c DELETED", "listeners/l DELETED",
+                                      "tlsProfiles/p DELETED", "userStores/s DELETED"));
+  EXPECT_TRUE(gone->applied());
+}
+
+}  // namespace
+}  // namespace trunkline::api
