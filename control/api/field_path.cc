@@ -237,6 +237,15 @@ bool FieldPath::IsSet(const Message& message) const {
   return owner.GetReflection()->HasField(owner, &leaf());
 }
 
+bool FieldPath::HasOwner(const Message& message) const {
+  const Message* owner = &message;
+  for (size_t i = 0; i + 1 < fields_.size(); ++i) {
+    if (!owner->GetReflection()->HasField(*owner, fields_[i])) return false;
+    owner = &owner->GetReflection()->GetMessage(*owner, fields_[i]);
+  }
+  return true;
+}
+
 Value FieldPath::Read(const Message& message) const {
   const Message& owner = Owner(message);
   if (is_entry()) {

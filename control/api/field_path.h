@@ -47,6 +47,8 @@ class FieldPath {
   bool IsList() const;
 
   bool IsSet(const google::protobuf::Message& message) const;
+  // Whether the messages are there that the field is in.
+  bool HasOwner(const google::protobuf::Message& message) const;
   // Of a field that is absent: what its rules (proto: FieldRules) say that this means, if they do,
   // else none. REQUIRES: IsScalar.
   Value Read(const google::protobuf::Message& message) const;

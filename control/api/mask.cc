@@ -49,8 +49,10 @@ struct Changes {
   std::set<std::string> labels;  // keys
 };
 
-// Sorts the paths of `mask`; those of what the router tells are dropped.
-absl::Status Sort(const FieldMask& mask, const Message& given, Changes& changes) {
+// Sorts the paths of `mask`. One that would do no more than make empty messages around a field that
+// is not given is dropped.
+absl::Status Sort(const FieldMask& mask, const Message& given, const Message& resource,
+                  Changes& changes) {
   std::vector<config::FieldViolation> violations;
   for (const std::string& text : mask.paths()) {
     const auto path = FieldPath::Parse(text, *given.GetDescriptor());
@@ -58,7 +60,7 @@ absl::Status Sort(const FieldMask& mask, const Message& given, Changes& changes)
       violations.push_back({"update_mask", std::string(path.status().message())});
     } else if (path->is_entry()) {
       changes.labels.insert(path->key());
-    } else {
+    } else if (path->IsSet(given) || path->HasOwner(resource)) {
       changes.fields.add_paths(text);
     }
   }
@@ -115,7 +117,7 @@ absl::Status ApplyMask(const FieldMask& mask, const Message& given, Message& res
       if (given.GetDescriptor()->FindFieldByName(field) != nullptr) changes.fields.add_paths(field);
     }
   } else {
-    TL_RETURN_IF_ERROR(Sort(mask, given, changes));
+    TL_RETURN_IF_ERROR(Sort(mask, given, resource, changes));
   }
   FieldMaskUtil::MergeOptions options;
   options.set_replace_message_fields(true);

@@ -150,6 +150,22 @@ TEST(Masks, ChangeWhatTheyName) {
   }
 }
 
+// Neither has the message around the field: it is not made for nothing.
+TEST(Masks, MakeNoMessageWithNothingInIt) {
+  for (const char* given : {"", "spec { backoff { closed { seconds: 7 } } }"}) {
+    auto resource = Parsed<v1::Connector>("spec { host: 'b' }");
+    ASSERT_TRUE(Apply({"spec.backoff.failed"}, Parsed<v1::Connector>(given), resource).ok());
+    EXPECT_EQ(resource.ShortDebugString(), R"(spec { host: "b" })") << given;
+  }
+  v1::Connector bare;
+  ASSERT_TRUE(Apply({"spec.port"}, bare, bare).ok());
+  EXPECT_FALSE(bare.has_spec());
+  ASSERT_TRUE(Apply({"spec.backoff.failed", "spec.backoff.closed"},
+                    Parsed<v1::Connector>("spec { backoff { closed { seconds: 7 } } }"), bare)
+                  .ok());
+  EXPECT_EQ(bare.ShortDebugString(), "spec { backoff { closed { seconds: 7 } } }");
+}
+
 TEST(Masks, RefuseFieldsThatThereAreNot) {
   const struct {
     const char* path;
