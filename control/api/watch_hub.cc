@@ -44,7 +44,7 @@ void WatchHub::Put(const std::string& name, std::shared_ptr<const Message> resou
       entry.bit = free_bits_.back();
       free_bits_.pop_back();
     }
-    entry.created = last_change_ + 1;
+    entry.created = entry.gone = entry.added = last_change_ + 1;
   } else if (!entry.deleted &&
              google::protobuf::util::MessageDifferencer::Equals(*entry.resource, *resource)) {
     return;
@@ -52,6 +52,8 @@ void WatchHub::Put(const std::string& name, std::shared_ptr<const Message> resou
   if (entry.deleted) {
     deleted_bytes_ -= BytesOf(entry);
     deleted_.erase(entry.changed);
+    entry.added = last_change_ + 1;
+    entry.gone = EverybodyHasHeard(entry.changed) ? entry.changed : entry.added;
   }
   entry.deleted = false;
   entry.resource = std::move(resource);
@@ -120,15 +122,27 @@ absl::StatusOr<WatchHub::WatcherId> WatchHub::Watch(Wish wish, Exits exits, Time
   return last_watcher_;
 }
 
-// Goes on where an earlier watch has ended: what was there then is taken to be known.
-absl::Status WatchHub::Resume(Watcher& watcher) const {
+bool WatchHub::EverybodyHasHeard(uint64_t change) const {
+  return std::all_of(watchers_.begin(), watchers_.end(),
+                     [&](const auto& each) { return each.second->position >= change; });
+}
+
+// Goes on where an earlier watch has ended. What is as it was then he knows if his filter takes it;
+// what has changed since is taken to be known if it was there: better told twice of a deletion than
+// never.
+absl::Status WatchHub::Resume(Watcher& watcher) {
   TL_ASSIGN_OR_RETURN(const uint64_t position,
                       ReadResumeToken(watcher.wish.resume_token, epoch_, watcher.wish.filter_text));
   if (position > last_change_ || position < forgotten_) return ResumeTokenExpired();
   watcher.listing = false;
   watcher.position = position;
-  for (const auto& [name, entry] : entries_) {
-    if (entry.created <= position) watcher.SetKnows(entry, true);
+  for (auto& [name, entry] : entries_) {
+    // That deletion is not in the log any more, he will not be told of it.
+    if (entry.gone > position) entry.gone = entry.added;
+    const bool was_between = entry.gone <= position && position < entry.added;
+    const bool was_there = entry.created <= position && !was_between;
+    const bool is_taken = !entry.deleted && watcher.wish.filter.Matches(*entry.resource);
+    watcher.SetKnows(entry, entry.changed > position ? was_there : is_taken);
   }
   return absl::OkStatus();
 }
@@ -172,7 +186,9 @@ bool WatchHub::Next(Watcher& watcher, WatchEvent& event) {
 bool WatchHub::NextListed(Watcher& watcher, WatchEvent& event) {
   for (auto next = entries_.upper_bound(watcher.listed); next != entries_.end(); ++next) {
     watcher.listed = next->first;
-    if (!next->second.deleted && Tell(watcher, next->second, event)) return true;
+    // What has come since stands in the log, behind his tokens from before it.
+    const bool was_there = !next->second.deleted && next->second.added <= watcher.start;
+    if (was_there && Tell(watcher, next->second, event)) return true;
   }
   watcher.listing = false;
   return false;

@@ -34,6 +34,10 @@ struct WatchEvent {
 // Resources are shared, never copied; per watcher there is one bit for each, whether he knows of
 // it.
 //
+// One who resumes ends with what is there, but of what has changed since it is not always known
+// whether he was told of it. He may be told `modified` of one that is new to him, and with a
+// filter, or of one that came and went several times, `deleted` of one he does not know.
+//
 // Time is a parameter. Thread: control.
 class WatchHub {
  public:
@@ -92,6 +96,10 @@ class WatchHub {
     std::shared_ptr<const google::protobuf::Message> resource;  // as it is, or was last
     size_t bit = 0;                                             // in Watcher::told
     uint64_t created = 0;  // the change that added it, as far back as is known
+    // Where it was deleted and added anew: when. Equal: it was not, or there are tokens from
+    // between of some who were not told of the deletion.
+    uint64_t gone = 0;
+    uint64_t added = 0;
     uint64_t changed = 0;
     bool deleted = false;
   };
@@ -107,7 +115,8 @@ class WatchHub {
   bool NextChanged(Watcher& watcher, WatchEvent& event);
   static bool Tell(Watcher& watcher, const Entry& entry, WatchEvent& event);
   std::string Token(const Watcher& watcher) const;
-  absl::Status Resume(Watcher& watcher) const;
+  bool EverybodyHasHeard(uint64_t change) const;
+  absl::Status Resume(Watcher& watcher);
 
   const std::string epoch_;
   const Options options_;
