@@ -31,7 +31,13 @@ Response::Action ActionOf(const store::Difference& difference) {
 
 ConfigService::ConfigService(ResourceStore& store, const MethodTable& methods,
                              std::function<Time()> clock)
-    : store_(store), kinds_(FindKinds(methods)), clock_(std::move(clock)) {}
+    : store_(store),
+      kinds_(FindKinds(methods)),
+      clock_(std::move(clock)),
+      // What was refused may be mended by others.
+      request_ids_({.keeps = [](const Message& answer) {
+        return static_cast<const Response&>(answer).applied();
+      }}) {}
 
 Handlers ConfigService::MakeHandlers() {
   return {{"RouterService/GetConfig", [this](const auto& call) { GetConfig(*call); }},

@@ -71,7 +71,7 @@ void RequestIds::Run(const Call& call, const std::string& id, Time now, const Ac
 void RequestIds::End(const std::string& key, Time now, const absl::StatusOr<Answer>& answer) {
   const auto found = known_.find(key);
   const std::vector<Done> waiting = std::exchange(found->second.waiting, {});
-  if (answer.ok()) {
+  if (answer.ok() && (!options_.keeps || options_.keeps(**answer))) {
     found->second.answer = *answer;
     const size_t bytes = (*answer)->SpaceUsedLong() + key.size();
     answered_.push_back({key, now + options_.lifetime, bytes});

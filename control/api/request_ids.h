@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -18,7 +19,8 @@ namespace trunkline::api {
 
 // Makes calls that change something harmless to repeat: the same call with the same request_id, of
 // the same caller, is done once, and everyone gets the one answer. A call that has failed has
-// changed nothing: it is not remembered, and done when it comes again.
+// changed nothing: it is not remembered, and done when it comes again. Nor is an answer which says
+// so: `keeps` tells.
 //
 // Remembers for ten minutes, as far as its bounds let it. Thread: control.
 class RequestIds {
@@ -27,13 +29,15 @@ class RequestIds {
     Duration lifetime = kMinute * 10;
     size_t answers_max = 4096;
     size_t bytes_max = 16u << 20;  // of all answers
+    // Whether an answer is remembered. Empty: all are.
+    std::function<bool(const google::protobuf::Message& answer)> keeps = nullptr;
   };
   using Answer = std::shared_ptr<const google::protobuf::Message>;
   using Done = std::function<void(absl::StatusOr<Answer> answer)>;
   using Act = std::function<void(Done done)>;
 
   RequestIds() : RequestIds(Options()) {}
-  explicit RequestIds(Options options) : options_(options) {}
+  explicit RequestIds(Options options) : options_(std::move(options)) {}
   RequestIds(const RequestIds&) = delete;
   RequestIds& operator=(const RequestIds&) = delete;
 

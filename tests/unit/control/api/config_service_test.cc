@@ -80,5 +80,28 @@ TEST_F(ApplyConfigTest, TakesResourcesThatNameEachOther) {
   EXPECT_TRUE(gone->applied());
 }
 
+// One that is refused may be mended by others.
+TEST_F(ApplyConfigTest, TriesAgainWhatWasRefused) {
+  const std::string request = R"pb(
+    request_id: "6f1c2a90-0b1d-4c3e-8f4a-5b6c7d8e9f00"
+    bundle {
+      listeners {
+        name: "listeners/l"
+        spec { port: 5002 tls_profile: "tlsProfiles/p" }
+      }
+    })pb";
+  const auto refused = Apply(request);
+  EXPECT_THAT(Told(refused), ElementsAre("listeners/l NOT_FOUND"));
+  EXPECT_FALSE(refused->applied());
+  ASSERT_TRUE(Apply("bundle { tls_profiles { name: 'tlsProfiles/p' "
+                    "spec { certificate_file: '/a' private_key_file: '/b' } } }")
+                  ->applied());
+  const auto made = Apply(request);
+  EXPECT_THAT(Told(made), ElementsAre("listeners/l CREATED"));
+  EXPECT_TRUE(made->applied());
+  EXPECT_THAT(Told(Apply(request)), ElementsAre("listeners/l CREATED")) << "the answer of the last";
+  EXPECT_EQ(store_.commits, 2);
+}
+
 }  // namespace
 }  // namespace trunkline::api
