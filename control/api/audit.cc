@@ -1,5 +1,6 @@
 #include "control/api/audit.h"
 
+#include <map>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@ constexpr LogModule kLogModule = LogModule::kControl;
 
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
+using Response = v1::ApplyConfigResponse;
 
 // Fields that name what is to be made, and the collection it will be in.
 constexpr std::pair<std::string_view, std::string_view> kIds[] = {
@@ -60,6 +62,44 @@ std::string StateIn(const Message& request) {
 
 std::string Shown(std::string text) { return config::Shorten(text, kShownBytesMax); }
 
+// What became of one resource of a bundle; empty: it is as it was.
+std::string_view WordOf(const Response::Result& result) {
+  if (result.status().code() != 0) return "refused";
+  switch (result.action()) {
+    case Response::ACTION_CREATED:
+      return "created";
+    case Response::ACTION_UPDATED:
+      return "updated";
+    case Response::ACTION_DELETED:
+      return "deleted";
+    default:
+      return "";
+  }
+}
+
+absl::Status StatusOf(const google::rpc::Status& status) {
+  absl::Status result(static_cast<absl::StatusCode>(status.code()), status.message());
+  for (const auto& detail : status.details()) {
+    result.SetPayload(detail.type_url(), absl::Cord(detail.value()));
+  }
+  return result;
+}
+
+// As below; one that is refused has an answer, but has failed.
+void AuditBundle(const Call& call, const Response& reply, const absl::Status& status) {
+  const Caller& caller = call.caller();
+  const auto& request = call.As<v1::ApplyConfigRequest>();
+  BundleOutcome outcome = OutcomeOf(reply);
+  if (!status.ok()) outcome.status = status;
+  TL_LOG(info, "api", {"method", call.method().key()}, {"identity", Shown(caller.identity)},
+         {"peer", caller.peer}, {"resource", Shown(outcome.names)}, {"changes", outcome.changes},
+         {"applied", reply.applied()}, {"validate_only", request.validate_only()},
+         {"request_id", Shown(request.request_id())}, {"caller_gone", call.gone()},
+         {"result", absl::StatusCodeToString(outcome.status.code())},
+         {"reason", config::ReasonOf(outcome.status)},
+         {"error", config::Shorten(config::View(outcome.status.message()), kShownBytesMax)});
+}
+
 }  // namespace
 
 std::string SubjectOf(const Message& request) {
@@ -78,14 +118,35 @@ std::string EtagIn(const Message& message) {
   return etag.empty() ? TextBelow(message, "etag") : etag;
 }
 
-void Audit(const Call& call, const std::string& etag, const absl::Status& status) {
+BundleOutcome OutcomeOf(const Response& reply) {
+  BundleOutcome outcome;
+  std::map<std::string_view, size_t> counts;
+  for (const Response::Result& result : reply.results()) {
+    const std::string_view word = WordOf(result);
+    if (word.empty()) continue;
+    if (++counts[word] == 1 && word == "refused") outcome.status = StatusOf(result.status());
+    if (outcome.names.size() > kShownBytesMax) continue;
+    outcome.names += (outcome.names.empty() ? "" : " ") + result.name();
+  }
+  for (const auto& [word, count] : counts) {
+    outcome.changes += config::Concat(outcome.changes.empty() ? "" : ", ", count, " ", word);
+  }
+  return outcome;
+}
+
+void Audit(const Call& call, const Message* reply, const absl::Status& status) {
   const Caller& caller = call.caller();
   const Message& request = call.request();
+  if (request.GetDescriptor() == v1::ApplyConfigRequest::descriptor()) {
+    const auto* outcome = static_cast<const Response*>(reply);
+    return AuditBundle(call, outcome == nullptr ? Response() : *outcome, status);
+  }
   TL_LOG(info, "api", {"method", call.method().key()}, {"identity", Shown(caller.identity)},
          {"peer", caller.peer}, {"resource", Shown(SubjectOf(request))},
          {"state", StateIn(request)}, {"request_id", Shown(TextIn(request, "request_id"))},
-         {"etag_asked", Shown(EtagIn(request))}, {"etag", etag}, {"caller_gone", call.gone()},
-         {"result", absl::StatusCodeToString(status.code())}, {"reason", config::ReasonOf(status)},
+         {"etag_asked", Shown(EtagIn(request))}, {"etag", reply == nullptr ? "" : EtagIn(*reply)},
+         {"caller_gone", call.gone()}, {"result", absl::StatusCodeToString(status.code())},
+         {"reason", config::ReasonOf(status)},
          {"error", config::Shorten(config::View(status.message()), kShownBytesMax)});
 }
 

@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "control/api/call.h"
 #include "google/protobuf/message.h"
+#include "proto/trunkline/control/v1/router_service.pb.h"
 
 namespace trunkline::api {
 
@@ -18,8 +19,16 @@ std::string SubjectOf(const google::protobuf::Message& request);
 // The etag of a message, or of the first message in it that has one. Empty: there is none.
 std::string EtagIn(const google::protobuf::Message& message);
 
-// `etag` is that in the answer.
-void Audit(const Call& call, const std::string& etag, const absl::Status& status);
+// What an answer to ApplyConfig says of its resources.
+struct BundleOutcome {
+  std::string names;    // of the first that are changed or refused, "addresses/a listeners/b"
+  std::string changes;  // how many: "2 created, 1 refused"; nothing was done if one is refused
+  absl::Status status;  // why the first of them is refused; OK: none is
+};
+BundleOutcome OutcomeOf(const v1::ApplyConfigResponse& reply);
+
+// `reply` is null: there is none.
+void Audit(const Call& call, const google::protobuf::Message* reply, const absl::Status& status);
 
 // One that was not let in. Any thread.
 void AuditRefused(const Caller& caller, std::string_view path, const absl::Status& status);

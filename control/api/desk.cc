@@ -3,7 +3,6 @@
 #include <utility>
 #include <vector>
 
-#include "control/api/audit.h"
 #include "control/config/error_details.h"
 #include "control/config/text.h"
 
@@ -32,10 +31,7 @@ void Desk::Open(uint64_t number, const Method& method,
   }
   if (method.mutates && audit_) {
     // A copy: a call whose caller has gone may be answered when the desk is no more.
-    noted.ended = [audit = audit_](const Call& call, const google::protobuf::Message* reply,
-                                   const absl::Status& status) {
-      audit(call, reply == nullptr ? "" : EtagIn(*reply), status);
-    };
+    noted.ended = audit_;
   }
   auto call =
       std::make_shared<Call>(method, std::move(request), std::move(caller), std::move(noted));

@@ -24,9 +24,9 @@ using Handlers = std::map<std::string, Handler>;
 class Desk {
  public:
   // One line for each call that mutates, when its handler has ended it, whether or not the caller
-  // has waited for that; `etag` is that of the resource in the answer, if there is one.
-  using Audit =
-      std::function<void(const Call& call, const std::string& etag, const absl::Status& status)>;
+  // has waited for that; `reply` is null but after Call::Reply.
+  using Audit = std::function<void(const Call& call, const google::protobuf::Message* reply,
+                                   const absl::Status& status)>;
 
   // `now` tells how long calls take.
   Desk(

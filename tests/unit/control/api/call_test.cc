@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "control/api/audit.h"
 #include "control/api/desk.h"
 #include "control/config/error_details.h"
 #include "proto/trunkline/control/v1/listener_service.pb.h"
@@ -117,8 +118,9 @@ class DeskTest : public CallTest {
         {{"RouterService/GetVersion", [this](auto call) { held_ = std::move(call); }},
          {"ListenerService/UpdateListener", [this](auto call) { held_ = std::move(call); }},
          {"RouterService/Drain", [this](auto call) { held_ = std::move(call); }}},
-        [this](const Call& call, const std::string& etag, const absl::Status& status) {
-          audited_.push_back(call.method().name + etag + absl::StatusCodeToString(status.code()));
+        [this](const Call& call, const auto* reply, const absl::Status& status) {
+          audited_.push_back(call.method().name + (reply == nullptr ? "" : EtagIn(*reply)) +
+                             absl::StatusCodeToString(status.code()));
         },
         [this] { return now_; });
   }
