@@ -102,21 +102,11 @@ std::vector<Failure> Reconciler::Reconcile(const Named& named, const Resources& 
 // same revision.
 absl::Status Reconciler::SetTls(const std::string& name, const certs::Profile& profile) {
   if (TlsFingerprint(name) == profile.fingerprint) return absl::OkStatus();
-  Tls& tls = tls_[name];
-  if (tls.fingerprint != profile.fingerprint) {
-    tls = {profile.fingerprint, NextRevision(name, tls.revision)};
-  }
+  Tls& tls = tls_.try_emplace(name, Tls{.revision = revisions_gone_}).first->second;
+  if (tls.fingerprint != profile.fingerprint) tls = {profile.fingerprint, tls.revision + 1};
   TL_RETURN_IF_ERROR(router_.SetTls(name, profile.context, tls.revision));
   tls.in_force = true;
   return absl::OkStatus();
-}
-
-uint64_t Reconciler::NextRevision(const std::string& profile, uint64_t last) const {
-  if (last != 0) return last + 1;
-  for (const TlsConnections& use : router_.ConnectionsByTls()) {
-    if (use.profile == profile) last = std::max(last, use.revision);
-  }
-  return last + 1;
 }
 
 absl::Status Reconciler::SetUsers(const std::string& name, const users::Store& store) {
@@ -154,6 +144,7 @@ void Reconciler::RemoveTls(const std::map<std::string, certs::Profile>& wanted,
   }
   for (const std::string& name : unwanted) {
     if (absl::Status status = router_.RemoveTls(name); status.ok()) {
+      revisions_gone_ = std::max(revisions_gone_, tls_[name].revision);
       tls_.erase(name);
     } else {
       failures.push_back({PathOfTls(name), std::move(status)});

@@ -56,14 +56,13 @@ class Reconciler {
   // 0: no profile of this name is in force.
   uint64_t TlsFingerprint(const std::string& profile) const;
   // By which the router knows the certificates of a profile that are in force (Router::SetTls):
-  // counts up from 1; of a profile that takes the name of another, from those that this one's
-  // connections were made with. 0: there is none of this name.
+  // counts up from 1, or from those of profiles that are gone: connections and handshakes of one of
+  // the same name have older revisions. 0: there is none of this name.
   uint64_t TlsRevision(const std::string& profile) const;
   // Likewise of user stores.
   uint64_t UsersStamp(const std::string& store) const;
 
  private:
-  uint64_t NextRevision(const std::string& profile, uint64_t last) const;
   std::vector<Failure> Hold(const Resources& want, const std::vector<std::string>& leaving);
   void RemoveTls(const std::map<std::string, certs::Profile>& wanted,
                  std::vector<Failure>& failures);
@@ -84,6 +83,7 @@ class Reconciler {
     bool in_force = false;     // it said so
   };
   std::map<std::string, Tls> tls_;
+  uint64_t revisions_gone_ = 0;            // the highest of profiles that are
   std::map<std::string, uint64_t> users_;  // stamps in force
 };
 

@@ -67,6 +67,25 @@ TEST_F(ReconcilerTest, TellsOfAProfileThatIsStillNamedAndTriesAgain) {
   EXPECT_EQ(reconciler_->TlsFingerprint("a"), 0u);
 }
 
+// A handshake of the one that is gone may be under way still: its revision has to be an older one.
+TEST_F(ReconcilerTest, NumbersAProfileThatIsMadeAnewBeyondTheOneThatIsGone) {
+  auto profiles = Profiles({"a", "b"});
+  for (uint64_t fingerprint = 1; fingerprint <= 5; ++fingerprint) {
+    profiles["a"].fingerprint = fingerprint;
+    EXPECT_THAT(reconciler_->Reconcile({profiles, {}}, {}), IsEmpty());
+    EXPECT_EQ(reconciler_->TlsRevision("a"), fingerprint);
+  }
+  EXPECT_EQ(reconciler_->TlsRevision("b"), 1u);
+  EXPECT_THAT(reconciler_->Reconcile({Profiles({"b"}), {}}, {}), IsEmpty());
+  EXPECT_EQ(reconciler_->TlsRevision("a"), 0u);
+  EXPECT_THAT(reconciler_->Reconcile({Profiles({"b", "a"}), {}}, {}), IsEmpty());
+  EXPECT_EQ(reconciler_->TlsRevision("a"), 6u);
+  EXPECT_THAT(reconciler_->Reconcile({Profiles({"a"}), {}}, {}), IsEmpty());
+  EXPECT_THAT(reconciler_->Reconcile({{}, {}}, {}), IsEmpty());
+  EXPECT_THAT(reconciler_->Reconcile({Profiles({"a"}), {}}, {}), IsEmpty());
+  EXPECT_EQ(reconciler_->TlsRevision("a"), 7u);
+}
+
 TEST_F(ReconcilerTest, KeepsTheRoutersSettingsAsWanted) {
   Resources want;
   want.router = {.memory_budget_bytes = 1u << 30,
