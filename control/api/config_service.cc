@@ -99,6 +99,7 @@ void ConfigService::Mutate(const std::shared_ptr<Call>& call, const RequestIds::
 absl::Status ConfigService::Edit(const v1::ApplyConfigRequest& request, config::Document& made,
                                  Results& results) const {
   results.clear();
+  Draft draft(store_.file(), made);
   const v1::ConfigBundle& bundle = request.bundle();
   // The kinds stand in this order: those that name others come first. So they are put last, when
   // what they name is there, and deleted first, so that none is in use.
@@ -106,11 +107,11 @@ absl::Status ConfigService::Edit(const v1::ApplyConfigRequest& request, config::
     const auto* field = bundle.GetDescriptor()->FindFieldByName(kind.collection->section());
     for (int i = 0; i < bundle.GetReflection()->FieldSize(bundle, field); ++i) {
       Put(kind, bundle.GetReflection()->GetRepeatedMessage(bundle, field, i),
-          Concat("bundle.", field->name(), "[", i, "]"), made, results);
+          Concat("bundle.", field->name(), "[", i, "]"), draft, results);
     }
   }
   if (request.prune()) {
-    for (const Kind& kind : kinds_) Prune(kind, made, results);
+    for (const Kind& kind : kinds_) Prune(kind, draft, results);
   }
   for (const auto& [name, result] : results) {
     if (result.status().code() != 0) return SeeResults();
@@ -119,7 +120,7 @@ absl::Status ConfigService::Edit(const v1::ApplyConfigRequest& request, config::
 }
 
 void ConfigService::Put(const Kind& kind, const Message& resource, const std::string& path,
-                        config::Document& made, Results& results) const {
+                        Draft& draft, Results& results) const {
   const auto id = IdOf(*kind.collection, config::NameOf(resource), path + ".name");
   Response::Result& result = results[id.ok() ? config::NameOf(resource) : path];
   absl::Status status = id.status();
@@ -129,23 +130,23 @@ void ConfigService::Put(const Kind& kind, const Message& resource, const std::st
   } else if (id.ok()) {
     api::Update update{.given = &resource, .allow_missing = true};
     update.mask.add_paths("*");
-    status = Apply(ScopeOf(kind), *id, update, made);
+    status = Apply(ScopeOf(kind), *id, update, draft);
   }
   result.set_action(Response::ACTION_NONE);
   result.set_impact(v1::IMPACT_NONE);
   if (status.ok()) {
-    if (const Message* now = kind.collection->Find(made, *id))
+    if (const Message* now = kind.collection->Find(draft.made(), *id))
       result.set_etag(config::EtagOf(*now));
   } else {
     *result.mutable_status() = ToRpcStatus(status);
   }
 }
 
-void ConfigService::Prune(const Kind& kind, config::Document& made, Results& results) const {
-  for (const std::string& id : kind.collection->Ids(made)) {
+void ConfigService::Prune(const Kind& kind, Draft& draft, Results& results) const {
+  for (const std::string& id : kind.collection->Ids(draft.made())) {
     const std::string name = config::ResourceName(kind.collection->name(), id);
     if (results.contains(name)) continue;
-    const absl::Status status = Remove(ScopeOf(kind), id, {}, made);
+    const absl::Status status = Remove(ScopeOf(kind), id, {}, draft);
     if (!status.ok()) *results[name].mutable_status() = ToRpcStatus(status);
   }
 }
@@ -154,7 +155,6 @@ Scope ConfigService::ScopeOf(const Kind& kind) const {
   Scope scope;
   scope.collection = kind.collection;
   scope.field = kind.field;
-  scope.file = &store_.file();
   scope.place_of = [this, collection = kind.collection](const std::string& id) {
     return store_.PlaceOf(*collection, id);
   };

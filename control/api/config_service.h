@@ -43,9 +43,9 @@ class ConfigService {
   // there is such a thing.
   absl::Status Edit(const v1::ApplyConfigRequest& request, config::Document& made,
                     Results& results) const;
-  void Put(const Kind& kind, const Message& resource, const std::string& path,
-           config::Document& made, Results& results) const;
-  void Prune(const Kind& kind, config::Document& made, Results& results) const;
+  void Put(const Kind& kind, const Message& resource, const std::string& path, Draft& draft,
+           Results& results) const;
+  void Prune(const Kind& kind, Draft& draft, Results& results) const;
   Scope ScopeOf(const Kind& kind) const;
 
   ResourceStore& store_;

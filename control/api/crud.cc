@@ -122,7 +122,6 @@ Scope Crud::ScopeOf(const Kind& kind) const {
   Scope scope;
   scope.collection = kind.collection;
   scope.field = kind.field;
-  scope.file = &store_.file();
   scope.place_of = [this, collection = kind.collection](const std::string& id) {
     return store_.PlaceOf(*collection, id);
   };
@@ -172,7 +171,8 @@ void Crud::Create(const Kind& kind, const std::shared_ptr<Call>& call) {
                            config::TextOf(call->request(), kind.id_field.c_str()), random_);
   if (!id.ok()) return call->Finish(id.status());
   Run(call, {&kind, *id, [this, &kind, call, id = *id](config::Document& made) {
-               return api::Create(ScopeOf(kind), id, MessageOf(call->request(), kind.field), made);
+               Draft draft(store_.file(), made);
+               return api::Create(ScopeOf(kind), id, MessageOf(call->request(), kind.field), draft);
              }});
 }
 
@@ -187,7 +187,8 @@ void Crud::Update(const Kind& kind, const std::shared_ptr<Call>& call) {
                update.given = &MessageOf(call->request(), kind.field);
                update.mask.CopyFrom(MessageOf(call->request(), "update_mask"));
                update.allow_missing = FlagOf(call->request(), "allow_missing");
-               return Apply(ScopeOf(kind), id, update, made);
+               Draft draft(store_.file(), made);
+               return Apply(ScopeOf(kind), id, update, draft);
              }});
 }
 
@@ -198,7 +199,8 @@ void Crud::Delete(const Kind& kind, const std::shared_ptr<Call>& call) {
   const api::Delete wanted = {.etag = config::TextOf(request, "etag"),
                               .allow_missing = FlagOf(request, "allow_missing")};
   Run(call, {&kind, *id, [this, &kind, wanted, id = *id](config::Document& made) {
-               return Remove(ScopeOf(kind), id, wanted, made);
+               Draft draft(store_.file(), made);
+               return Remove(ScopeOf(kind), id, wanted, draft);
              }});
 }
 

@@ -40,35 +40,15 @@ absl::Status Violation(const std::string& path, const std::string& why) {
   return config::WithViolations(absl::InvalidArgumentError(Concat(path, ": ", why)), {{path, why}});
 }
 
-std::vector<std::string> KnownIds(const Collection& collection, const Document& file,
-                                  const Document& made) {
-  std::vector<std::string> ids = collection.Ids(file);
-  for (std::string& id : collection.Ids(made)) ids.push_back(std::move(id));
+std::vector<std::string> KnownIds(const Collection& collection, const Draft& draft) {
+  std::vector<std::string> ids = collection.Ids(draft.file());
+  for (std::string& id : collection.Ids(draft.made())) ids.push_back(std::move(id));
   std::sort(ids.begin(), ids.end());
   return ids;
 }
 
-// Calls `visit` for each field of `message`, and of messages in it, that names a resource.
-void ForEachReference(const Message& message, const std::string& path,
-                      const std::function<void(const std::string& path, const std::string& name,
-                                               const std::string& collection)>& visit) {
-  const auto& reflection = *message.GetReflection();
-  std::vector<const FieldDescriptor*> fields;
-  reflection.ListFields(message, &fields);
-  for (const FieldDescriptor* field : fields) {
-    const std::string at = Concat(path, ".", field->name());
-    const std::string& reference = config::RulesOf(*field).reference();
-    if (field->is_repeated()) continue;
-    if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-      ForEachReference(reflection.GetMessage(message, field), at, visit);
-    } else if (!reference.empty()) {
-      visit(at, reflection.GetString(message, field), reference);
-    }
-  }
-}
-
 // Whether what the resource names is there.
-absl::Status CheckReferences(const Scope& scope, const Message& resource, const Document& made) {
+absl::Status CheckReferences(const Scope& scope, const Message& resource, const Draft& draft) {
   absl::Status status;
   ForEachReference(
       MessageOf(resource, "spec"), Concat(scope.field, ".spec"),
@@ -77,11 +57,8 @@ absl::Status CheckReferences(const Scope& scope, const Message& resource, const 
         if (!status.ok() || collection == nullptr) return;
         const std::string id(config::ResourceId(name));
         const bool named = name == config::ResourceName(collection_name, id);
-        if (named && (collection->Find(*scope.file, id) != nullptr ||
-                      collection->Find(made, id) != nullptr)) {
-          return;
-        }
-        status = NotFound(*collection, id, KnownIds(*collection, *scope.file, made));
+        if (named && draft.Find(*collection, id) != nullptr) return;
+        status = NotFound(*collection, id, KnownIds(*collection, draft));
         const std::string why =
             named ? Concat("there is no ", collection->title(), " ", Quote(id))
                   : Concat("is not of the form ", Quote(collection_name + "/{id}"));
@@ -91,15 +68,9 @@ absl::Status CheckReferences(const Scope& scope, const Message& resource, const 
 }
 
 // Nobody else may be known by the same name.
-absl::Status CheckLegacyName(const Scope& scope, const Message& resource, const Document& made) {
+absl::Status CheckLegacyName(const Scope& scope, const Message& resource, Draft& draft) {
   const std::string name = config::LegacyNameOf(resource);
-  std::string other;
-  for (const Document* document : {scope.file, &made}) {
-    scope.collection->ForEach(*document, [&](const std::string& id, const Message& each) {
-      const bool is_itself = config::NameOf(each) == config::NameOf(resource);
-      if (!is_itself && config::LegacyNameOf(each) == name) other = id;
-    });
-  }
+  const std::string other = draft.OtherOfLegacyName(*scope.collection, resource);
   if (other.empty()) return absl::OkStatus();
   const std::string text =
       Concat(Quote(name), " is the name of ", scope.collection->title(), " ", Quote(other));
@@ -109,8 +80,8 @@ absl::Status CheckLegacyName(const Scope& scope, const Message& resource, const 
   return config::WithViolations(std::move(status), {{scope.field + ".legacy_name", text}});
 }
 
-// All that a resource must be before it is put into `made`.
-absl::Status CheckResource(const Scope& scope, const Message& resource, const Document& made) {
+// All that a resource must be before it is put into the draft.
+absl::Status CheckResource(const Scope& scope, const Message& resource, Draft& draft) {
   std::vector<config::Problem> problems;
   config::CheckWords(resource, scope.field, problems);
   if (!problems.empty()) {
@@ -119,8 +90,8 @@ absl::Status CheckResource(const Scope& scope, const Message& resource, const Do
     return config::WithViolations(
         absl::InvalidArgumentError(Concat(problems[0].path, ": ", problems[0].text)), violations);
   }
-  TL_RETURN_IF_ERROR(CheckReferences(scope, resource, made));
-  return CheckLegacyName(scope, resource, made);
+  TL_RETURN_IF_ERROR(CheckReferences(scope, resource, draft));
+  return CheckLegacyName(scope, resource, draft);
 }
 
 absl::Status ReadOnly(const Scope& scope, const std::string& id) {
@@ -145,26 +116,6 @@ absl::Status CheckEtag(const Scope& scope, const std::string& id, const std::str
       "ETAG_MISMATCH",
       {{"resource_name", config::ResourceName(scope.collection->name(), id)},
        {"current_etag", current}});
-}
-
-// Resources that name this one, with the field that does.
-std::vector<config::Precondition> UsersOf(const Scope& scope, const std::string& name,
-                                          const Document& made) {
-  std::vector<config::Precondition> users;
-  for (const Collection& collection : config::Collections()) {
-    for (const Document* document : {scope.file, &made}) {
-      collection.ForEach(*document, [&](const std::string&, const Message& each) {
-        ForEachReference(
-            MessageOf(each, "spec"), "spec",
-            [&](const std::string& path, const std::string& named, const std::string&) {
-              if (named != name) return;
-              users.push_back(
-                  {"IN_USE", config::NameOf(each), Concat(path, " names ", Quote(name))});
-            });
-      });
-    }
-  }
-  return users;
 }
 
 absl::Status InUse(const Scope& scope, const std::string& id,
@@ -203,11 +154,6 @@ std::unique_ptr<Message> Given(const Scope& scope, const std::string& id, const 
 }
 
 }  // namespace
-
-const Message* Scope::Find(const Document& made, const std::string& id) const {
-  const Message* found = collection->Find(*file, id);
-  return found != nullptr ? found : collection->Find(made, id);
-}
 
 absl::StatusOr<std::string> IdOf(const Collection& collection, const std::string& name,
                                  const std::string& path) {
@@ -254,10 +200,9 @@ absl::StatusOr<std::string> FindId(const Collection& collection, const Document&
       status, {{path, Concat("there is no ", collection.title(), " ", Quote(id))}});
 }
 
-absl::Status Create(const Scope& scope, const std::string& id, const Message& given,
-                    Document& made) {
+absl::Status Create(const Scope& scope, const std::string& id, const Message& given, Draft& draft) {
   const std::unique_ptr<Message> resource = Given(scope, id, given);
-  if (const Message* there = scope.Find(made, id)) {
+  if (const Message* there = draft.Find(*scope.collection, id)) {
     if (config::SameIntent(*there, *resource)) return absl::OkStatus();
     return config::WithReason(
         absl::AlreadyExistsError(Concat(scope.collection->title(), " ", Quote(id),
@@ -266,22 +211,21 @@ absl::Status Create(const Scope& scope, const std::string& id, const Message& gi
         Kind::WordOf(*scope.collection) + "_EXISTS",
         {{"resource_name", config::NameOf(*there)}, {"current_etag", config::EtagOf(*there)}});
   }
-  TL_RETURN_IF_ERROR(CheckResource(scope, *resource, made));
-  scope.collection->Put(made, *resource);
+  TL_RETURN_IF_ERROR(CheckResource(scope, *resource, draft));
+  draft.Put(*scope.collection, *resource);
   return absl::OkStatus();
 }
 
-absl::Status Apply(const Scope& scope, const std::string& id, const Update& update,
-                   Document& made) {
+absl::Status Apply(const Scope& scope, const std::string& id, const Update& update, Draft& draft) {
   const std::string& etag = config::EtagOf(*update.given);
-  const Message* there = scope.Find(made, id);
+  const Message* there = draft.Find(*scope.collection, id);
   if (there == nullptr) {
     if (!update.allow_missing) {
-      return NotFound(*scope.collection, id, KnownIds(*scope.collection, *scope.file, made));
+      return NotFound(*scope.collection, id, KnownIds(*scope.collection, draft));
     }
     TL_RETURN_IF_ERROR(CheckEtag(scope, id, etag, ""));
     TL_RETURN_IF_ERROR(CheckId(*update.given, id, scope.field + ".name"));
-    return Create(scope, id, *update.given, made);
+    return Create(scope, id, *update.given, draft);
   }
   TL_RETURN_IF_ERROR(CheckEtag(scope, id, etag, config::EtagOf(*there)));
   const std::unique_ptr<Message> changed(there->New());
@@ -289,24 +233,23 @@ absl::Status Apply(const Scope& scope, const std::string& id, const Update& upda
   TL_RETURN_IF_ERROR(ApplyMask(update.mask, *update.given, *changed));
   changed->DiscardUnknownFields();
   if (config::SameIntent(*there, *changed)) return absl::OkStatus();
-  if (scope.collection->Find(*scope.file, id) != nullptr) return ReadOnly(scope, id);
-  TL_RETURN_IF_ERROR(CheckResource(scope, *changed, made));
-  scope.collection->Put(made, *changed);
+  if (scope.collection->Find(draft.file(), id) != nullptr) return ReadOnly(scope, id);
+  TL_RETURN_IF_ERROR(CheckResource(scope, *changed, draft));
+  draft.Put(*scope.collection, *changed);
   return absl::OkStatus();
 }
 
-absl::Status Remove(const Scope& scope, const std::string& id, const Delete& wanted,
-                    Document& made) {
-  const Message* there = scope.Find(made, id);
+absl::Status Remove(const Scope& scope, const std::string& id, const Delete& wanted, Draft& draft) {
+  const Message* there = draft.Find(*scope.collection, id);
   if (there == nullptr) {
     if (wanted.allow_missing) return absl::OkStatus();
-    return NotFound(*scope.collection, id, KnownIds(*scope.collection, *scope.file, made));
+    return NotFound(*scope.collection, id, KnownIds(*scope.collection, draft));
   }
   TL_RETURN_IF_ERROR(CheckEtag(scope, id, wanted.etag, config::EtagOf(*there)));
-  if (scope.collection->Find(*scope.file, id) != nullptr) return ReadOnly(scope, id);
-  auto users = UsersOf(scope, config::ResourceName(scope.collection->name(), id), made);
+  if (scope.collection->Find(draft.file(), id) != nullptr) return ReadOnly(scope, id);
+  auto users = draft.UsersOf(config::ResourceName(scope.collection->name(), id));
   if (!users.empty()) return InUse(scope, id, std::move(users));
-  scope.collection->Erase(made, id);
+  draft.Erase(*scope.collection, id);
   return absl::OkStatus();
 }
 

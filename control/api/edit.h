@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "control/api/draft.h"
 #include "control/config/collection.h"
 #include "control/config/document.h"
 #include "google/protobuf/field_mask.pb.h"
@@ -15,19 +16,15 @@
 namespace trunkline::api {
 
 // What Create, Update and Delete mean for the resources made over the API: which are refused and
-// why, and what becomes of `made`. Pure, but for the ids it makes up. What concerns the document as
-// a whole is the store's to refuse.
+// why, and what becomes of the draft. Pure, but for the ids it makes up. What concerns the document
+// as a whole is the store's to refuse.
 
 // Where a resource of some kind is handled.
 struct Scope {
   const config::Collection* collection = nullptr;
-  std::string field;                       // the resource in the request, "listener"
-  const config::Document* file = nullptr;  // what the configuration file says
+  std::string field;  // the resource in the request, "listener"
   // Where the file says it, for people: "/etc/trunkline.yaml:12". Empty: there is no file.
   std::function<std::string(const std::string& id)> place_of;
-
-  // The one of this id, in the file or in `made`; null: there is none.
-  const google::protobuf::Message* Find(const config::Document& made, const std::string& id) const;
 };
 
 // The id in `name`, "listeners/amqp". InvalidArgument with a violation of `path`: it is no such.
@@ -50,7 +47,7 @@ absl::StatusOr<std::string> FindId(const config::Collection& collection,
 // Adds `given` as `id`. One that is there already with the same intent stays as it is;
 // AlreadyExists if it has another.
 absl::Status Create(const Scope& scope, const std::string& id,
-                    const google::protobuf::Message& given, config::Document& made);
+                    const google::protobuf::Message& given, Draft& draft);
 
 struct Update {
   const google::protobuf::Message* given = nullptr;  // its etag too
@@ -59,15 +56,13 @@ struct Update {
 };
 // Changes the one of this id as mask.h says. NotFound; Aborted (ETAG_MISMATCH); FailedPrecondition
 // (READ_ONLY_SOURCE) unless nothing would change.
-absl::Status Apply(const Scope& scope, const std::string& id, const Update& update,
-                   config::Document& made);
+absl::Status Apply(const Scope& scope, const std::string& id, const Update& update, Draft& draft);
 
 struct Delete {
   std::string etag;
   bool allow_missing = false;
 };
 // Takes it away. As Apply; and FailedPrecondition (IN_USE): others name it.
-absl::Status Remove(const Scope& scope, const std::string& id, const Delete& wanted,
-                    config::Document& made);
+absl::Status Remove(const Scope& scope, const std::string& id, const Delete& wanted, Draft& draft);
 
 }  // namespace trunkline::api
