@@ -257,7 +257,7 @@ void Daemon::WarnOfRestart() const {
 absl::Status Daemon::CheckDates(const store::Configuration& loaded,
                                 const std::string& warnings) const {
   for (const auto& [id, profile] : loaded.profiles) {
-    if (profile.dates.ok() || store_->TlsFingerprint(id) == profile.fingerprint) continue;
+    if (store_->MayCount(id, profile)) continue;
     return absl::FailedPreconditionError(Concat(warnings, "a new certificate is not in its dates"));
   }
   return absl::OkStatus();

@@ -77,8 +77,7 @@ absl::StatusOr<certs::Profile> Store::LoadNext(const Rotation& rotation) const {
                       certs::LoadProfile(spec, {.now = hooks_.now() / 1000,
                                                 .given = rotation.given.get(),
                                                 .for_api = IsOfApi(in_force_.document, id)}));
-  const bool is_in_force = next.fingerprint == TlsFingerprint(id);
-  if (!next.dates.ok() && !is_in_force && !rotation.allow_expired) return next.dates;
+  if (!MayCount(id, next) && !rotation.allow_expired) return next.dates;
   return next;
 }
 
@@ -112,6 +111,10 @@ void Store::Keep(const Rotation& rotation, Mode mode, const RotationDone& done) 
 certs::Profile Store::InForce(const std::string& profile) const {
   const auto found = in_force_.profiles.find(profile);
   return found == in_force_.profiles.end() ? certs::Profile() : found->second;
+}
+
+bool Store::MayCount(const std::string& profile, const certs::Profile& next) const {
+  return next.dates.ok() || InForce(profile).leaf.sha256 == next.leaf.sha256;
 }
 
 absl::Status Store::SetProfile(const std::string& id, certs::Profile profile) {
@@ -161,7 +164,7 @@ bool Store::FollowProfile(const std::string& id, const v1::TlsProfileSpec& spec)
     known.stamp = next->stamp;
     return tls_troubles_.erase(id) > 0;
   }
-  if (!next->dates.ok()) return Refuse(id, next->dates);
+  if (!MayCount(id, *next)) return Refuse(id, next->dates);
   if (absl::Status status = SetProfile(id, *std::move(next)); !status.ok()) {
     TL_LOG(error, "a certificate is not in force everywhere yet", {"tls_profile", id},
            {"error", View(status.message())});

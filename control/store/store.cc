@@ -311,10 +311,10 @@ absl::Status Store::CheckDates(const Plan& plan) const {
   std::vector<Problem> problems;
   for (const auto& [id, resource] : plan.made.tls_profiles) {
     const auto loaded = plan.configuration.profiles.find(id);
-    if (loaded == plan.configuration.profiles.end() || loaded->second.dates.ok()) continue;
+    if (loaded == plan.configuration.profiles.end() || MayCount(id, loaded->second)) continue;
     const auto before = made_.tls_profiles.find(id);
     const bool is_same = before != made_.tls_profiles.end() && IsSame(&before->second, &resource);
-    if (is_same || InForce(id).leaf.sha256 == loaded->second.leaf.sha256) continue;
+    if (is_same) continue;
     problems.push_back(ProblemOfProfile(id, loaded->second.dates));
     problems.back().text += "; allow_expired takes it all the same";
   }

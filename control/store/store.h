@@ -112,6 +112,9 @@ class Store {
   // Mutate, with whose changes it stands in line.
   using RotationDone = std::function<void(absl::StatusOr<Rotated> rotated)>;
   void Rotate(Rotation rotation, Mode mode, RotationDone done);
+  // Whether `next` is no worse for a profile than what it has: in its dates, or the certificate
+  // that is in force, though others may be trusted by now.
+  bool MayCount(const std::string& profile, const certs::Profile& next) const;
   // Looks whether files of TLS profiles have changed on the disk, and lets what is good count, once
   // the changes before it are done. Who was told by Start is told that something is another,
   // without a difference.

@@ -375,6 +375,25 @@ class ProcessTest(unittest.TestCase):
         trunkd.until("not reloaded")
         self.assertEqual(trunkd.end(signal.SIGTERM), 0)
 
+    def test_authorities_of_an_expired_certificate_are_reloaded(self):
+        self.certificate()
+        subprocess.run(["openssl", "x509", "-in", "tls.crt", "-signkey", "tls.key", "-days", "-1",
+                        "-out", "old.crt"], cwd=self.folder, check=True, capture_output=True)
+        file = self.write("tls_profiles:\n  - {name: service, certificate_file: old.crt, "
+                          "private_key_file: tls.key, ca_file: ca.crt}\nlisteners:\n  - "
+                          "{name: amqps, host: 127.0.0.1, port: 0, tls_profile: service}\n")
+        trunkd = self.start("--config", file)
+        trunkd.until("ready")
+        self.certificate("other")
+        trunkd.process.send_signal(signal.SIGHUP)
+        trunkd.until('"reloaded"')
+        self.certificate()
+        subprocess.run(["openssl", "x509", "-in", "tls.crt", "-signkey", "tls.key", "-days", "-1",
+                        "-out", "old.crt"], cwd=self.folder, check=True, capture_output=True)
+        trunkd.process.send_signal(signal.SIGHUP)
+        trunkd.until("not reloaded")
+        self.assertEqual(trunkd.end(signal.SIGTERM), 0)
+
     def test_core_dumps_are_warned_of_and_need_a_restart(self):
         file = self.write(LISTENER % 0)
         trunkd = self.start("--config", file)

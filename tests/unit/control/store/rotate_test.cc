@@ -58,9 +58,9 @@ class Rotate : public ::testing::Test {
     EXPECT_NE(::mkdtemp(name.data()), nullptr);
     folder_ = name;
     Put("a", "tls");
-    std::ofstream(folder_ / "t.yaml")
-        << "tls_profiles:\n  - name: filed\n    certificate_file: tls.crt\n"
-           "    private_key_file: tls.key\n";
+    WriteFile("t.yaml",
+              "tls_profiles:\n  - name: filed\n    certificate_file: tls.crt\n"
+              "    private_key_file: tls.key\n");
     v1::TlsProfileSpec spec;
     spec.set_certificate_file(*made_once_ / "a.crt");
     spec.set_private_key_file(*made_once_ / "a.key");
@@ -94,6 +94,9 @@ class Rotate : public ::testing::Test {
   void Put(const std::string& certificate, const std::string& key_too) {
     PutFile(certificate + ".crt", "tls.crt");
     if (!key_too.empty()) PutFile(certificate + ".key", "tls.key");
+  }
+  void WriteFile(const std::string& name, const std::string& text) {
+    std::ofstream(folder_ / name) << text;
   }
   void PutFile(const std::string& from, const std::string& to) {
     fs::copy_file(*made_once_ / from, folder_ / "next");
@@ -435,6 +438,28 @@ TEST_F(Rotate, DoesNotFollowToWhatHasExpired) {
   Look(3);
   EXPECT_EQ(tls::FaultOf(store_->TlsTrouble("filed")), "CERTIFICATE_EXPIRED");
   EXPECT_EQ(InForce("filed"), "CN=a");
+}
+
+// Its own certificate is no other, so nothing gets worse; whom it trusts has to be followed.
+TEST_F(Rotate, FollowsAuthoritiesOfACertificateThatHasExpired) {
+  WriteFile("t.yaml",
+            "tls_profiles:\n  - name: filed\n    certificate_file: tls.crt\n"
+            "    private_key_file: tls.key\n    ca_file: ca.crt\n");
+  PutFile("b.crt", "ca.crt");
+  End();
+  Open();
+  now_ += int64_t{200} * 365 * 24 * 3600 * 1000;
+  uint64_t before = store_->TlsRevision("filed");
+  PutFile("c.crt", "ca.crt");
+  Look(1);
+  EXPECT_EQ(store_->TlsRevision("filed"), before + 1);
+  EXPECT_TRUE(store_->TlsTrouble("filed").ok());
+  PutFile("b.crt", "ca.crt");
+  EXPECT_TRUE(Turn({.profile = "filed"}).ok());
+  EXPECT_EQ(store_->TlsRevision("filed"), before + 2);
+  EXPECT_EQ(store_->TlsRefused("filed"), 0u);
+  Put("b", "key too");
+  EXPECT_FALSE(Turn({.profile = "filed"}).ok());
 }
 
 // --- what is kept
