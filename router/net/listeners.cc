@@ -59,8 +59,10 @@ void Listeners::Apply(const ListenerSpec& spec, Done done) {
   }
   Hold(spec, {spec.name}, [this, adopt, spec, done](absl::Status status) {
     if (status.ok()) return adopt(held_.at(spec.name));
+    // Places that are held for others stay theirs, and who made room for them waits.
     held_.erase(spec.name);
-    DropHeld();
+    if (const auto own = listeners_.find(spec.name); own != listeners_.end()) own->second->Resume();
+    RetryLater();
     done(std::move(status));
   });
 }

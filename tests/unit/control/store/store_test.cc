@@ -87,6 +87,31 @@ TEST_F(StoreTest, LeavesEverythingAsItWasWhenThePortIsTaken) {
   EXPECT_EQ(store_->made().listeners.at("a").spec().port(), free.number());
 }
 
+TEST_F(StoreTest, ExchangesPortsWhileAnotherListenerHasNone) {
+  uint32_t ports[3];
+  {
+    const Port m, n, a;
+    for (int i = 0; const Port* port : {&m, &n, &a}) ports[i++] = port->number();
+  }
+  const auto write = [this](uint32_t m, uint32_t n) {
+    Write("listeners:\n  - {name: m, host: 127.0.0.1, port: " + std::to_string(m) +
+          "}\n  - {name: n, host: 127.0.0.1, port: " + std::to_string(n) + "}\n");
+  };
+  write(ports[0], ports[1]);
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Mutate(Put("a", ports[2])).ok());
+  End();
+  Port taken(ports[2]);
+  ASSERT_TRUE(Open().ok());
+  EXPECT_TRUE(store_->failures().contains("listeners[a]"));
+  write(ports[1], ports[0]);
+  ASSERT_TRUE(Reload().ok());
+  EXPECT_THAT(store_->failures(), SizeIs(1));
+  taken.Free();
+  EXPECT_THAT(Retry(), ElementsAre("listeners[a]"));
+  for (const uint32_t port : ports) EXPECT_TRUE(Listens(port));
+}
+
 TEST_F(StoreTest, LeavesEverythingAsItWasWhenTheDiskRefuses) {
   ASSERT_TRUE(Open().ok());
   Port port;

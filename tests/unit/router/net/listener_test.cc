@@ -151,6 +151,21 @@ TEST(Listener, HandsItsPortToAnotherOfTheSameChange) {
   EXPECT_TRUE(Opens(address));
 }
 
+TEST(Listener, FailsWithoutThePlacesThatAreHeldForOthers) {
+  TestRouter router;
+  TestRouter other;
+  const std::string first = router.Listen({.name = "m"});
+  const std::string second = router.Listen({.name = "n"});
+  ASSERT_TRUE(router->Hold(SpecAt("m", second), {"m", "n"}).ok());
+  ASSERT_TRUE(router->Hold(SpecAt("n", first), {"m", "n"}).ok());
+  EXPECT_FALSE(router->Apply(SpecAt("a", other.Listen())).ok());
+  EXPECT_TRUE(router->Apply(SpecAt("m", second)).ok());
+  EXPECT_TRUE(router->Apply(SpecAt("n", first)).ok());
+  router->DropHeld();
+  EXPECT_TRUE(Opens(first));
+  EXPECT_TRUE(Opens(second));
+}
+
 TEST(Listener, ListensAgainWhenTheChangeItMadeRoomForIsNotMade) {
   TestRouter router;
   const std::string address = router.Listen();
