@@ -148,6 +148,9 @@ std::vector<reconcile::Failure> Store::Start(Router& router, Changed changed) {
     // "listeners[amqp]" of the file has a place there.
     if (options_.file.empty() || positions_.contains(path)) of_file.push_back({path, status});
   }
+  std::map<std::string, absl::Status> told;  // by who hears of them
+  for (const reconcile::Failure& failure : of_file) told[failure.path] = failure.status;
+  LogFailures(told);
   return of_file;
 }
 
@@ -167,6 +170,7 @@ std::vector<std::string> Store::RetryNow() {
                            [this](const std::string& path) { return missing_.contains(path); });
   }
   PutInForce();
+  LogFailures(before);
   std::vector<std::string> changed;
   for (const auto& [path, status] : before) {
     const auto now = failures_.find(path);
@@ -185,6 +189,15 @@ void Store::PutInForce() {
        reconciler_->Reconcile({in_force_.profiles, in_force_.stores},
                               reconcile::ResourcesOf(in_force_.document, in_force_.passwords))) {
     failures_[failure.path] = std::move(failure.status);
+  }
+}
+
+// But for those that were told.
+void Store::LogFailures(const std::map<std::string, absl::Status>& told) const {
+  for (const auto& [path, status] : failures_) {
+    const auto found = told.find(path);
+    if (found != told.end() && found->second == status) continue;
+    TL_LOG(error, "not in force", {"resource", path}, {"error", View(status.message())});
   }
 }
 
@@ -340,10 +353,9 @@ void Store::Commit(Plan plan) {
   made_ = std::move(plan.made);
   in_force_ = std::move(plan.configuration);
   missing_ = std::move(plan.missing);
+  const std::map<std::string, absl::Status> before = failures_;
   PutInForce();
-  for (const auto& [path, status] : failures_) {
-    TL_LOG(error, "not in force", {"resource", path}, {"error", View(status.message())});
-  }
+  LogFailures(before);
   if (!IsSame(router, in_force_.document.router)) {
     router_changed_(is_over_api ? v1::SOURCE_API : v1::SOURCE_CONFIG_FILE);
   }

@@ -229,6 +229,7 @@ class Store {
   bool Refuse(const std::string& id, const absl::Status& why);
   std::vector<std::string> RetryNow();
   void PutInForce();
+  void LogFailures(const std::map<std::string, absl::Status>& told) const;
 
   const Options options_;
   const Hooks hooks_;

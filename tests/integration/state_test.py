@@ -5,6 +5,7 @@ import os
 import random
 import re
 import signal
+import socket
 import threading
 import unittest
 
@@ -105,6 +106,22 @@ class StateTest(unittest.TestCase):
                 self.assertEqual(prefix, name.replace("addresses/a", "orders/"))
             # What came to be without an answer counts from here on.
             acknowledged |= set(there)
+
+    def test_what_is_not_in_force_is_logged_once(self):
+        port = harness.free_port()
+        self.api.call("ListenerService/CreateListener", listenerId="extra",
+                      listener={"spec": {"host": "127.0.0.1", "port": port}})
+        self.router.process.kill()
+        self.router.process.wait()
+        with socket.create_server(("127.0.0.1", port)):
+            self.restart()
+            said = [line for line in self.router.lines if '"not in force"' in line]
+            self.assertEqual(len(said), 1, self.router.log())
+            self.assertIn("listeners[extra]", said[0])
+            self.create(1)
+            self.router.wait_for_line(lambda line: f"method={CREATE}" in line, "the change")
+            again = [line for line in self.router.lines if '"not in force"' in line]
+            self.assertEqual(again, said)
 
     def test_a_stop_tells_the_truth_of_changes_under_way(self):
         """Each is answered, and audited as good only if it is there after a restart."""
