@@ -9,7 +9,6 @@ namespace trunkline::config {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -424,24 +423,6 @@ TEST(Validate, ChecksConnectors) {
   EXPECT_THAT(
       Wrong([](Document& d) { Connector(d).mutable_backoff()->mutable_failed()->set_nanos(1); }),
       ElementsAre("connectors[c].backoff.failed: 0s is not in 10ms..1h"));
-}
-
-// Whole seconds do not hide among the nanoseconds, which JSON has no form for.
-TEST(Validate, RefusesDurationsThatAreNone) {
-  const auto timeout = [](int64_t seconds, int32_t nanos) {
-    return Wrong([&](Document& d) {
-      Listener(d).mutable_idle_timeout()->set_seconds(seconds);
-      Listener(d).mutable_idle_timeout()->set_nanos(nanos);
-    });
-  };
-  EXPECT_THAT(timeout(10, 999'999'999), IsEmpty());
-  for (const int32_t nanos : {1'000'000'000, 1'500'000'000, -5, -1'500'000'000}) {
-    EXPECT_THAT(timeout(10, nanos),
-                ElementsAre("listeners[l].idle_timeout: " + std::to_string(nanos) +
-                            " nanoseconds are not in 0..999999999"));
-  }
-  EXPECT_THAT(timeout(-1, -5), SizeIs(1));
-  EXPECT_THAT(timeout(-1, 5), ElementsAre(HasSubstr("listeners[l].idle_timeout: -1s is not in ")));
 }
 
 TEST(Validate, ChecksTlsProfiles) {
