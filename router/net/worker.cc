@@ -240,21 +240,20 @@ void Worker::Take(const SwitchLink& mail) {
 }
 
 void Worker::Take(const CloseConnection& close, Time now) {
-  for (auto it = arrivals_.begin(); it != arrivals_.end(); ++it) {
-    if (it->id != close.id) continue;
-    SetUp(std::move(*it), now);
-    arrivals_.erase(it);
-    break;
+  if (!handles_.contains(close.id)) {
+    const auto arrival = std::find_if(arrivals_.begin(), arrivals_.end(),
+                                      [&](const NewConnection& one) { return one.id == close.id; });
+    if (arrival == arrivals_.end()) return;
+    SetUp(std::move(*arrival), now);
+    arrivals_.erase(arrival);
   }
-  // A walk, but connections are closed by name when a person or a changed spec says so.
-  sockets_.ForEach([&](Handle<Socket> handle, Socket& socket) {
-    if (socket.id() == close.id) CloseSocket(handle, socket, close.error, now);
-  });
+  Socket* socket = Find(close.id);
+  if (socket != nullptr) CloseSocket(sockets_.HandleOf(*socket), *socket, close.error, now);
 }
 
 void Worker::Take(const CloseAll& close, Time now) {
   closing_ = close.error;
-  sockets_.ForEach([&](Handle<Socket> handle, Socket& socket) {
+  ForEachSocket([&](Handle<Socket> handle, Socket& socket) {
     CloseSocket(handle, socket, close.error, now);
   });
 }
@@ -262,7 +261,7 @@ void Worker::Take(const CloseAll& close, Time now) {
 void Worker::TakeQuiesce() {
   quiesced_ = true;
   shard_->Quiesce();
-  sockets_.ForEach([this](Handle<Socket> handle, Socket& socket) {
+  ForEachSocket([this](Handle<Socket> handle, Socket& socket) {
     if (socket.lingering()) return;
     socket.driver().Quiesce();
     Enlist(handle, socket);
@@ -333,6 +332,7 @@ void Worker::TrimAll(Time now) {
   trimmed_at_ = now;
   closed_at_trim_ = counters_.sockets_closed.Get();
   sockets_.Trim();
+  if (handles_.size() < handles_.capacity() / 8) handles_.rehash(0);
   shard_->Trim();
   malloc_trim(0);
 }
@@ -442,6 +442,7 @@ void Worker::ReportGone(const Socket& socket, std::string error) {
 void Worker::Erase(Handle<Socket> handle, Socket& socket) {
   timers_.Cancel(socket.notes.timer);
   poller_.Remove(socket.fd());
+  handles_.erase(socket.id());
   sockets_.Erase(handle);
   counters_.sockets_closed.Add();
 }

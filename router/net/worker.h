@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/types/span.h"
 #include "router/base/counter.h"
 #include "router/base/timer_wheel.h"
@@ -44,9 +45,10 @@ struct WorkerOptions {
 struct WorkerCounters {
   Counter connections;  // taken in
   Counter connections_gone;
-  Counter sockets_closed;  // some time after they are gone: their descriptors are free again
-  core::Gauge unsettled;   // deliveries that are not finished, at the end of the last turn
-  Counter bytes_read;      // from sockets
+  Counter sockets_closed;   // some time after they are gone: their descriptors are free again
+  Counter sockets_visited;  // by walks over all of them, which make turns long
+  core::Gauge unsettled;    // deliveries that are not finished, at the end of the last turn
+  Counter bytes_read;       // from sockets
   Counter bytes_written;
   Counter mails_sent;      // to other workers
   Counter mails_parked;    // of those, for which there was no room at first
@@ -154,6 +156,15 @@ class Worker {
   void FollowFrameWishes();
   void FollowFrameWishes(Socket& socket);
 
+  // The socket of a connection; null: it is not set up, or gone.
+  Socket* Find(uint64_t connection);
+  // For what concerns all of them.
+  template <typename Visit>
+  void ForEachSocket(Visit visit) {
+    counters_.sockets_visited.Add(sockets_.size());
+    sockets_.ForEach(visit);
+  }
+
   void SetUp(NewConnection&& connection, Time now);
   const TlsInForce* TlsOf(const Socket& socket) const;
   void UseNewestTls(Socket& socket) const;
@@ -186,6 +197,7 @@ class Worker {
   conn::Workspace workspace_{pool_};
   std::optional<core::Shard> shard_;  // made when its options are
   SlotMap<Socket> sockets_;
+  absl::flat_hash_map<uint64_t, Handle<Socket>> handles_;  // of all sockets, by their ids
   TimerWheel timers_;
   const View* view_;
 

@@ -9,7 +9,7 @@
 namespace trunkline::net {
 
 void Worker::FollowFrameWishes() {
-  sockets_.ForEach([this](Handle<Socket>, Socket& socket) { FollowFrameWishes(socket); });
+  ForEachSocket([this](Handle<Socket>, Socket& socket) { FollowFrameWishes(socket); });
 }
 
 void Worker::FollowFrameWishes(Socket& socket) {

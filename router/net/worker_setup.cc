@@ -34,10 +34,16 @@ core::ConnectionInfo InfoOf(const ConnectionSpec& spec) {
 
 }  // namespace
 
+Socket* Worker::Find(uint64_t connection) {
+  const auto found = handles_.find(connection);
+  return found == handles_.end() ? nullptr : sockets_.Find(found->second);
+}
+
 void Worker::SetUp(NewConnection&& connection, Time now) {
   counters_.connections.Add();
   const Handle<Socket> handle = sockets_.Insert(std::move(connection));
   Socket& socket = sockets_.Get(handle);
+  handles_[socket.id()] = handle;
   const conn::DriverOptions options = OptionsFor(socket, handle.Pack());
   const std::string& profile = socket.plan().connection.tls_profile;
   if (!profile.empty() && options.tls == nullptr) {
