@@ -204,6 +204,7 @@ void StatsWatch::Tell(Watcher& watcher, Time now, const Snapshot& snapshot) {
   fill(v1::STATS_PART_LINKS, TopLinks,
        [&](v1::LinkRates row) { *update.add_link_rates() = std::move(row); });
   watcher.told = now;
+  watcher.due = now + watcher.interval;
   watcher.stats = update.stats();
   watcher.marks = MarksOf(snapshot);
   watcher.call->Write(update);

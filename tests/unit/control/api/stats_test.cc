@@ -158,6 +158,19 @@ TEST_F(StatsTest, TellThoseWhoReadSlowlyLessOften) {
   EXPECT_EQ(Last(*seen).router_rates().deliveries_in(), 100);
 }
 
+// Rates of a shorter time than was asked for would jump about.
+TEST_F(StatsTest, AreNotSoonerToldAfterALookThatTookLong) {
+  const auto seen = Watch(Every(1000, {v1::STATS_PART_LINKS}));
+  now = now + Milliseconds(300);
+  Answer();
+  Last(*seen);
+  Pass(Milliseconds(999));
+  EXPECT_THAT(seen->replies, SizeIs(1));
+  Pass(Milliseconds(1));
+  ASSERT_THAT(seen->replies, SizeIs(2));
+  EXPECT_EQ(Last(*seen).interval().seconds(), 1);
+}
+
 // An owner that is made anew under its name counts from zero.
 TEST_F(StatsTest, CountFromZeroWhatBeginsAnew) {
   metrics_.owners[0].opened = 100;
