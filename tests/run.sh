@@ -137,10 +137,10 @@ fuzz_ended() {
 # fuzz RUNS: every target over its corpus and so many mutations of it, two at a time, the largest
 # first.
 fuzz() {
-  note "build (fuzzer)"
-  if ! build_tree fuzzer fuzzers; then
+  note "build (fuzzers)"
+  if ! build_tree address fuzzers; then
     failed=$((failed + 1))
-    failures+=("build (fuzzer)")
+    failures+=("build (fuzzers)")
     return
   fi
   local program

@@ -19,7 +19,7 @@ mkdir -p "$BUILD"
   export CCACHE_DIR=${CCACHE_DIR:-$TRUNKLINE_CACHE/ccache}
   cmake -S . -B "$BUILD" -G Ninja -DCMAKE_CXX_COMPILER_LAUNCHER=ccache \
     -DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-    -DTRUNKLINE_SANITIZE=fuzzer -DCMAKE_CXX_COMPILER=clang++-14 -DCMAKE_C_COMPILER=clang-14 \
+    -DTRUNKLINE_SANITIZE=address -DCMAKE_CXX_COMPILER=clang++-14 -DCMAKE_C_COMPILER=clang-14 \
     "-DCMAKE_CXX_FLAGS=-fprofile-instr-generate -fcoverage-mapping" > "$BUILD/configure.log"
   ninja -C "$BUILD" -j "$JOBS" "${targets[@]/%/_fuzz}" > "$BUILD/build.log" ||
     { tail -n 60 "$BUILD/build.log"; exit 1; }

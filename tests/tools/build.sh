@@ -2,7 +2,7 @@
 #   install_packages          Debian packages that building and testing need, if any is missing
 #   build_tree MODE TARGET…   configures and builds below $TRUNKLINE_CACHE; sets BUILD. Each clone has
 #                             its own build trees.
-# MODE: release, quickstart (no tests), address, thread, fuzzer.
+# MODE: release, quickstart (no tests), address (by clang, with fuzz targets), thread.
 
 TRUNKLINE_CACHE=${TRUNKLINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/trunkline}
 JOBS=${JOBS:-2}
@@ -45,9 +45,9 @@ build_tree() {
   case $mode in
     release) flags=(-DCMAKE_BUILD_TYPE=RelWithDebInfo) ;;
     quickstart) flags=(-DCMAKE_BUILD_TYPE=RelWithDebInfo -DTRUNKLINE_TESTS=OFF) ;;
-    address | thread) flags=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DTRUNKLINE_SANITIZE=$mode") ;;
-    fuzzer) flags=(-DCMAKE_BUILD_TYPE=RelWithDebInfo -DTRUNKLINE_SANITIZE=fuzzer
+    address) flags=(-DCMAKE_BUILD_TYPE=RelWithDebInfo -DTRUNKLINE_SANITIZE=address
       -DCMAKE_CXX_COMPILER=clang++-14 -DCMAKE_C_COMPILER=clang-14) ;;
+    thread) flags=(-DCMAKE_BUILD_TYPE=RelWithDebInfo -DTRUNKLINE_SANITIZE=thread) ;;
   esac
   (
     flock 9
