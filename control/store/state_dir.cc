@@ -101,10 +101,22 @@ absl::Status Replace(const std::string& folder, std::string_view bytes) {
   return absl::UnknownError(status.message());
 }
 
-absl::Status CheckFolder(const std::string& folder) {
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
-    return absl::FailedPreconditionError(config::Concat(folder, ": ", strerrordesc_np(errno)));
+// A new folder has to be on the disk itself, or what is kept in it may be gone with it.
+absl::Status MakeFolder(const std::string& folder) {
+  if (::mkdir(folder.c_str(), 0700) == 0) {
+    const File parent(::open((folder + "/..").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (parent && ::fsync(parent.get()) == 0) return absl::OkStatus();
+    const int error = errno;
+    ::rmdir(folder.c_str());
+    errno = error;
+  } else if (errno == EEXIST) {
+    return absl::OkStatus();
   }
+  return absl::FailedPreconditionError(config::Concat(folder, ": ", strerrordesc_np(errno)));
+}
+
+absl::Status CheckFolder(const std::string& folder) {
+  TL_RETURN_IF_ERROR(MakeFolder(folder));
   struct stat info {};
   if (::stat(folder.c_str(), &info) != 0) {
     return absl::FailedPreconditionError(config::Concat(folder, ": ", strerrordesc_np(errno)));

@@ -102,6 +102,21 @@ TEST_F(StateDirTest, KeepsEverybodyElseOut) {
   EXPECT_THAT(std::string(StateDir::Open(folder_).status().message()), HasSubstr("chmod 0700"));
 }
 
+// The folder is on the disk before anything in it is said to be.
+TEST_F(StateDirTest, MakesNoFolderThatMayBeGoneLater) {
+  for (const std::string& folder : {folder_ + "/fresh", folder_ + "/fresh/"}) {
+    {
+      const FailingFolder failing(1, [&] { EXPECT_TRUE(fs::is_directory(folder)); });
+      EXPECT_EQ(StateDir::Open(folder).status().code(), absl::StatusCode::kFailedPrecondition);
+    }
+    EXPECT_FALSE(fs::exists(folder));
+    EXPECT_TRUE(StateDir::Open(folder).ok());
+    fs::remove_all(folder);
+  }
+  const FailingFolder failing(0);
+  EXPECT_TRUE(StateDir::Open(folder_).ok()) << "one that is there has been on the disk";
+}
+
 TEST_F(StateDirTest, TellsWhatIsNoStateFromWhatIsNewer) {
   Write("");
   EXPECT_EQ(ReadError().code(), absl::StatusCode::kDataLoss);
