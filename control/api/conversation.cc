@@ -43,6 +43,13 @@ absl::Status Malformed(const Message& message) {
                             "MALFORMED_REQUEST");
 }
 
+absl::Status TooLong(size_t bytes, size_t bytes_max) {
+  return config::WithReason(
+      absl::ResourceExhaustedError(
+          absl::StrCat("the request has ", bytes, " bytes; the method takes at most ", bytes_max)),
+      "REQUEST_TOO_LARGE");
+}
+
 absl::Status Stopping() {
   return config::WithReason(absl::UnavailableError("the router is stopping"), "STOPPING");
 }
@@ -118,14 +125,24 @@ void Conversation::OnLate() {
 
 void Conversation::OnReadDone(bool ok) {
   if (taken_.exchange(true)) return;
-  auto request = method_.NewRequest();
-  if (!ok || !Parse(in_, *request)) {
+  if (!ok) in_.Clear();  // nothing came
+  absl::StatusOr<std::unique_ptr<Message>> request = TakeRequest();
+  if (!request.ok()) {
     front_.gate.CountMalformed();
-    const absl::Status status = Malformed(*request);
-    return Reactor::Finish(ToGrpc(status));
+    return Reactor::Finish(ToGrpc(request.status()));
   }
+  if (!Post(*std::move(request))) Reactor::Finish(ToGrpc(Stopping()));
+}
+
+// Streams keep it for as long as they live, so nothing is kept that nobody looks at.
+absl::StatusOr<std::unique_ptr<Message>> Conversation::TakeRequest() {
+  const size_t bytes = in_.Length();
+  if (bytes > method_.request_bytes_max) return TooLong(bytes, method_.request_bytes_max);
+  auto request = method_.NewRequest();
+  if (!Parse(in_, *request)) return Malformed(*request);
   in_.Clear();
-  if (!Post(std::move(request))) Reactor::Finish(ToGrpc(Stopping()));
+  request->DiscardUnknownFields();
+  return request;
 }
 
 bool Conversation::Post(std::unique_ptr<Message> request) {

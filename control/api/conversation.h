@@ -53,6 +53,8 @@ class Conversation final : public grpc::ServerGenericBidiReactor,
 
   void Start();
   void OnLate();  // on a thread of gRPC
+  // What came in: a request, or why it is none.
+  absl::StatusOr<std::unique_ptr<google::protobuf::Message>> TakeRequest();
   bool Post(std::unique_ptr<google::protobuf::Message> request);
   void EndLater(const absl::Status& status);
   // --- control

@@ -30,7 +30,7 @@ enum class Refused : uint8_t {
   kRole,
   kMethod,   // there is no such method
   kRoom,     // too many calls, or streams, at a time
-  kRequest,  // it cannot be read
+  kRequest,  // it cannot be read, or is too long
 };
 inline constexpr size_t kRefusedReasons = 5;
 

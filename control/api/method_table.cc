@@ -1,5 +1,6 @@
 #include "control/api/method_table.h"
 
+#include "control/config/file_source.h"
 #include "control/config/text.h"
 #include "proto/trunkline/control/v1/address_service.pb.h"
 #include "proto/trunkline/control/v1/connection_service.pb.h"
@@ -24,6 +25,13 @@ std::unique_ptr<Message> New(const Descriptor* type) {
   return std::unique_ptr<Message>(MessageFactory::generated_factory()->GetPrototype(type)->New());
 }
 
+size_t RequestBytesMax(const Method& method) {
+  if (method.descriptor->input_type() == v1::ValidateConfigRequest::descriptor()) {
+    return config::kConfigBytesMax + kQuestionBytesMax;
+  }
+  return method.mutates && !method.streams ? kChangeBytesMax : kQuestionBytesMax;
+}
+
 // `role` is that of a method without options.
 Method MethodOf(const google::protobuf::MethodDescriptor& descriptor, v1::AccessRole role) {
   const v1::MethodRules& rules = descriptor.options().GetExtension(v1::method);
@@ -36,6 +44,7 @@ Method MethodOf(const google::protobuf::MethodDescriptor& descriptor, v1::Access
   method.role = rules.role() == v1::ACCESS_ROLE_UNSPECIFIED ? role : rules.role();
   method.mutates = rules.mutates();
   method.streams = descriptor.server_streaming();
+  method.request_bytes_max = RequestBytesMax(method);
   TL_CHECK(method.role != v1::ACCESS_ROLE_UNSPECIFIED) << method.path << " has no role";
   TL_CHECK(!descriptor.client_streaming()) << method.path << " takes many requests";
   return method;

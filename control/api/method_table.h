@@ -16,6 +16,11 @@ namespace v1 = control::v1;
 
 namespace trunkline::api {
 
+// The longest request: of a change that is answered once; and of everything else, which has no use
+// for more, and of which streams keep it for as long as they live. ValidateConfig takes a file.
+inline constexpr size_t kChangeBytesMax = 4 << 20;
+inline constexpr size_t kQuestionBytesMax = 64 << 10;
+
 // A method of the API as its descriptor and its options (proto: MethodRules) say.
 struct Method {
   const google::protobuf::MethodDescriptor* descriptor = nullptr;
@@ -25,6 +30,7 @@ struct Method {
   v1::AccessRole role = v1::ACCESS_ROLE_UNSPECIFIED;  // the least that may call it
   bool mutates = false;
   bool streams = false;  // many answers
+  size_t request_bytes_max = kQuestionBytesMax;
 
   // What its handler is found by, "ListenerService/GetListener".
   std::string key() const { return service + "/" + name; }

@@ -29,7 +29,6 @@ constexpr LogModule kLogModule = LogModule::kControl;
 
 using config::Concat;
 
-constexpr int kRequestBytesMax = 4 << 20;
 constexpr int kStreamsPerConnection = 100;
 constexpr int kHandshakeMilliseconds = 10'000;
 constexpr int kKeepaliveMilliseconds = 30'000;
@@ -99,7 +98,7 @@ class Port final : public grpc::CallbackGenericService {
 
 void Port::Configure(grpc::ServerBuilder& builder) {
   builder.RegisterCallbackGenericService(this);
-  builder.SetMaxReceiveMessageSize(kRequestBytesMax);
+  builder.SetMaxReceiveMessageSize(kChangeBytesMax);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnection);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMilliseconds);
   if (kind_ == Kind::kSocket) return;

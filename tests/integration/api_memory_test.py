@@ -18,6 +18,9 @@ WINDOWS_MAX = 24
 GROWTH_KIB = 64
 # Of listeners made and deleted: each is two events and more, of 4,096 that are kept.
 FILLING = 2200
+# Watches at a time, and what they may take together.
+WATCHES = 10
+WATCHES_KIB = 10 << 10
 # Calls, and what may stay of them: less is not given back (MemoryTrim::kGrowth).
 FLOOD = 40000
 GIVEN_BACK_KIB = 40 << 10
@@ -117,6 +120,21 @@ class ApiMemory(RouterTest):
     def test_watches(self):
         self.leaves_nothing(
             lambda: self.opened_and_cancelled("ListenerService/WatchListeners"), 1000)
+
+    def test_what_watches_have_asked_is_not_kept(self):
+        """Of each two bytes of fields that are unknown, Protobuf makes more than fifty."""
+        watch = self.api.channel.unary_stream(f"/{PACKAGE}.ListenerService/WatchListeners")
+
+        def begin():
+            answers = watch(b"\x7a\x00" * (32 << 10), timeout=self.api.timeout())
+            self.addCleanup(answers.cancel)
+            next(answers)
+
+        begin()  # what is made once
+        before = self.router.resident_kib("RssAnon")
+        for _ in range(WATCHES):
+            begin()
+        self.assertLess(self.router.resident_kib("RssAnon") - before, WATCHES_KIB)
 
     def test_connections(self):
         def act():

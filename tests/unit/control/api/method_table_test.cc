@@ -36,6 +36,18 @@ TEST(MethodTable, KnowsStreamsAndChanges) {
   EXPECT_TRUE(table.Find("/trunkline.control.v1.RouterService/Shutdown")->mutates);
 }
 
+TEST(MethodTable, OnlyChangesAndFilesAreLong) {
+  const MethodTable table;
+  const auto bytes_max = [&](const std::string& method) {
+    return table.Find("/trunkline.control.v1." + method)->request_bytes_max;
+  };
+  EXPECT_EQ(bytes_max("RouterService/ApplyConfig"), 4u << 20);
+  EXPECT_EQ(bytes_max("RouterService/ValidateConfig"), (1u << 20) + (64u << 10));
+  EXPECT_EQ(bytes_max("ListenerService/GetListener"), 64u << 10);
+  EXPECT_EQ(bytes_max("ListenerService/WatchListeners"), 64u << 10);
+  EXPECT_EQ(bytes_max("TraceService/WatchLogs"), 64u << 10);
+}
+
 TEST(MethodTable, FindsNothingElse) {
   const MethodTable table;
   for (const char* path : {"", "/", "ListenerService/GetListener", "/GetListener",

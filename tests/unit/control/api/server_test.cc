@@ -241,6 +241,32 @@ TEST_F(ServerTest, RefusesBytesThatAreNoRequest) {
   EXPECT_EQ(ReasonOf(status), "MALFORMED_REQUEST");
 }
 
+// The bytes are those of a field that nobody knows; its tag and its length are four of them.
+TEST_F(ServerTest, ARequestIsAtMostSoLong) {
+  size_t unknown = 1;
+  handlers_["RouterService/GetVersion"] = [&](auto call) {
+    unknown = call->request().ByteSizeLong();
+    call->Reply(v1::GetVersionResponse());
+  };
+  Start();
+  const auto ask = [&](size_t bytes) {
+    v1::GetVersionRequest request;
+    request.GetReflection()->MutableUnknownFields(&request)->AddLengthDelimited(
+        15, std::string(bytes - 4, 'x'));
+    EXPECT_EQ(request.ByteSizeLong(), bytes);
+    v1::GetVersionResponse reply;
+    return Ask(kGetVersion, request, reply);
+  };
+  EXPECT_TRUE(ask(64 << 10).ok());
+  EXPECT_EQ(unknown, 0u);  // and it is not kept
+  for (const size_t bytes : {(64 << 10) + 1, 1 << 20}) {
+    const grpc::Status status = ask(bytes);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+    EXPECT_EQ(ReasonOf(status), "REQUEST_TOO_LARGE");
+  }
+  EXPECT_EQ(server_->refused(Refused::kRequest), 2u);
+}
+
 TEST_F(ServerTest, ACallThatTakesTooLongIsEnded) {
   Start({.call_limit = Milliseconds(50)});
   const grpc::Status status = GetVersion();
