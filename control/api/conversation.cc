@@ -229,6 +229,9 @@ void ReflectionStream::OnReadDone(bool ok) {
     waits_ = false;
   }
   if (!ok) return Finish(grpc::Status::OK);
+  if (const size_t bytes = in_.Length(); bytes > kQuestionBytesMax) {
+    return Finish(ToGrpc(TooLong(bytes, kQuestionBytesMax)));
+  }
   grpc::reflection::v1::ServerReflectionRequest request;
   if (!Parse(in_, request)) return Finish(ToGrpc(Malformed(request)));
   Serialize(front_.reflection->Answer(request), out_);

@@ -1,6 +1,7 @@
 #include "control/api/reflection.h"
 
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -17,6 +18,24 @@ using grpc::reflection::v1::ServerReflectionResponse;
 void Fail(absl::StatusCode code, std::string message, ServerReflectionResponse& response) {
   response.mutable_error_response()->set_error_code(static_cast<int>(code));
   response.mutable_error_response()->set_error_message(std::move(message));
+}
+
+constexpr size_t kNameBytesMax = 512;
+
+// Of what a request asks about.
+std::string_view NameIn(const ServerReflectionRequest& request) {
+  switch (request.message_request_case()) {
+    case ServerReflectionRequest::kFileByFilename:
+      return request.file_by_filename();
+    case ServerReflectionRequest::kFileContainingSymbol:
+      return request.file_containing_symbol();
+    case ServerReflectionRequest::kFileContainingExtension:
+      return request.file_containing_extension().containing_type();
+    case ServerReflectionRequest::kAllExtensionNumbersOfType:
+      return request.all_extension_numbers_of_type();
+    default:
+      return "";
+  }
 }
 
 // Imports first, each file once.
@@ -50,6 +69,10 @@ ServerReflectionResponse Reflection::Answer(const ServerReflectionRequest& reque
   ServerReflectionResponse response;
   response.set_valid_host(request.host());
   *response.mutable_original_request() = request;
+  if (NameIn(request).size() > kNameBytesMax) {
+    Fail(absl::StatusCode::kNotFound, "there is nothing with so long a name", response);
+    return response;
+  }
   const DescriptorPool& pool = *DescriptorPool::generated_pool();
   switch (request.message_request_case()) {
     case ServerReflectionRequest::kFileByFilename:

@@ -267,6 +267,19 @@ TEST_F(ServerTest, ARequestIsAtMostSoLong) {
   EXPECT_EQ(server_->refused(Refused::kRequest), 2u);
 }
 
+TEST_F(ServerTest, AReflectionQuestionIsAtMostSoLong) {
+  Start();
+  const auto ask = [&](size_t bytes) {
+    grpc::reflection::v1::ServerReflectionRequest request;
+    request.set_host(std::string(bytes - 4, 'x'));
+    EXPECT_EQ(request.ByteSizeLong(), bytes);
+    grpc::reflection::v1::ServerReflectionResponse reply;
+    return Ask(kReflection, request, reply);
+  };
+  EXPECT_TRUE(ask(64 << 10).ok());
+  EXPECT_EQ(ReasonOf(ask((64 << 10) + 1)), "REQUEST_TOO_LARGE");
+}
+
 TEST_F(ServerTest, ACallThatTakesTooLongIsEnded) {
   Start({.call_limit = Milliseconds(50)});
   const grpc::Status status = GetVersion();
