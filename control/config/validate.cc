@@ -121,6 +121,15 @@ class Validator {
                        const google::protobuf::RepeatedPtrField<std::string>& mechanisms,
                        const Means& means);
   std::string WrongMechanism(const std::string& mechanism, const Means& means) const;
+  // As DidYouMean, of the ids of resources. Beyond what is shown nobody reads hints, and each looks
+  // at all of them: a large file may have thousands of wrong references.
+  template <typename Resources>
+  std::string HintFor(std::string_view id, const Resources& resources) const {
+    if (problems_.size() >= kProblemsShownMax) return "";
+    std::vector<std::string> known;
+    for (const auto& [known_id, resource] : resources) known.push_back(known_id);
+    return DidYouMean(id, known);
+  }
   void Fail(const std::string& path, std::string_view field, std::string text,
             std::string reason = "") {
     problems_.push_back(
@@ -232,10 +241,8 @@ void Validator::CheckLogin(const std::string& path, const v1::ListenerSpec& spec
   const std::string store(ResourceId(spec.user_store()));
   if (!store.empty() && (!document_.user_stores.contains(store) ||
                          spec.user_store() != ResourceName(kUserStores, store))) {
-    std::vector<std::string> known;
-    for (const auto& [id, other] : document_.user_stores) known.push_back(id);
     Fail(path, "user_store",
-         Concat("there is no user store ", Quote(store), DidYouMean(store, known)));
+         Concat("there is no user store ", Quote(store), HintFor(store, document_.user_stores)));
   }
   if (spec.allow_insecure_plain() && store.empty()) {
     Fail(path, "allow_insecure_plain", "needs a user_store");
@@ -431,9 +438,8 @@ const v1::TlsProfileSpec* Validator::FindProfile(const std::string& path, const 
   if (found != document_.tls_profiles.end() && name == ResourceName(kTlsProfiles, id)) {
     return &found->second.spec();
   }
-  std::vector<std::string> known;
-  for (const auto& [known_id, profile] : document_.tls_profiles) known.push_back(known_id);
-  Fail(path, "tls_profile", Concat("there is no TLS profile ", Quote(id), DidYouMean(id, known)));
+  Fail(path, "tls_profile",
+       Concat("there is no TLS profile ", Quote(id), HintFor(id, document_.tls_profiles)));
   return nullptr;
 }
 

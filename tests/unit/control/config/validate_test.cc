@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 
 namespace trunkline::config {
@@ -53,6 +54,23 @@ TEST(Validate, AcceptsWhatIsGood) {
   EXPECT_THAT(Wrong([](Document&) {}), IsEmpty());
   EXPECT_THAT(Validate(DefaultDocument()), IsEmpty());
   EXPECT_THAT(Validate(Document()), IsEmpty());
+}
+
+// Each hint looks at all that there are, and a file may have thousands.
+TEST(Validate, HintsEndWithWhatIsShown) {
+  const std::vector<std::string> wrong = Wrong([](Document& d) {
+    for (int i = 0; i < 30; ++i) {
+      const std::string id = "l" + std::to_string(i);
+      d.listeners[id].set_name("listeners/" + id);
+      d.listeners[id].mutable_spec()->set_port(static_cast<uint32_t>(10'000 + i));
+      d.listeners[id].mutable_spec()->set_tls_profile("tlsProfiles/tt");
+    }
+  });
+  EXPECT_THAT(wrong, SizeIs(30));
+  const auto hints = std::count_if(wrong.begin(), wrong.end(), [](const std::string& text) {
+    return text.find("did you mean") != std::string::npos;
+  });
+  EXPECT_EQ(hints, static_cast<int>(kProblemsShownMax));
 }
 
 TEST(Validate, TellsHostsFromUrlsAndPorts) {
