@@ -30,7 +30,34 @@ uint16_t PortIn(const sockaddr_storage& address) {
   }
 }
 
+// They are told by their own address, which is the listener's.
+bool CameBy(int listener, int fd) {
+  sockaddr_storage ours{};
+  sockaddr_storage its{};
+  socklen_t our_size = sizeof(ours);
+  socklen_t its_size = sizeof(its);
+  if (::getsockname(listener, reinterpret_cast<sockaddr*>(&ours), &our_size) != 0 ||
+      ::getsockname(fd, reinterpret_cast<sockaddr*>(&its), &its_size) != 0 ||
+      ours.ss_family != its.ss_family) {
+    return false;
+  }
+  if (ours.ss_family != AF_UNIX) return PortIn(ours) == PortIn(its);
+  return our_size == its_size && ::memcmp(&ours, &its, our_size) == 0;
+}
+
 }  // namespace
+
+std::vector<int> ConnectionsBy(int listener) {
+  std::vector<int> found;
+  std::error_code error;
+  for (std::filesystem::directory_iterator next("/proc/self/fd", error), end; !error && next != end;
+       next.increment(error)) {
+    int fd = -1;
+    const bool is_number = absl::SimpleAtoi(next->path().filename().string(), &fd);
+    if (is_number && fd != listener && CameBy(listener, fd)) found.push_back(fd);
+  }
+  return found;
+}
 
 Cutoff::Cutoff(int listener, int milliseconds)
     : listener_(listener),
@@ -48,33 +75,9 @@ Cutoff::~Cutoff() {
 void Cutoff::Run(int milliseconds) const {
   BeginThread("api-cutoff", ThreadClass::kService);
   pollfd over{.fd = over_, .events = POLLIN, .revents = 0};
-  if (::poll(&over, 1, milliseconds) == 0) CutAll();
-}
-
-// gRPC has the descriptors and closes them; a connection that is shut down it gives up. They are
-// told by their own address, which is the listener's.
-void Cutoff::CutAll() const {
-  std::error_code error;
-  for (std::filesystem::directory_iterator next("/proc/self/fd", error), end; !error && next != end;
-       next.increment(error)) {
-    int fd = -1;
-    const bool is_number = absl::SimpleAtoi(next->path().filename().string(), &fd);
-    if (is_number && fd != listener_ && CameByListener(fd)) (void)::shutdown(fd, SHUT_RDWR);
-  }
-}
-
-bool Cutoff::CameByListener(int fd) const {
-  sockaddr_storage ours{};
-  sockaddr_storage its{};
-  socklen_t our_size = sizeof(ours);
-  socklen_t its_size = sizeof(its);
-  if (::getsockname(listener_, reinterpret_cast<sockaddr*>(&ours), &our_size) != 0 ||
-      ::getsockname(fd, reinterpret_cast<sockaddr*>(&its), &its_size) != 0 ||
-      ours.ss_family != its.ss_family) {
-    return false;
-  }
-  if (ours.ss_family != AF_UNIX) return PortIn(ours) == PortIn(its);
-  return our_size == its_size && ::memcmp(&ours, &its, our_size) == 0;
+  if (::poll(&over, 1, milliseconds) != 0) return;
+  // gRPC has the descriptors and closes them; a connection that is shut down it gives up.
+  for (const int fd : ConnectionsBy(listener_)) (void)::shutdown(fd, SHUT_RDWR);
 }
 
 }  // namespace trunkline::api

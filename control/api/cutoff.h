@@ -1,8 +1,13 @@
 #pragma once
 
 #include <thread>
+#include <vector>
 
 namespace trunkline::api {
+
+// The descriptors of this process that are connections which came in by the socket `listener`,
+// whoever has them. Looks at all descriptors. Any thread.
+std::vector<int> ConnectionsBy(int listener);
 
 // While this is there: when its time has come, it cuts the connections that came in by a listener.
 // gRPC does not end a connection whose peer does not read what was written before, and waits for
@@ -19,8 +24,6 @@ class Cutoff {
 
  private:
   void Run(int milliseconds) const;
-  void CutAll() const;
-  bool CameByListener(int fd) const;
 
   const int listener_;
   const int over_;  // eventfd

@@ -7,17 +7,19 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <map>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "control/api/cutoff.h"
 #include "control/config/text.h"
 #include "router/base/status.h"
 #include "router/base/thread.h"
@@ -30,6 +32,11 @@ using config::Concat;
 // While descriptors are short and the reserve is used up, nothing can be accepted.
 constexpr int kPauseMilliseconds = 100;
 constexpr int kBacklog = 128;
+
+// Where there is no room, it is not looked for any for so long: it takes a look at all descriptors.
+constexpr int kFullMilliseconds = 1000;
+constexpr size_t kConnectionsLeast = 64;
+constexpr size_t kConnectionsMost = 1000;
 
 int64_t NowMilliseconds() {
   timespec now{};
@@ -110,17 +117,25 @@ class Doorway::Impl {
   int AcceptOne();
   void FillReserve();
   void Arrived(int fd);
+  bool HasRoom();
   void CloseLate();
   int WaitMilliseconds() const;
   bool Watch(int fd, uint32_t events);
 
+  struct Waiting {
+    int fd = -1;
+    int64_t deadline = 0;
+  };
+
   std::vector<int> reserve_;
-  std::map<int, int64_t> waiting_;  // descriptors without a byte yet; until when they may
+  std::vector<Waiting> waiting_;  // without a byte yet, the oldest first
+  size_t entered_ = 0;            // at most so many are there of those that were handed over
+  int64_t full_until_ = 0;        // for as long as none enter
   int64_t paused_until_ = 0;
 };
 
 Doorway::Impl::~Impl() {
-  for (const auto& [fd, deadline] : waiting_) ::close(fd);
+  for (const Waiting& each : waiting_) ::close(each.fd);
   for (const int fd : reserve_) ::close(fd);
   for (const int fd : {listener, epoll, wake}) {
     if (fd >= 0) ::close(fd);
@@ -150,15 +165,18 @@ void Doorway::Impl::Run() {
   while (true) {
     const int count =
         ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), WaitMilliseconds());
+    bool accepts = false;
     for (int i = 0; i < count; ++i) {
       const int fd = events[static_cast<size_t>(i)].data.fd;
       if (fd == wake) return;
       if (fd == listener) {
-        Accept();
+        accepts = true;
       } else {
         Arrived(fd);
       }
     }
+    // Behind the others: it may end one of them, and give its number to a later one.
+    if (accepts) Accept();
     CloseLate();
     FillReserve();
   }
@@ -199,32 +217,45 @@ void Doorway::Impl::Accept() {
     }
     const int on = 1;
     (void)::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));  // fails for unix sockets
-    if (waiting_.size() >= kWaitingMax || !Watch(fd, EPOLLIN | EPOLLRDHUP)) {
+    if (waiting_.size() >= kWaitingMax) Arrived(waiting_.front().fd);
+    if (!Watch(fd, EPOLLIN | EPOLLRDHUP)) {
       ::close(fd);
       continue;
     }
-    waiting_[fd] = NowMilliseconds() + kFirstByteMilliseconds;
+    waiting_.push_back({fd, NowMilliseconds() + kFirstByteMilliseconds});
   }
 }
 
+// Or its time is over.
 void Doorway::Impl::Arrived(int fd) {
   ::epoll_ctl(epoll, EPOLL_CTL_DEL, fd, nullptr);
-  waiting_.erase(fd);
+  std::erase_if(waiting_, [fd](const Waiting& each) { return each.fd == fd; });
   char first;
-  if (::recv(fd, &first, 1, MSG_PEEK) == 1) {
+  if (::recv(fd, &first, 1, MSG_PEEK) == 1 && HasRoom()) {
+    ++entered_;
     enter(fd);
   } else {
     ::close(fd);
   }
 }
 
+// For one that is no longer among those that wait, and not yet handed over.
+bool Doorway::Impl::HasRoom() {
+  const size_t most = ConnectionsMax();
+  if (entered_ < most) return true;
+  const int64_t now = NowMilliseconds();
+  if (now < full_until_) return false;
+  const size_t there = ConnectionsBy(listener).size();
+  const size_t not_entered = waiting_.size() + 1;
+  if (there < not_entered) return true;  // no descriptor is left to look with, so few can come
+  entered_ = there - not_entered;
+  if (entered_ >= most) full_until_ = now + kFullMilliseconds;
+  return entered_ < most;
+}
+
 void Doorway::Impl::CloseLate() {
   const int64_t now = NowMilliseconds();
-  std::erase_if(waiting_, [now](const auto& entry) {
-    if (entry.second > now) return false;
-    ::close(entry.first);
-    return true;
-  });
+  while (!waiting_.empty() && waiting_.front().deadline <= now) Arrived(waiting_.front().fd);
   if (paused_until_ != 0 && now >= paused_until_) {
     paused_until_ = Watch(listener, EPOLLIN) ? 0 : now + kPauseMilliseconds;
   }
@@ -272,6 +303,12 @@ absl::StatusOr<std::unique_ptr<Doorway>> Doorway::OpenSocket(const std::string& 
   }
   if (listener >= 0) return At(listener);
   return absl::FailedPreconditionError(Concat("cannot listen there: ", ::strerrordesc_np(errno)));
+}
+
+size_t Doorway::ConnectionsMax() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kConnectionsLeast;
+  return std::clamp<size_t>(limit.rlim_cur / 8, kConnectionsLeast, kConnectionsMost);
 }
 
 void Doorway::Start(Enter enter) {

@@ -13,7 +13,12 @@ namespace trunkline::api {
 // Listens for gRPC, and hands connections over when their first byte is there: gRPC chooses the
 // certificate of a connection when it gets it, and so nobody who begins a handshake after a
 // rotation meets the old one. A connection that says nothing ends after kFirstByteMilliseconds; so
-// many may wait, later ones are closed at once.
+// many may wait, and one more ends the oldest, as who is honest speaks at once.
+//
+// At most ConnectionsMax() others are there at a time, later ones are closed, so that who has no
+// certificate, and whom gRPC lets try for 10 s, does not take the descriptors that messages need.
+// gRPC does not tell when one ends: they are counted when so many have been handed over; where
+// there is no room, again after a second.
 //
 // It keeps descriptors in reserve, so that the API answers when the process has none left; beyond
 // them callers wait. gRPC's own listener would take nobody in any more once an accept had failed.
@@ -24,6 +29,8 @@ class Doorway {
   static constexpr int kFirstByteMilliseconds = 10'000;
   static constexpr size_t kWaitingMax = 256;
   static constexpr size_t kReserve = 4;
+  // An eighth of the descriptors that the process may have, but 64 to 1,000.
+  static size_t ConnectionsMax();
 
   // Takes over the descriptor of a connection. Called on the doorway's thread.
   using Enter = std::function<void(int fd)>;

@@ -12,7 +12,7 @@ from proton import Message
 import harness
 from amqp_bytes import HEADER, RawPeer, open_frame
 from api_client import Api
-from harness import Router, RouterTest, free_port
+from harness import Certificates, Router, RouterTest, free_port
 
 
 def ipv6_works():
@@ -114,7 +114,7 @@ class Handshake(RouterTest):
 class FewDescriptors(unittest.TestCase):
     """More clients than the process may have descriptors."""
 
-    def start(self, descriptors=None):
+    def start(self, descriptors=None, **config):
         wrapper = ["prlimit", f"--nofile={descriptors}:{descriptors}"] if descriptors else []
 
         class Limited(Router):
@@ -124,7 +124,7 @@ class FewDescriptors(unittest.TestCase):
         # One address has all places: it is not that limit which is looked at.
         # Without dumps only root would see its descriptors.
         self.router = Limited({"plain": {"max_unopened_per_address": 1000}},
-                              router={"core_dumps": True})
+                              router={"core_dumps": True}, **config)
         self.addCleanup(lambda: self.assertEqual(self.router.close(), 0))
         self.router.socket()  # the last of what it opens for itself
 
@@ -209,6 +209,26 @@ class FewDescriptors(unittest.TestCase):
         for _ in range(4):
             self.api().call("RouterService/GetVersion")
         self.serves_again(peers)
+
+    def test_who_begins_handshakes_with_the_api_leaves_some(self):
+        certificates = Certificates()
+        self.addCleanup(certificates.close)
+        certificate, key = certificates.issue("api", "/CN=api")
+        self.start(descriptors=256, tls_profiles=[
+            {"name": "control", "certificate_file": certificate, "private_key_file": key,
+             "ca_file": certificates.path("ca.crt")}],
+            control={"tcp": {"host": "127.0.0.1", "port": 0, "tls_profile": "control"}})
+        for _ in range(300):
+            # gRPC would close it after 10 s.
+            peer = socket.create_connection(("127.0.0.1", self.router.api_port()), timeout=5)
+            self.addCleanup(peer.close)
+            peer.sendall(b"\x16")
+        try:
+            self.assertEqual(peer.recv(1), b"")
+        except ConnectionResetError:
+            pass
+        self.assertIsNotNone(self.knock())
+        self.api().call("RouterService/GetVersion")
 
     def test_the_api_is_there_again_once_some_have_left(self):
         self.start()
