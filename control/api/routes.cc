@@ -182,6 +182,11 @@ void Routes::Get(const Shared& call) {
         WrongField("name", Concat(config::Quote(name), " is not of the form routes/{address}"),
                    "INVALID_NAME"));
   }
+  if (const size_t bytes = name.size() - kRoutes.size(); bytes > kAddressBytesMax) {
+    return call->Finish(WrongField(
+        "name", Concat("an address of ", bytes, " bytes is longer than ", kAddressBytesMax),
+        "INVALID_NAME"));
+  }
   const AddressResolution found = resolve_(name.substr(kRoutes.size()));
   const std::string key = found.key.empty() ? found.consumer_key : found.key;
   const absl::Status asked = observing_.Observe(

@@ -152,6 +152,13 @@ TEST_F(RoutesTest, OfOneAddressAreLookedForAlone) {
   }
 }
 
+TEST_F(RoutesTest, HaveNamesOfSomeLength) {
+  const std::string name = "routes/" + std::string(4096, 'a');
+  EXPECT_EQ(config::ReasonOf(Get(name)->status()), "ROUTE_NOT_FOUND");
+  EXPECT_EQ(config::ReasonOf(Get(name + "a")->status()), "INVALID_NAME");
+  EXPECT_THAT(router.asked, SizeIs(1));
+}
+
 TEST_F(RoutesTest, SayWhenTooManyLook) {
   router.refusal = absl::ResourceExhaustedError("too many");
   for (const auto& seen : {List(), Get("routes/a")}) {
