@@ -50,6 +50,10 @@ absl::StatusOr<LogModule> ModuleOf(std::string_view name) {
   return WrongField("module", Concat("there is no ", config::Quote(name), "; there are ", known));
 }
 
+absl::Status CheckLevel(v1::LogLevel level) {
+  return v1::LogLevel_IsValid(level) ? absl::OkStatus() : WrongField("level", "is none");
+}
+
 LogLevels::LogLevels(Hooks hooks) : hooks_(std::move(hooks)) { OnConfigured(); }
 
 Handlers LogLevels::MakeHandlers() {
@@ -76,9 +80,7 @@ void LogLevels::Set(Call& call) {
   }
   const auto ttl = TtlOf(request);
   if (!ttl.ok()) return call.Finish(ttl.status());
-  if (!v1::LogLevel_IsValid(request.level())) {
-    return call.Finish(WrongField("level", "is none"));
-  }
+  if (absl::Status level = CheckLevel(request.level()); !level.ok()) return call.Finish(level);
   const Time until = ttl->has_value() ? hooks_.clock() + **ttl : kNever;
   for (size_t i = 0; i < kLogModules; ++i) {
     if (only && *only != At(i)) continue;

@@ -55,5 +55,7 @@ class LogLevels {
 
 // InvalidArgument (INVALID_FIELD, field `module`): there is none of this name.
 absl::StatusOr<LogModule> ModuleOf(std::string_view name);
+// InvalidArgument (INVALID_FIELD, field `level`): it is none.
+absl::Status CheckLevel(v1::LogLevel level);
 
 }  // namespace trunkline::api

@@ -36,6 +36,7 @@ void LogWatches::Watch(const std::shared_ptr<Call>& call) {
     const auto module = ModuleOf(request.module());
     if (!module.ok()) return call->Finish(module.status());
   }
+  if (absl::Status level = CheckLevel(request.level()); !level.ok()) return call->Finish(level);
   const auto watcher = std::make_shared<Watcher>();
   watcher->call = call;
   watcher->level = request.level();

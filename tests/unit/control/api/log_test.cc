@@ -190,6 +190,12 @@ TEST_F(LogWatchTest, ARecordIsToldWithAllThatIsInIt) {
   EXPECT_EQ(record.fields().at("change"), "-1");
 }
 
+TEST_F(LogWatchTest, RefusesALevelThatIsNone) {
+  v1::WatchLogsRequest request = Follow();
+  request.set_level(static_cast<v1::LogLevel>(100));
+  EXPECT_EQ(Ask("WatchLogs", request)->reason(), "INVALID_FIELD");
+}
+
 TEST_F(LogWatchTest, RefusesWhatItCannotDo) {
   v1::WatchLogsRequest request = Follow();
   request.set_module("nothing");
