@@ -16,7 +16,9 @@ namespace trunkline::api {
 inline constexpr int kPageSizeDefault = 100;
 inline constexpr int kPageSizeMax = 1000;  // more is taken for this
 inline constexpr size_t kOrderFieldsMax = 5;
-inline constexpr size_t kPageTokenBytesMax = 16 * 1024;
+// In base64 it may hold an address twice, in a field and in the name; of 4,096 bytes that are no
+// UTF-8 they make three times as many.
+inline constexpr size_t kPageTokenBytesMax = 48 * 1024;
 
 // What a caller of a List method wants, in the form all of them have.
 struct ListRequest {

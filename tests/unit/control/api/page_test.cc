@@ -133,6 +133,18 @@ TEST(Listings, TakeTheirOwnTokensAlone) {
   EXPECT_FALSE(Listing::Parse({.page_token = token}, other->type()).ok());
 }
 
+TEST(Listings, TakeTheLongestTokenTheyGive) {
+  const std::string longest(3 * 4096, 'a');
+  auto first = std::make_shared<v1::Listener>(*Named(longest, 1));
+  first->mutable_spec()->set_host(longest);
+  const Rows all = {first, Named("b", 1)};
+  const std::string order = "spec.host desc";
+  const std::string token = Parsed({.page_size = 1, .order_by = order}).Cut(all).next_page_token;
+  EXPECT_GT(token.size(), 32u << 10);
+  const Page page = Parsed({.page_token = token, .order_by = order}).Cut(all);
+  EXPECT_THAT(Names(page.rows), ElementsAre("b"));
+}
+
 TEST(Listings, StandTokensThatAreCutOrBent) {
   Rows all = {Named("a", 1, "x"), Named("b", 1, "y")};
   const ListRequest request = {.page_size = 1, .order_by = "labels.team desc,spec.port"};
