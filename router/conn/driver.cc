@@ -40,7 +40,7 @@ Driver::Impl::Impl(const DriverOptions& options, core::Shard& shard, Workspace& 
 }
 
 bool Driver::Impl::UseTls(std::shared_ptr<const tls::Context> context) {
-  if (!inbound_ || heard_ || tls_ == nullptr || phase_ != Phase::kHandshake) return false;
+  if (heard_ || tls_ == nullptr || tls_->HasSpoken() || phase_ != Phase::kHandshake) return false;
   if (early_->options.tls == context) return true;
   early_->options.tls = std::move(context);
   tls_ = std::make_unique<TlsPipe>(MakeStage(early_->options), workspace_);

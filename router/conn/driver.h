@@ -95,7 +95,7 @@ class Driver {
   bool Wrote(size_t n);
   bool HasOutput() const;
 
-  // Has the handshake of an accepted connection use this context. False: its first byte has come.
+  // Has the handshake use this context. False: its first byte has come, or was made to go.
   bool UseTls(std::shared_ptr<const tls::Context> context);
 
   // The answer to a step that was posted to the authenticator.

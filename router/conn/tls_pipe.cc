@@ -27,6 +27,7 @@ size_t TlsPipe::Encrypt(absl::Span<const uint8_t> plaintext) {
   uint8_t* const out = output_.Reserve(room);
   const tls::TlsStage::Step step = stage_->Write(plaintext, {out, room});
   output_.Commit(static_cast<uint32_t>(step.produced));
+  spoken_ |= step.produced > 0;
   return step.consumed;
 }
 

@@ -44,6 +44,8 @@ class TlsPipe {
   const amqp::Output& output() const { return output_; }
   // Plaintext would be taken.
   bool CanEncrypt() const { return !shut_down_ && IsUp(); }
+  // Something was made to be written.
+  bool HasSpoken() const { return spoken_; }
   // The layer itself has to say something: handshake, alert, key update.
   bool HasNews() const { return stage_->HasOutput(); }
   bool HasOutput() const { return output_.bytes() > 0 || HasNews(); }
@@ -65,6 +67,7 @@ class TlsPipe {
   Workspace& workspace_;
   ReadBuffer input_;
   amqp::Output output_;
+  bool spoken_ = false;
   bool shut_down_ = false;
 };
 

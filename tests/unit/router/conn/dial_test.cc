@@ -155,6 +155,21 @@ TEST(Dial, ShowsItsCertificateWithExternal) {
   EXPECT_EQ(a.driver->user(), "");
 }
 
+TEST(Dial, ShowsTheCertificateThatIsInForceAtItsFirstByte) {
+  const Certified certified;
+  const auto newest = certified.Context(&certified.certs.client);
+  DriverOptions options = certified.Dialling(nullptr);
+  options.sasl_mechanisms = {"EXTERNAL"};
+  End a(options);
+  End b(certified.Accepting());
+  EXPECT_TRUE(a.driver->UseTls(newest));
+  b.Push(a.Pull());
+  EXPECT_FALSE(a.driver->UseTls(newest));
+  Exchange(a, b);
+  EXPECT_EQ(a.driver->phase(), Phase::kOpen) << a.driver->error() << b.driver->error();
+  EXPECT_THAT(b.driver->user(), HasSubstr("CN=client one"));
+}
+
 TEST(Dial, RefusesTheWrongServer) {
   const Certified certified;
   DriverOptions options = certified.Dialling(nullptr);
