@@ -72,6 +72,11 @@ absl::Status ConnectorTests::Begin(const v1::Connector& connector, const std::st
   document.connectors = {{id, connector}};
   std::vector<config::Problem> problems = config::Validate(document);
   if (!problems.empty()) return Renamed(std::move(problems), own, path);
+  // What others lack is no fault of this one.
+  const auto profile_id = config::ResourceId(connector.spec().tls_profile());
+  std::erase_if(document.tls_profiles, [&](const auto& one) { return one.first != profile_id; });
+  document.listeners.clear();
+  document.user_stores.clear();
   store::Findings findings;
   const store::Configuration loaded =
       store::Load(std::move(document), {.same = &store_.in_force(), .in_force = &store_.in_force()},

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import threading
@@ -122,6 +123,20 @@ class StateTest(unittest.TestCase):
             self.router.wait_for_line(lambda line: f"method={CREATE}" in line, "the change")
             again = [line for line in self.router.lines if '"not in force"' in line]
             self.assertEqual(again, said)
+
+    def test_a_connector_is_tested_whatever_others_lack(self):
+        users = os.path.join(self.router.directory, "users")
+        os.mkdir(users)
+        with open(os.path.join(users, "ann"), "w", encoding="ascii",
+                  opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write("sesame\n")
+        self.api.call("UserService/CreateUserStore", userStoreId="extra",
+                      userStore={"spec": {"directory": users}})
+        shutil.rmtree(users)
+        self.restart()
+        reply = self.api.call("ConnectorService/TestConnector",
+                              spec={"host": "127.0.0.1", "port": self.router.port()})
+        self.assertTrue(reply.steps, reply)
 
     def test_a_stop_tells_the_truth_of_changes_under_way(self):
         """Each is answered, and audited as good only if it is there after a restart."""
