@@ -29,7 +29,10 @@ void Store::Rotate(Rotation rotation, Mode mode, RotationDone done) {
     RunRotation(rotation, mode,
                 [this, id = rotation.profile, mode, done](absl::StatusOr<Rotated> rotated) {
                   const bool is_known = in_force_.document.tls_profiles.contains(id);
-                  if (!rotated.ok() && mode == Mode::kApply && is_known) {
+                  // A disk that refuses says nothing of the certificate.
+                  const bool is_bad = absl::IsInvalidArgument(rotated.status()) ||
+                                      !tls::FaultOf(rotated.status()).empty();
+                  if (is_bad && mode == Mode::kApply && is_known) {
                     ++tls_refused_[id];
                     refused_(id, rotated.status());
                   }

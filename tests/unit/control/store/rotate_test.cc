@@ -291,6 +291,18 @@ TEST_F(Rotate, TakesAnInlineOneForAProfileOfTheApiAlone) {
   EXPECT_EQ(InForce("made"), "CN=b");
 }
 
+// Nothing is wrong with such a certificate.
+TEST_F(Rotate, CountsAsRefusedWhatIsBadAlone) {
+  EXPECT_FALSE(Turn({.profile = "filed", .given = Given("b", "b")}).ok());
+  Make("made");
+  fs::create_directory(folder_ / "state/state.json.new");
+  const absl::Status not_kept = Turn({.profile = "made", .given = Given("b", "b")}).status();
+  EXPECT_EQ(config::ReasonOf(not_kept), "STATE_NOT_WRITTEN");
+  EXPECT_EQ(store_->TlsRefused("filed"), 0u);
+  EXPECT_EQ(store_->TlsRefused("made"), 0u);
+  EXPECT_THAT(refused_, IsEmpty());
+}
+
 TEST_F(Rotate, KeepsAnInlineOneOverARestartInAFileOfItsOwnerAlone) {
   Make("made");
   ASSERT_TRUE(Turn({.profile = "made", .given = Given("b", "b")}).ok());
