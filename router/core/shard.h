@@ -83,18 +83,18 @@ class Shard {
   // modified(failed). DetachIn gives back the bytes its deliveries hold, by Sink::Release.
   void DetachIn(Handle<InLink> link);
   void DetachOut(Handle<OutLink> link);
-  // We end the link of this number, if it is there, with `error`; what becomes of its deliveries is
-  // as above. Looks at all links.
-  void DetachLink(uint64_t number, const amqp::Condition& error);
-  // Stops what flows over the link of this number, if it is there, or lets it flow again. Neither
-  // changes anything where it is so already. Look at all links.
+  // We end the connection's link of this number, if it is there, with `error`; what becomes of its
+  // deliveries is as above. Looks at the connection's links.
+  void DetachLink(const Connection& connection, uint64_t number, const amqp::Condition& error);
+  // Stops what flows over the connection's link of this number, if it is there, or lets it flow
+  // again. Neither changes anything where it is so already. Look at the connection's links.
   //
   // A disabled producer has no credit; what it sent before it knew is taken. A disabled consumer
   // is sent what was begun and nothing else: others get its messages, or they wait for it if all
   // consumers of the address are disabled. If others do, what it had not been sent is released to
   // the producers, but for what is pre-settled, which waits.
-  void DisableLink(uint64_t number);
-  void EnableLink(uint64_t number);
+  void DisableLink(const Connection& connection, uint64_t number);
+  void EnableLink(const Connection& connection, uint64_t number);
   // A part of all links, for whoever looks at them: as SlotMap::Walk.
   uint32_t WalkInLinks(uint32_t from, uint32_t slots, absl::FunctionRef<void(const InLink&)> visit);
   uint32_t WalkOutLinks(uint32_t from, uint32_t slots,

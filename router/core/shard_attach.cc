@@ -88,16 +88,15 @@ void Shard::DetachOut(Handle<OutLink> handle) {
 }
 
 // Between two calls a connection that has links has a sink.
-void Shard::DetachLink(uint64_t number, const amqp::Condition& error) {
+void Shard::DetachLink(const Connection& connection, uint64_t number,
+                       const amqp::Condition& error) {
   thread_.Assert();
-  in_links_.ForEach([&](Handle<InLink>, InLink& link) {
-    if (link.number != number) return;
-    link.connection->sink->Detach(link.token, error);
-    Remove(link);
-  });
-  out_links_.ForEach([&](Handle<OutLink> handle, OutLink& link) {
-    if (link.number == number) On(kFromPilot, LinkRefused{.link = handle, .error = error});
-  });
+  if (InLink* in = FindLink(connection.in_links, number)) {
+    connection.sink->Detach(in->token, error);
+    Remove(*in);
+  } else if (OutLink* out = FindLink(connection.out_links, number)) {
+    On(kFromPilot, LinkRefused{.link = out_links_.HandleOf(*out), .error = error});
+  }
 }
 
 uint32_t Shard::WalkInLinks(uint32_t from, uint32_t slots,

@@ -17,6 +17,14 @@ inline uint64_t Position(const InDelivery& in, const OutDelivery& out) {
   return in.received - std::min(in.received, out.payload.bytes());
 }
 
+// The link of this number among those of a connection; null: it is not there.
+template <typename Link, Hook<Link> Link::*kHook>
+Link* FindLink(const List<Link, kHook>& links, uint64_t number) {
+  Link* link = links.front();
+  while (link != nullptr && link->number != number) link = links.Next(*link);
+  return link;
+}
+
 // From this many bytes on, those that wait for something else to come over the same connection are
 // given back to the session window early, so that it can come.
 inline uint64_t PressureMark(const Connection& connection) {

@@ -16,24 +16,16 @@ bool IsAmong(Handle<OutLink> link, const ShardTargets& here) {
 
 }  // namespace
 
-void Shard::DisableLink(uint64_t number) {
+void Shard::DisableLink(const Connection& connection, uint64_t number) {
   thread_.Assert();
-  in_links_.ForEach([&](Handle<InLink>, InLink& link) {
-    if (link.number == number) Disable(link);
-  });
-  out_links_.ForEach([&](Handle<OutLink>, OutLink& link) {
-    if (link.number == number) Disable(link);
-  });
+  if (InLink* in = FindLink(connection.in_links, number)) Disable(*in);
+  if (OutLink* out = FindLink(connection.out_links, number)) Disable(*out);
 }
 
-void Shard::EnableLink(uint64_t number) {
+void Shard::EnableLink(const Connection& connection, uint64_t number) {
   thread_.Assert();
-  in_links_.ForEach([&](Handle<InLink>, InLink& link) {
-    if (link.number == number) Enable(link);
-  });
-  out_links_.ForEach([&](Handle<OutLink>, OutLink& link) {
-    if (link.number == number) Enable(link);
-  });
+  if (InLink* in = FindLink(connection.in_links, number)) Enable(*in);
+  if (OutLink* out = FindLink(connection.out_links, number)) Enable(*out);
 }
 
 // --- producers

@@ -47,13 +47,15 @@ struct CloseConnection {
 struct CloseAll {
   amqp::Condition error;
 };
-// An AMQP detach of the link of this number, if it is there.
+// An AMQP detach of the connection's link of this number, if it is there.
 struct CloseLink {
+  uint64_t connection = 0;
   uint64_t link = 0;
   amqp::Condition error;
 };
-// What flows over the link of this number, if it is there, stops or goes on.
+// What flows over the connection's link of this number, if it is there, stops or goes on.
 struct SwitchLink {
+  uint64_t connection = 0;
   uint64_t link = 0;
   LinkSwitch to = LinkSwitch::kEnabled;
 };

@@ -205,16 +205,17 @@ absl::Status LiveView::CloseConnection(uint64_t connection, const std::string& w
 absl::Status LiveView::CloseLink(uint64_t connection, uint64_t link, const std::string& why) {
   const core::ShardId* worker = hooks_.worker_of(connection);
   if (worker == nullptr) return NoConnection(connection);
-  hooks_.post(*worker,
-              net::CloseLink{
-                  link, {.name = std::string(amqp::condition::kDetachForced), .description = why}});
+  hooks_.post(*worker, net::CloseLink{connection,
+                                      link,
+                                      {.name = std::string(amqp::condition::kDetachForced),
+                                       .description = why}});
   return absl::OkStatus();
 }
 
 absl::Status LiveView::Switch(uint64_t connection, uint64_t link, LinkSwitch to) {
   const core::ShardId* worker = hooks_.worker_of(connection);
   if (worker == nullptr) return NoConnection(connection);
-  hooks_.post(*worker, SwitchLink{link, to});
+  hooks_.post(*worker, SwitchLink{connection, link, to});
   return absl::OkStatus();
 }
 

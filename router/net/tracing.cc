@@ -63,12 +63,13 @@ Tracing::Id Tracing::Open(const FrameTraceSpec& spec) {
                       .owner = spec.owner,
                       .inbound = spec.inbound,
                       .queue = std::make_shared<conn::FrameQueue>(std::move(options))};
+  CollectWishes();
   return last_;
 }
 
 void Tracing::Close(Id id) {
   taps_.erase(id);
-  frames_.erase(id);
+  if (frames_.erase(id) > 0) CollectWishes();
 }
 
 std::shared_ptr<const core::TapSet> Tracing::taps() const {
@@ -78,11 +79,10 @@ std::shared_ptr<const core::TapSet> Tracing::taps() const {
   return set;
 }
 
-std::shared_ptr<const conn::FrameWishes> Tracing::frames() const {
-  if (frames_.empty()) return nullptr;
+void Tracing::CollectWishes() {
   auto wishes = std::make_shared<conn::FrameWishes>();
   for (const auto& [id, wish] : frames_) wishes->push_back(wish);
-  return wishes;
+  wishes_ = frames_.empty() ? nullptr : std::move(wishes);
 }
 
 Samples<MessageSample> Tracing::TakeSamples(Id id) {

@@ -33,18 +33,22 @@ class Tracing {
 
   // What is to be published; null: nobody looks.
   std::shared_ptr<const core::TapSet> taps() const;
-  std::shared_ptr<const conn::FrameWishes> frames() const;
+  // The same value until a frame trace is opened or closed.
+  std::shared_ptr<const conn::FrameWishes> frames() const { return wishes_; }
 
   // Nothing, of one that is closed.
   Samples<MessageSample> TakeSamples(Id id);
   Samples<TracedFrame> TakeFrames(Id id);
 
  private:
+  void CollectWishes();
+
   const size_t workers_;
   const std::function<void()> wake_;
   Id last_ = 0;
   std::map<Id, std::shared_ptr<core::Tap>> taps_;
   std::map<Id, conn::FrameWish> frames_;
+  std::shared_ptr<const conn::FrameWishes> wishes_;  // those of frames_
 };
 
 }  // namespace trunkline::net

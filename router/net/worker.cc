@@ -186,9 +186,8 @@ void Worker::AdoptNewestView() {
   shard_->Adopt(TablesOf(*view));
   reports_.push_back(
       ViewLeft{.shard = options_.id, .left = view_->version, .adopted = view->version});
-  const bool others_look = view->lookers.frames != view_->lookers.frames;
-  view_ = view;
-  if (others_look) FollowFrameWishes();
+  const View* before = std::exchange(view_, view);
+  FollowFrameWishes(before->lookers.frames.get());
 }
 
 // --- 3. bytes to drivers to the shard; mail
@@ -204,7 +203,7 @@ void Worker::TakeMail(Time now) {
                [&](core::Envelope&& mail) { shard_->Accept(core::kFromPilot, std::move(mail)); },
                [&](NewConnection&& mail) { arrivals_.push_back(std::move(mail)); },
                [&](CloseConnection&& mail) { Take(mail, now); },
-               [&](CloseLink&& mail) { shard_->DetachLink(mail.link, mail.error); },
+               [&](CloseLink&& mail) { Take(mail); },
                [&](SwitchLink&& mail) { Take(mail); },
                [&](CloseAll&& mail) { Take(mail, now); },
                [&](Observe&& mail) { observer_.Add(std::move(mail)); },
@@ -231,11 +230,23 @@ void Worker::ForwardMail(const Mailbox::Drained& drained) {
   }
 }
 
+const core::Connection* Worker::FindInShard(uint64_t connection) {
+  const Socket* socket = Find(connection);
+  return socket == nullptr || socket->lingering() ? nullptr : socket->driver().connection();
+}
+
+void Worker::Take(const CloseLink& close) {
+  const core::Connection* connection = FindInShard(close.connection);
+  if (connection != nullptr) shard_->DetachLink(*connection, close.link, close.error);
+}
+
 void Worker::Take(const SwitchLink& mail) {
+  const core::Connection* connection = FindInShard(mail.connection);
+  if (connection == nullptr) return;
   if (mail.to == LinkSwitch::kDisabled) {
-    shard_->DisableLink(mail.link);
+    shard_->DisableLink(*connection, mail.link);
   } else {
-    shard_->EnableLink(mail.link);
+    shard_->EnableLink(*connection, mail.link);
   }
 }
 

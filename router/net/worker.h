@@ -13,7 +13,6 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/types/span.h"
 #include "router/base/counter.h"
-#include "router/base/timer_wheel.h"
 #include "router/conn/workspace.h"
 #include "router/core/shard.h"
 #include "router/net/login_log.h"
@@ -146,18 +145,22 @@ class Worker {
   // Mail.
   void FollowBudget();
   void ForwardMail(const Mailbox::Drained& drained);
+  void Take(const CloseLink& close);
   void Take(const SwitchLink& mail);
   void Take(const CloseConnection& close, Time now);
   void Take(const CloseAll& close, Time now);
   void TakeQuiesce();
   void Take(Authenticated&& mail, Time now);
 
-  // Who wants to see frames sees those of the connections that are wanted, from here on.
-  void FollowFrameWishes();
+  // Who wants to see frames sees those of the connections that are wanted, from here on. `before`:
+  // what was wanted by the View that was left; null: nothing.
+  void FollowFrameWishes(const conn::FrameWishes* before);
   void FollowFrameWishes(Socket& socket);
 
   // The socket of a connection; null: it is not set up, or gone.
   Socket* Find(uint64_t connection);
+  // What the shard has of it; null: it is not open.
+  const core::Connection* FindInShard(uint64_t connection);
   // For what concerns all of them.
   template <typename Visit>
   void ForEachSocket(Visit visit) {

@@ -17,6 +17,17 @@ namespace {
 // Bytes that one connection may read in a turn.
 constexpr size_t kReadQuantum = 64 * 1024;
 
+// Whose link it is; null: it is gone.
+const core::Connection* ConnectionOf(core::Shard& shard, uint64_t link) {
+  const core::Connection* found = nullptr;
+  const auto look = [&](const auto& one) {
+    if (one.number == link) found = one.connection;
+  };
+  shard.WalkInLinks(0, UINT32_MAX, look);
+  shard.WalkOutLinks(0, UINT32_MAX, look);
+  return found;
+}
+
 // A piece of mail, for people.
 std::string TextOf(const core::Envelope& mail) {
   if (const auto* deliver = std::get_if<core::Deliver>(&mail)) {
@@ -165,7 +176,9 @@ void Worker::TakeMail(bool quiet) {
     }
   };
   for (const auto& [link, disable] : std::exchange(switches_, {})) {
-    disable ? shard_.DisableLink(link) : shard_.EnableLink(link);
+    const core::Connection* connection = ConnectionOf(shard_, link);
+    if (connection == nullptr) continue;  // it went meanwhile
+    disable ? shard_.DisableLink(*connection, link) : shard_.EnableLink(*connection, link);
   }
   if (pilot_first) take_pilots();
   const size_t first = context_.random.Below(rings_.shards());

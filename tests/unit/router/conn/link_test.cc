@@ -93,6 +93,13 @@ TEST(Link, ANullTargetIsTheAnonymousRelay) {
 
 // --- links that are disabled
 
+// Of the first producer.
+const core::Connection& ConnectionOf(core::Shard& shard) {
+  const core::Connection* connection = nullptr;
+  shard.WalkInLinks(0, 1, [&](const core::InLink& link) { connection = link.connection; });
+  return *connection;
+}
+
 // The numbers of all links.
 std::vector<uint64_t> Numbers(core::Shard& shard) {
   std::vector<uint64_t> numbers;
@@ -113,7 +120,7 @@ TEST(DisabledLink, OfAProducerHasNoCreditUntilItIsEnabled) {
   ASSERT_THAT(numbers, SizeIs(2));
   // These are on their way when the credit is taken back.
   for (int i = 0; i < 10; ++i) links.client.Send(sender, kMessage);
-  shard.DisableLink(numbers[0]);
+  shard.DisableLink(ConnectionOf(shard), numbers[0]);
   links.world.Run();
   EXPECT_FALSE(links.client.link(sender).detached);
   EXPECT_EQ(links.client.link(sender).credit, 0u);
@@ -122,7 +129,7 @@ TEST(DisabledLink, OfAProducerHasNoCreditUntilItIsEnabled) {
   for (int i = 0; i < 10; ++i) links.client.Send(sender, kMessage);
   links.world.Run();
   EXPECT_THAT(links.client.link(receiver).received, SizeIs(taken));
-  shard.EnableLink(numbers[0]);
+  shard.EnableLink(ConnectionOf(shard), numbers[0]);
   links.world.Run();
   EXPECT_THAT(links.client.link(receiver).received, SizeIs(20));
   EXPECT_THAT(links.client.link(sender).outcomes, SizeIs(20));
@@ -136,7 +143,7 @@ TEST(DisabledLink, OfAConsumerGetsNothingAndAnswersADrain) {
   links.world.Run();
   core::Shard& shard = links.world.shard();
   const uint64_t number = Numbers(shard)[1];
-  shard.DisableLink(number);
+  shard.DisableLink(ConnectionOf(shard), number);
   for (int i = 0; i < 3; ++i) links.client.Send(sender, kMessage);
   links.world.Run();
   EXPECT_THAT(links.client.link(receiver).received, IsEmpty());
@@ -145,7 +152,7 @@ TEST(DisabledLink, OfAConsumerGetsNothingAndAnswersADrain) {
   links.world.Run();
   EXPECT_EQ(links.client.engine().Credit(receiver), 0u);
   EXPECT_THAT(links.client.link(receiver).received, IsEmpty());
-  shard.EnableLink(number);
+  shard.EnableLink(ConnectionOf(shard), number);
   links.world.Run();
   EXPECT_THAT(links.client.link(receiver).received, IsEmpty()) << "its credit was used up";
   links.client.engine().Grant(receiver, 5);

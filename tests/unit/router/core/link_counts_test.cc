@@ -167,7 +167,8 @@ TEST(Links, AreSeenOnceEachInParts) {
 TEST_P(LinkCountsTest, AProducerIsDetachedByItsNumber) {
   producer_.Send(Body("a"));
   world_.Turn();
-  near_.shard().DetachLink(in().number, {.name = "amqp:link:detach-forced", .description = "bye"});
+  near_.shard().DetachLink(*in().connection, in().number,
+                           {.name = "amqp:link:detach-forced", .description = "bye"});
   ASSERT_THAT(producer_.record().detached, SizeIs(1));
   EXPECT_EQ(producer_.record().detached[0].name, "amqp:link:detach-forced");
   EXPECT_EQ(producer_.record().detached[0].description, "bye");
@@ -180,7 +181,7 @@ TEST_P(LinkCountsTest, AProducerIsDetachedByItsNumber) {
 TEST_P(LinkCountsTest, AConsumerIsDetachedByItsNumber) {
   producer_.Send(Body("a"));
   world_.Turn();
-  far_.shard().DetachLink(out().number, {.name = "amqp:link:detach-forced"});
+  far_.shard().DetachLink(*out().connection, out().number, {.name = "amqp:link:detach-forced"});
   world_.Turn();
   ASSERT_THAT(consumer_.record().detached, SizeIs(1));
   EXPECT_THAT(OutLinks(far_.shard()), IsEmpty());
@@ -189,9 +190,20 @@ TEST_P(LinkCountsTest, AConsumerIsDetachedByItsNumber) {
 }
 
 TEST_P(LinkCountsTest, NobodyIsDetachedByANumberThatIsNot) {
-  near_.shard().DetachLink(in().number + kShardsMax, {.name = "amqp:link:detach-forced"});
+  near_.shard().DetachLink(*in().connection, in().number + kShardsMax,
+                           {.name = "amqp:link:detach-forced"});
   EXPECT_THAT(producer_.record().detached, IsEmpty());
   EXPECT_THAT(InLinks(near_.shard()), SizeIs(1));
+}
+
+TEST_P(LinkCountsTest, NobodyIsDetachedByANumberOfAnotherConnection) {
+  Peer& other = world_.Connect();
+  const Producer sender = world_.Sender(other, "elsewhere");
+  const Connection& connection = *InLinks(other.shard()).back()->connection;
+  ASSERT_NE(&connection, in().connection);
+  near_.shard().DetachLink(connection, in().number, {.name = "amqp:link:detach-forced"});
+  EXPECT_THAT(producer_.record().detached, IsEmpty());
+  EXPECT_THAT(sender.record().detached, IsEmpty());
 }
 
 }  // namespace

@@ -22,25 +22,32 @@ class SwitchTest : public testing::Test {
   ~SwitchTest() override { world_.CheckEnd(); }
 
   Shard& At(const Peer& peer) { return *world_.parts[peer.home]->shard; }
-  static uint64_t NumberOf(Shard& shard, Handle<OutLink> handle) {
-    uint64_t number = 0;
-    shard.WalkOutLinks(handle.index, 1, [&](const OutLink& link) { number = link.number; });
-    return number;
+  // Calls `visit(connection, number)` for a link.
+  template <typename Visit>
+  static void Name(Shard& shard, Handle<OutLink> handle, Visit visit) {
+    const OutLink* found = nullptr;
+    shard.WalkOutLinks(handle.index, 1, [&](const OutLink& link) { found = &link; });
+    visit(*found->connection, found->number);
   }
-  static uint64_t NumberOf(Shard& shard, Handle<InLink> handle) {
-    uint64_t number = 0;
-    shard.WalkInLinks(handle.index, 1, [&](const InLink& link) { number = link.number; });
-    return number;
+  template <typename Visit>
+  static void Name(Shard& shard, Handle<InLink> handle, Visit visit) {
+    const InLink* found = nullptr;
+    shard.WalkInLinks(handle.index, 1, [&](const InLink& link) { found = &link; });
+    visit(*found->connection, found->number);
   }
   template <typename Client>
   void Disable(const Client& client) {
     Shard& shard = At(*client.peer);
-    shard.DisableLink(NumberOf(shard, client.link));
+    Name(shard, client.link, [&](const Connection& connection, uint64_t number) {
+      shard.DisableLink(connection, number);
+    });
   }
   template <typename Client>
   void Enable(const Client& client) {
     Shard& shard = At(*client.peer);
-    shard.EnableLink(NumberOf(shard, client.link));
+    Name(shard, client.link, [&](const Connection& connection, uint64_t number) {
+      shard.EnableLink(connection, number);
+    });
   }
   // As Disable, and all know it.
   void DisableForAll(const Consumer& consumer) {

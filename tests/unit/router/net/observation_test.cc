@@ -332,6 +332,29 @@ TEST_P(ObservationTest, ALinkIsDetachedAndTheOthersStay) {
   EXPECT_EQ(router_->CloseLink(4711, to->number, "").code(), absl::StatusCode::kNotFound);
 }
 
+TEST_P(ObservationTest, ALinkOfAnotherConnectionIsLeftAlone) {
+  std::deque<SocketClient> clients;
+  for (int i = 0; i < 3; ++i) clients.emplace_back(address_);  // two of them have one worker
+  std::vector<SocketClient*> all;
+  for (SocketClient& client : clients) {
+    client->Sender("orders");
+    client->Receiver("orders");
+    all.push_back(&client);
+  }
+  Snapshot seen;
+  ASSERT_TRUE(RunUntil(all, [&] { return (seen = See(all)).links.size() == 6; }));
+  for (const ConnectionState& one : seen.connections) {
+    for (const LinkState& link : seen.links) {
+      if (link.connection == one.id) continue;
+      EXPECT_TRUE(router_->SwitchLink(one.id, link.number, LinkSwitch::kDisabled).ok());
+      EXPECT_TRUE(router_->CloseLink(one.id, link.number, "moved").ok());
+    }
+  }
+  seen = See(all);
+  EXPECT_THAT(seen.links, SizeIs(6));
+  for (const LinkState& link : seen.links) EXPECT_FALSE(link.disabled);
+}
+
 // --- switched off and on
 
 TEST_P(ObservationTest, ALinkIsDisabledAndEnabled) {
