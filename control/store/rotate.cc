@@ -26,18 +26,18 @@ std::string PathOf(const std::string& id) { return Concat("tls_profiles[", id, "
 
 void Store::Rotate(Rotation rotation, Mode mode, RotationDone done) {
   auto run = [this, rotation = std::move(rotation), mode, done] {
-    RunRotation(rotation, mode,
-                [this, id = rotation.profile, mode, done](absl::StatusOr<Rotated> rotated) {
-                  const bool is_known = in_force_.document.tls_profiles.contains(id);
-                  // A disk that refuses says nothing of the certificate.
-                  const bool is_bad = absl::IsInvalidArgument(rotated.status()) ||
-                                      !tls::FaultOf(rotated.status()).empty();
-                  if (is_bad && mode == Mode::kApply && is_known) {
-                    ++tls_refused_[id];
-                    refused_(id, rotated.status());
-                  }
-                  done(std::move(rotated));
-                });
+    RunRotation(
+        rotation, mode, [this, id = rotation.profile, mode, done](absl::StatusOr<Rotated> rotated) {
+          const bool is_known = in_force_.document.tls_profiles.contains(id);
+          // A disk that refuses says nothing of the certificate.
+          const bool is_bad =
+              absl::IsInvalidArgument(rotated.status()) || !tls::FaultOf(rotated.status()).empty();
+          if (is_bad && mode == Mode::kApply && is_known) {
+            ++tls_refused_[id];
+            refused_(id, rotated.status());
+          }
+          done(std::move(rotated));
+        });
   };
   Enqueue({.run = std::move(run), .refuse = done});
 }
