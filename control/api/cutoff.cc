@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -57,6 +58,11 @@ std::vector<int> ConnectionsBy(int listener) {
     if (is_number && fd != listener && CameBy(listener, fd)) found.push_back(fd);
   }
   return found;
+}
+
+size_t DescriptorsMax() {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
 }
 
 Cutoff::Cutoff(int listener, int milliseconds)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <thread>
 #include <vector>
 
@@ -8,6 +9,8 @@ namespace trunkline::api {
 // The descriptors of this process that are connections which came in by the socket `listener`,
 // whoever has them. Looks at all descriptors. Any thread.
 std::vector<int> ConnectionsBy(int listener);
+// How many descriptors it may have; 0: who knows.
+size_t DescriptorsMax();
 
 // While this is there: when its time has come, it cuts the connections that came in by a listener.
 // gRPC does not end a connection whose peer does not read what was written before, and waits for

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -17,7 +16,6 @@
 #include <cerrno>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "control/api/cutoff.h"
 #include "control/config/text.h"
@@ -306,9 +304,7 @@ absl::StatusOr<std::unique_ptr<Doorway>> Doorway::OpenSocket(const std::string& 
 }
 
 size_t Doorway::ConnectionsMax() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kConnectionsLeast;
-  return std::clamp<size_t>(limit.rlim_cur / 8, kConnectionsLeast, kConnectionsMost);
+  return std::clamp<size_t>(DescriptorsMax() / 8, kConnectionsLeast, kConnectionsMost);
 }
 
 void Doorway::Start(Enter enter) {
