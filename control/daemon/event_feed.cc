@@ -63,7 +63,9 @@ Happening On(const ConnectionUp& event) {
   return happening;
 }
 
-Happening On(const ConnectionDown& event) {
+std::optional<Happening> On(const ConnectionDown& event) {
+  // It was only a look at the port, told because somebody traced it: no news to others.
+  if (!event.was_open && event.error.empty()) return std::nullopt;
   Happening happening =
       OfConnection(event, event.was_open ? "connection.closed" : "connection.failed");
   happening.fields.emplace_back("error", event.error);

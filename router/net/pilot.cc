@@ -494,9 +494,9 @@ void Pilot::Impl::Take(const ConnectionGone& gone) {
     connections_.rehash(0);
   }
   Log(event);
-  // Of one that was only a look at the port nobody has to know.
+  // Of one that was only a look at the port nobody has to know but who looks at its frames.
   const bool failed = event.inbound && !event.error.empty();
-  if (failed || event.was_open) options_.event(event);
+  if (failed || event.was_open || publisher_.IsTraced(event.id)) options_.event(event);
   if (const auto dialer = dialers_.find(event.owner);
       !event.inbound && dialer != dialers_.end() && dialer->second->connection() == event.id) {
     dialer->second->Gone(event);

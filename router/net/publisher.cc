@@ -1,5 +1,6 @@
 #include "router/net/publisher.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace trunkline::net {
@@ -61,6 +62,12 @@ void Publisher::RemoveUsers(const std::string& store) { changed_ |= users_.erase
 void Publisher::SetLookers(Lookers lookers) {
   lookers_ = std::move(lookers);
   changed_ = true;
+}
+
+bool Publisher::IsTraced(uint64_t connection) const {
+  if (lookers_.frames == nullptr) return false;
+  return std::any_of(lookers_.frames->begin(), lookers_.frames->end(),
+                     [&](const conn::FrameWish& wish) { return wish.connection == connection; });
 }
 
 uint64_t Publisher::Publish() {

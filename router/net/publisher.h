@@ -44,6 +44,8 @@ class Publisher {
   void RemoveUsers(const std::string& store);
   bool HasUsers(const std::string& store) const { return users_.contains(store); }
   void SetLookers(Lookers lookers);
+  // Somebody looks at the frames of this very connection.
+  bool IsTraced(uint64_t connection) const;
 
   // Puts a new View into every slot if anything changed; then, and only then, says to the consumers
   // that they can be reached. Returns the version in force.

@@ -1,6 +1,7 @@
 """Looking into a running router over the API: events, log, messages on their way, frames."""
 
 import signal
+import socket
 import threading
 
 import grpc
@@ -416,6 +417,20 @@ class Frames(TraceTest):
         self.assertNotIn("hush", told)
         self.assertEqual({a.frame.connection for a in trace.answers[1:]}, {name})
         self.assertIn("<- 0 @close(24)", told)
+
+    def test_ends_with_a_connection_that_never_opened(self):
+        with socket.create_connection(("127.0.0.1", self.router.port("plain"))) as silent:
+            peer = "%s:%d" % silent.getsockname()
+
+            def find():
+                listed = self.api.call("ConnectionService/ListConnections").connections
+                return [c.name for c in listed if c.peer == peer]
+
+            self.world.wait(find, "the connection")
+            name = find()[0]
+            trace = self.frames(connection=name)
+            self.api.call("ConnectionService/CloseConnection", name=name)
+            self.assertEqual(trace.ended(), "OK")
 
     def test_ends_after_so_many(self):
         trace = self.frames(owner="listeners/plain", limit=2)

@@ -46,6 +46,8 @@ TEST(EventFeed, TellsEndsFromFailures) {
   down.error = "TLS: no";
   EXPECT_EQ(ToHappening(down)->type, "connection.failed");
   EXPECT_THAT(FieldsOf(*ToHappening(down)), Contains(Pair("error", "TLS: no")));
+  down.error.clear();
+  EXPECT_FALSE(ToHappening(down)) << "it was only a look";
 }
 
 TEST(EventFeed, NamesWhatAnEventIsAbout) {

@@ -307,6 +307,25 @@ TEST_P(ObservationTest, AConnectionIsClosed) {
   EXPECT_EQ(client->close_error().description, "bye");
 }
 
+// Whoever traces one waits for its end.
+TEST_P(ObservationTest, TheEndOfATracedConnectionIsToldThoughItNeverOpened) {
+  const SocketClient untraced(address_);  // nobody pumps them: they say nothing
+  const SocketClient traced(address_);
+  Snapshot seen;
+  ASSERT_TRUE(RunUntil({}, [&] { return (seen = See({})).connections.size() == 2; }));
+  const uint64_t first = seen.connections[0].id;
+  const uint64_t second = seen.connections[1].id;
+  ASSERT_TRUE(router_->OpenFrameTrace({.connection = second}).ok());
+  ASSERT_TRUE(router_->CloseConnection(first, "bye").ok());
+  ASSERT_TRUE(RunUntil({}, [&] { return !router_->IsThere(first); }));
+  ASSERT_TRUE(router_->CloseConnection(second, "bye").ok());
+  ASSERT_TRUE(RunUntil({}, [&] { return !router_->IsThere(second); }));
+  const std::vector<ConnectionDown> down = router_.All<ConnectionDown>();
+  ASSERT_THAT(down, SizeIs(1)) << "only who looks has to know";
+  EXPECT_EQ(down[0].id, second);
+  EXPECT_FALSE(down[0].was_open);
+}
+
 TEST_P(ObservationTest, ALinkIsDetachedAndTheOthersStay) {
   SocketClient client(address_);
   const auto in = client->Receiver("orders");
