@@ -60,6 +60,12 @@ std::string StateIn(const Message& request) {
   return request.GetReflection()->GetEnum(request, field)->name();
 }
 
+// Whether the call only asks what would happen.
+bool IsTrial(const Message& request) {
+  const FieldDescriptor* field = request.GetDescriptor()->FindFieldByName("validate_only");
+  return field != nullptr && request.GetReflection()->GetBool(request, field);
+}
+
 std::string Shown(std::string text) { return config::Shorten(text, kShownBytesMax); }
 
 // What became of one resource of a bundle; empty: it is as it was.
@@ -143,7 +149,8 @@ void Audit(const Call& call, const Message* reply, const absl::Status& status) {
   }
   TL_LOG(info, "api", {"method", call.method().key()}, {"identity", Shown(caller.identity)},
          {"peer", caller.peer}, {"resource", Shown(SubjectOf(request))},
-         {"state", StateIn(request)}, {"request_id", Shown(TextIn(request, "request_id"))},
+         {"state", StateIn(request)}, {"validate_only", IsTrial(request)},
+         {"request_id", Shown(TextIn(request, "request_id"))},
          {"etag_asked", Shown(EtagIn(request))}, {"etag", reply == nullptr ? "" : EtagIn(*reply)},
          {"caller_gone", call.gone()}, {"result", absl::StatusCodeToString(status.code())},
          {"reason", config::ReasonOf(status)},

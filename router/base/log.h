@@ -76,7 +76,7 @@ struct LogField {
 };
 
 // Fields above this number are left out of a record.
-inline constexpr size_t kLogFieldsMax = 12;
+inline constexpr size_t kLogFieldsMax = 16;
 
 struct LogRecord {
   LogLevel level = LogLevel::kInfo;

@@ -9,6 +9,7 @@
 #include "control/api/method_table.h"
 #include "control/api/rpc_status.h"
 #include "control/config/error_details.h"
+#include "control/config/text.h"
 #include "google/protobuf/text_format.h"
 #include "proto/trunkline/control/v1/listener_service.pb.h"
 #include "proto/trunkline/control/v1/router_service.pb.h"
@@ -119,6 +120,26 @@ TEST(Audit, SaysWhetherABundleWasApplied) {
   EXPECT_THAT(std::exchange(lines.text, ""), HasSubstr("changes=1 refused applied=false "));
   Audit(call, nullptr, absl::UnavailableError("no space"));
   EXPECT_THAT(lines.text, HasSubstr("result=UNAVAILABLE reason= error=no space"));
+}
+
+TEST(Audit, TellsATrialFromAChange) {
+  const MethodTable methods;
+  const Method& method = *methods.Find("/trunkline.control.v1.ListenerService/DeleteListener");
+  for (const bool trial : {false, true}) {
+    auto request = std::make_unique<v1::DeleteListenerRequest>();
+    request->set_name("listeners/amqp");
+    request->set_validate_only(trial);
+    const Call call(method, std::move(request), Caller{"local", v1::ACCESS_ROLE_ADMIN, "unix:"},
+                    {.write = [](const auto&) {}, .finish = [](const auto&) {}});
+    Lines lines;
+    Audit(call, nullptr, absl::UnavailableError("no space"));
+    EXPECT_EQ(lines.text,
+              config::Concat("method=ListenerService/DeleteListener identity=local peer=unix: "
+                             "resource=listeners/amqp state= validate_only=",
+                             trial ? "true" : "false",
+                             " request_id= etag_asked= etag= caller_gone=false "
+                             "result=UNAVAILABLE reason= error=no space "));
+  }
 }
 
 }  // namespace

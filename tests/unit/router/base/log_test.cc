@@ -87,9 +87,10 @@ TEST(Log, DoesNotEvaluateTheFieldsOfARecordThatIsOff) {
 TEST(Log, LeavesOutFieldsBeyondTheLimit) {
   Lines sink;
   TL_LOG(info, "x", {"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}, {"e", 1}, {"f", 1}, {"g", 1}, {"h", 1},
-         {"i", 1}, {"j", 1}, {"k", 1}, {"l", 1}, {"m", 1});
+         {"i", 1}, {"j", 1}, {"k", 1}, {"l", 1}, {"m", 1}, {"n", 1}, {"o", 1}, {"p", 1}, {"q", 1});
   EXPECT_THAT(sink.lines,
-              ElementsAre(ZERO R"( info net "x" a=1 b=1 c=1 d=1 e=1 f=1 g=1 h=1 i=1 j=1 k=1 l=1)"));
+              ElementsAre(ZERO R"( info net "x" a=1 b=1 c=1 d=1 e=1 f=1 g=1 h=1 i=1 j=1 k=1 l=1)"
+                               R"( m=1 n=1 o=1 p=1)"));
 }
 
 TEST(Log, KnowsItsNames) {
