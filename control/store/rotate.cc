@@ -51,9 +51,11 @@ void Store::RunRotation(const Rotation& rotation, Mode mode, const RotationDone&
   const certs::Profile last = InForce(id);
   if (mode == Mode::kApply) {
     const bool is_missing = !in_force_.profiles.contains(id);
-    if (absl::Status status = SetProfile(id, *next); !status.ok()) return done(status);
-    if (is_missing) RetryNow();  // others may have waited for it
-    changed_({});
+    const absl::Status status = SetProfile(id, *next);
+    const bool is_in_force = status.ok() || absl::IsDeadlineExceeded(status);
+    if (is_in_force && is_missing) RetryNow();  // others may have waited for it
+    if (is_in_force) changed_({});
+    if (!status.ok()) return done(status);
   }
   done(Rotated{.last = last, .next = *std::move(next), .persisted = state_ != nullptr});
 }
