@@ -105,8 +105,8 @@ struct RouterSettings {
 };
 
 struct RouterSpec {
-  std::string id;   // container-id; at most 127 characters, no control or space characters
-  int workers = 0;  // 0..16; 0: as many as the processors and their quota allow
+  std::string id;           // container-id; at most 127 characters, no control or space characters
+  int workers = 0;          // 0..16; 0: as many as the processors and their quota allow
   std::string version;      // told to peers in open
   RouterSettings settings;  // to begin with
   bool operator==(const RouterSpec&) const = default;
