@@ -145,14 +145,36 @@ void CheckTickets(const std::string& path, const Spec& spec, absl::Status (*chec
        std::string(status.message())});
 }
 
-void CheckListeners(const config::Document& document, Findings& findings) {
-  for (const auto& [id, listener] : document.listeners) {
+// Runs `check` of a resource unless it was found able before. Nothing in force is asked again: it
+// may have to wait for a name service.
+template <typename Resource, typename Check>
+void CheckOnce(const Past& past, const std::map<std::string, Resource> config::Document::*kind,
+               const std::string& id, const std::string& path, const Check& check,
+               Configuration& configuration, Findings& findings) {
+  const auto was_able = [&] {
+    if (past.same == nullptr || !past.same->able.contains(path)) return false;
+    const auto& before = past.same->document.*kind;
+    const auto old = before.find(id);
+    return old != before.end() &&
+           google::protobuf::util::MessageDifferencer::Equals(
+               old->second.spec(), (configuration.document.*kind).at(id).spec());
+  };
+  const size_t problems = findings.problems.size();
+  if (!was_able()) check();
+  if (findings.problems.size() == problems) configuration.able.insert(path);
+}
+
+void CheckListeners(const Past& past, Configuration& configuration, Findings& findings) {
+  for (const auto& [id, listener] : configuration.document.listeners) {
     const v1::ListenerSpec& spec = listener.spec();
     const std::string path = config::Concat("listeners[", id, "]");
-    CheckTickets(path, spec, &sasl::CheckKeytab, findings);
-    if (spec.user_store().empty()) continue;
-    CheckMechanisms(path + ".user_store", spec.sasl_mechanisms(), findings);
-    if (spec.require_sasl()) continue;
+    const auto check = [&, &of = path] {
+      CheckTickets(of, spec, &sasl::CheckKeytab, findings);
+      if (spec.user_store().empty()) return;
+      CheckMechanisms(of + ".user_store", spec.sasl_mechanisms(), findings);
+    };
+    CheckOnce(past, &config::Document::listeners, id, path, check, configuration, findings);
+    if (spec.user_store().empty() || spec.require_sasl()) continue;
     findings.warnings.push_back(
         {{}, path + ".user_store", "without require_sasl clients may come without a password"});
   }
@@ -162,8 +184,13 @@ void LoadPasswords(const Past& past, Configuration& configuration, Findings& fin
   for (const auto& [id, connector] : configuration.document.connectors) {
     const v1::ConnectorSpec& spec = connector.spec();
     const std::string path = config::Concat("connectors[", id, "]");
-    CheckTickets(
-        path, spec, [] { return sasl::CheckMechanism(sasl::kGssapi); }, findings);
+    const auto check = [&, &of = path] {
+      CheckTickets(
+          of, spec, [] { return sasl::CheckMechanism(sasl::kGssapi); }, findings);
+      if (spec.sasl_user().empty()) return;
+      CheckMechanisms(of + ".sasl_user", spec.sasl_mechanisms(), findings);
+    };
+    CheckOnce(past, &config::Document::connectors, id, path, check, configuration, findings);
     if (spec.sasl_user().empty()) continue;
     if (past.same != nullptr) {
       if (const auto* known =
@@ -172,7 +199,6 @@ void LoadPasswords(const Past& past, Configuration& configuration, Findings& fin
         continue;
       }
     }
-    CheckMechanisms(path + ".sasl_user", spec.sasl_mechanisms(), findings);
     absl::StatusOr<Secret> password =
         users::ReadPassword("sasl_password_file", spec.sasl_password_file());
     if (password.ok()) {
@@ -205,11 +231,8 @@ Missing TakeMissing(std::vector<config::Problem>& problems,
                     const std::function<bool(const std::string& path)>& may) {
   Missing missing;
   std::erase_if(problems, [&](const Problem& problem) {
-    const bool of_files = problem.path.starts_with("tls_profiles[") ||
-                          problem.path.starts_with("user_stores[") ||
-                          problem.path.ends_with("].sasl_password_file");
     const std::string path = problem.path.substr(0, problem.path.find(']') + 1);
-    if (!of_files || !may(path)) return false;
+    if (!may(path)) return false;
     const std::string field =
         problem.path.size() > path.size() ? problem.path.substr(path.size() + 1) + ": " : "";
     missing[path] = absl::FailedPreconditionError(config::Concat(field, problem.text));
@@ -223,7 +246,7 @@ Configuration Load(config::Document document, const Past& past, int64_t now, Fin
   configuration.document = std::move(document);
   LoadProfiles(past, now, configuration, findings);
   LoadStores(past, configuration, findings);
-  CheckListeners(configuration.document, findings);
+  CheckListeners(past, configuration, findings);
   LoadPasswords(past, configuration, findings);
   return configuration;
 }

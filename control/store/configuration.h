@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ struct Configuration {
   std::map<std::string, certs::Profile> profiles;  // by id
   std::map<std::string, users::Store> stores;      // by id
   std::map<std::string, Secret> passwords;         // by connector
+  // Listeners and connectors, by path, that can speak the mechanisms they need: the plugin, the
+  // keytab are there.
+  std::set<std::string> able;
 };
 
 // What was found out about a configuration.
@@ -45,11 +49,12 @@ bool IsOfApi(const config::Document& document, const std::string& profile);
 // for it, too.
 config::Problem ProblemOfProfile(const std::string& id, const absl::Status& status);
 
-// Resources that lack what they name in files, by path ("tls_profiles[service]"), and why.
+// Resources that lack what they need, by path ("tls_profiles[service]"), and why.
 using Missing = std::map<std::string, absl::Status>;
 
-// Takes from `problems` those of files, whoever may have taken them away, of resources that `may`
-// lack theirs, by path; says which these are. The rest of the configuration does without them.
+// Takes from what Load found those problems, of files and of plugins, whoever may have taken them
+// away, of resources that `may` lack theirs, by path; says which these are. The rest of the
+// configuration does without them.
 Missing TakeMissing(std::vector<config::Problem>& problems,
                     const std::function<bool(const std::string& path)>& may);
 

@@ -185,9 +185,16 @@ std::vector<std::string> Store::RetryNow() {
 
 void Store::PutInForce() {
   failures_ = missing_;
+  reconcile::Resources want = reconcile::ResourcesOf(in_force_.document, in_force_.passwords);
+  const auto lacks = [this](std::string_view section) {
+    return [this, section](const auto& one) {
+      return missing_.contains(Concat(section, "[", one.first, "]"));
+    };
+  };
+  std::erase_if(want.listeners, lacks("listeners"));
+  std::erase_if(want.connectors, lacks("connectors"));
   for (reconcile::Failure& failure :
-       reconciler_->Reconcile({in_force_.profiles, in_force_.stores},
-                              reconcile::ResourcesOf(in_force_.document, in_force_.passwords))) {
+       reconciler_->Reconcile({in_force_.profiles, in_force_.stores}, std::move(want))) {
     failures_[failure.path] = std::move(failure.status);
   }
 }

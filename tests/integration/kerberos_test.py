@@ -3,6 +3,7 @@ trunkd by hand, and trunkd as a client of trunkd."""
 
 import json
 import os
+import shutil
 import struct
 import subprocess
 import unittest
@@ -10,6 +11,7 @@ import unittest.mock
 
 import harness
 import realm
+from api_client import Api
 from amqp_bytes import HEADER, NULL, RawPeer, frame, listed, open_frame, sym8, vbin32
 from harness import Router
 from sasl_bytes import AUTH, CHALLENGE, INIT, OK, OUTCOME, RESPONSE, SASL_HEADER, Login
@@ -253,6 +255,47 @@ class Tickets(KerberosTest):
             login.challenge()
         self.assertEqual(login.outcome, AUTH)
         self.assertEqual(self.log_in().outcome, OK)
+
+
+class OverTheApi(KerberosTest):
+    def test_a_listener_whose_keytab_is_gone_waits_for_it(self):
+        """It is in the way of nobody: neither of other changes nor of a start."""
+        keytab = self.realm.path("lent.keytab")
+        shutil.copy(self.realm.env["KRB5_KTNAME"], keytab)
+        with unittest.mock.patch.dict(os.environ, {"KRB5_KTNAME": keytab}):
+            router = Router({"plain": {}})
+            self.addCleanup(lambda: router.close())
+            with open(router.config_file, encoding="utf-8") as file:
+                config = json.load(file)
+            config["control"]["state_directory"] = os.path.join(router.directory, "state")
+            with open(router.config_file, "w", encoding="utf-8") as file:
+                json.dump(config, file)
+
+            def restart():
+                router.process.kill()
+                router.process.wait()
+                router.forget_log()
+                router.start([harness.TRUNKD, "--config", router.config_file])
+                router.wait_for_line(lambda line: '"API"' in line, "that its API is there")
+                api = Api(f"unix:{router.socket()}")
+                self.addCleanup(api.close)
+                return api
+
+            api = restart()
+            spec = {"host": "127.0.0.1", "port": 0, "saslMechanisms": ["GSSAPI"]}
+            api.call("ListenerService/CreateListener", listenerId="tickets",
+                     listener={"spec": spec})
+            os.rename(keytab, keytab + ".away")
+            for address in ("before", "after"):
+                api.call("AddressService/CreateAddress", addressId=address,
+                         address={"spec": {"prefix": address}})
+                if address == "before":
+                    api = restart()
+            there = api.call("ListenerService/GetListener", name="listeners/tickets")
+            self.assertIn("GSSAPI: no key", there.status.last_error.message)
+            os.rename(keytab + ".away", keytab)
+            router.wait_for_line(lambda line: "listening" in line and "listener=tickets" in line,
+                                 "that it listens after all")
 
 
 class Connectors(KerberosTest):
