@@ -1,6 +1,5 @@
 #include "control/api/config_service.h"
 
-#include <ranges>
 #include <utility>
 
 #include "control/api/rpc_status.h"
@@ -103,7 +102,8 @@ absl::Status ConfigService::Edit(const v1::ApplyConfigRequest& request, config::
   const v1::ConfigBundle& bundle = request.bundle();
   // The kinds stand in this order: those that name others come first. So they are put last, when
   // what they name is there, and deleted first, so that none is in use.
-  for (const Kind& kind : std::views::reverse(kinds_)) {
+  for (auto next = kinds_.rbegin(); next != kinds_.rend(); ++next) {
+    const Kind& kind = *next;
     const auto* field = bundle.GetDescriptor()->FindFieldByName(kind.collection->section());
     for (int i = 0; i < bundle.GetReflection()->FieldSize(bundle, field); ++i) {
       Put(kind, bundle.GetReflection()->GetRepeatedMessage(bundle, field, i),
