@@ -52,14 +52,6 @@ absl::StatusOr<LinkSwitch> SwitchOf(v1::Link::State state) {
       "INVALID_FIELD");
 }
 
-void Answer(Call& call, const absl::StatusOr<RequestIds::Answer>& answer) {
-  if (answer.ok()) {
-    call.Reply(**answer);
-  } else {
-    call.Finish(answer.status());
-  }
-}
-
 }  // namespace
 
 Connections::Connections(Observing& observing, const WallClock& wall, Random& random, Hooks hooks)
@@ -150,7 +142,7 @@ void Connections::Close(const Shared& call) {
           done(reply);
         });
       },
-      [call](const auto& answer) { Answer(*call, answer); });
+      RequestIds::AnswerTo(call));
 }
 
 // --- links
@@ -227,7 +219,7 @@ void Connections::CloseLink(const Shared& call) {
           done(reply);
         });
       },
-      [call](const auto& answer) { Answer(*call, answer); });
+      RequestIds::AnswerTo(call));
 }
 
 // The second look comes to the worker behind the switch, and so tells the state that is in force.
@@ -251,7 +243,7 @@ void Connections::SetLinkState(const Shared& call) {
           });
         });
       },
-      [call](const auto& answer) { Answer(*call, answer); });
+      RequestIds::AnswerTo(call));
 }
 
 }  // namespace trunkline::api

@@ -52,14 +52,6 @@ std::shared_ptr<const Message> Borrowed(const Message& resource) {
   return {std::shared_ptr<const Message>(), &resource};
 }
 
-void Answer(Call& call, const absl::StatusOr<RequestIds::Answer>& answer) {
-  if (answer.ok()) {
-    call.Reply(**answer);
-  } else {
-    call.Finish(answer.status());
-  }
-}
-
 }  // namespace
 
 Crud::Crud(ResourceStore& store, const MethodTable& methods, Random& random, Hooks hooks,
@@ -215,7 +207,7 @@ void Crud::Run(const std::shared_ptr<Call>& call, Task task) {
       [this, call, task = std::move(task)](RequestIds::Done done) {
         Mutate(*call, task, std::move(done));
       },
-      [call](const absl::StatusOr<RequestIds::Answer>& answer) { Answer(*call, answer); });
+      RequestIds::AnswerTo(call));
 }
 
 void Crud::Mutate(const Call& call, const Task& task, const RequestIds::Done& done) {

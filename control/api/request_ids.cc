@@ -68,6 +68,16 @@ void RequestIds::Run(const Call& call, const std::string& id, Time now, const Ac
 }
 
 // The call has been done: everybody who waits is told.
+RequestIds::Done RequestIds::AnswerTo(std::shared_ptr<Call> call) {
+  return [call = std::move(call)](const absl::StatusOr<Answer>& answer) {
+    if (answer.ok()) {
+      call->Reply(**answer);
+    } else {
+      call->Finish(answer.status());
+    }
+  };
+}
+
 void RequestIds::End(const std::string& key, Time now, const absl::StatusOr<Answer>& answer) {
   const auto found = known_.find(key);
   const std::vector<Done> waiting = std::exchange(found->second.waiting, {});

@@ -46,6 +46,9 @@ class RequestIds {
   // (REQUEST_ID_REUSED). We outlive what `act` does.
   void Run(const Call& call, const std::string& id, Time now, const Act& act, Done done);
 
+  // What the caller is told: the answer, or why there is none.
+  static Done AnswerTo(std::shared_ptr<Call> call);
+
   size_t answers() const { return answered_.size(); }
 
  private:

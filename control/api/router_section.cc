@@ -102,13 +102,7 @@ void RouterSection::Update(const std::shared_ptr<Call>& call) {
   request_ids_.Run(
       *call, request.validate_only() ? "" : request.request_id(), clock_(),
       [this, call](const RequestIds::Done& done) { Mutate(call, done); },
-      [call](const absl::StatusOr<RequestIds::Answer>& answer) {
-        if (answer.ok()) {
-          call->Reply(**answer);
-        } else {
-          call->Finish(answer.status());
-        }
-      });
+      RequestIds::AnswerTo(call));
 }
 
 void RouterSection::Mutate(const std::shared_ptr<Call>& call, const RequestIds::Done& done) {

@@ -183,13 +183,7 @@ void TlsService::Rotate(const std::shared_ptr<Call>& call) {
   request_ids_.Run(
       *call, id, hooks_.clock(),
       [this, order = *std::move(order)](const RequestIds::Done& done) { Act(order, done); },
-      [call](const absl::StatusOr<RequestIds::Answer>& answer) {
-        if (answer.ok()) {
-          call->Reply(**answer);
-        } else {
-          call->Finish(answer.status());
-        }
-      });
+      RequestIds::AnswerTo(call));
 }
 
 absl::StatusOr<TlsService::Order> TlsService::Read(

@@ -108,13 +108,7 @@ absl::StatusOr<UserService::Named> UserService::Find(const std::string& name,
 
 void UserService::Run(const std::shared_ptr<Call>& call, const RequestIds::Act& act) {
   request_ids_.Run(*call, config::TextOf(call->request(), "request_id"), clocks_.now(), act,
-                   [call](const absl::StatusOr<RequestIds::Answer>& answer) {
-                     if (answer.ok()) {
-                       call->Reply(**answer);
-                     } else {
-                       call->Finish(answer.status());
-                     }
-                   });
+                   RequestIds::AnswerTo(call));
 }
 
 void UserService::Put(const std::shared_ptr<Call>& call) {
