@@ -47,6 +47,24 @@ class Client {
   int fd_;
 };
 
+// Takes the descriptors that this process may still have.
+class AllDescriptors {
+ public:
+  explicit AllDescriptors(size_t but) {
+    for (int fd = ::dup(STDERR_FILENO); fd >= 0; fd = ::dup(STDERR_FILENO)) taken_.push_back(fd);
+    for (size_t i = 0; i < but; ++i) {
+      ::close(taken_.back());
+      taken_.pop_back();
+    }
+  }
+  ~AllDescriptors() {
+    for (const int fd : taken_) ::close(fd);
+  }
+
+ private:
+  std::vector<int> taken_;
+};
+
 class DoorwayTest : public testing::Test {
  protected:
   DoorwayTest() {
@@ -138,6 +156,21 @@ TEST_F(DoorwayTest, OnlySoManyEnter) {
     again.WaitForTheEndOr([&] { return entered() > most; });
   }
   EXPECT_EQ(entered(), most + 1);
+}
+
+TEST_F(DoorwayTest, OnlySoManyEnterAlsoWhenDescriptorsAreShort) {
+  std::vector<std::unique_ptr<Client>> clients;
+  const size_t most = Doorway::ConnectionsMax();
+  for (size_t i = 0; i < most; ++i) {
+    clients.push_back(std::make_unique<Client>(doorway_->port()));
+    clients.back()->Send("x", 1);
+    ASSERT_TRUE(WaitFor(i + 1));
+  }
+  const AllDescriptors taken(/*but=*/1);
+  Client beyond(doorway_->port());
+  beyond.Send("x", 1);
+  EXPECT_TRUE(beyond.IsClosed());
+  EXPECT_EQ(entered(), most);
 }
 
 TEST_F(DoorwayTest, ClosesWhatWaitsWhenItEnds) {
