@@ -1,16 +1,10 @@
 #pragma once
 
-#include <cstddef>
 #include <thread>
-#include <vector>
+
+#include "control/api/descriptors.h"
 
 namespace trunkline::api {
-
-// The descriptors of this process that are connections which came in by the socket `listener`,
-// whoever has them. Looks at all descriptors. Any thread.
-std::vector<int> ConnectionsBy(int listener);
-// How many descriptors it may have; 0: who knows.
-size_t DescriptorsMax();
 
 // While this is there: when its time has come, it cuts the connections that came in by a listener.
 // gRPC does not end a connection whose peer does not read what was written before, and waits for
@@ -19,8 +13,8 @@ size_t DescriptorsMax();
 // Owned by the Server while it stops. Has a thread of its own, which only waits and cuts.
 class Cutoff {
  public:
-  // `listener` is the descriptor of a socket, and outlives us.
-  Cutoff(int listener, int milliseconds);
+  // `descriptors`, which nobody else may use meanwhile, and the socket `listener` outlive us.
+  Cutoff(const Descriptors& descriptors, int listener, int milliseconds);
   ~Cutoff();  // cuts no more
   Cutoff(const Cutoff&) = delete;
   Cutoff& operator=(const Cutoff&) = delete;
@@ -28,6 +22,7 @@ class Cutoff {
  private:
   void Run(int milliseconds) const;
 
+  const Descriptors& descriptors_;
   const int listener_;
   const int over_;  // eventfd
   std::thread thread_;

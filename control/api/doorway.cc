@@ -14,10 +14,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <thread>
 #include <utility>
 
-#include "control/api/cutoff.h"
+#include "control/api/descriptors.h"
 #include "control/config/text.h"
 #include "router/base/status.h"
 #include "router/base/thread.h"
@@ -35,6 +36,7 @@ constexpr int kBacklog = 128;
 constexpr int kFullMilliseconds = 1000;
 constexpr size_t kConnectionsLeast = 64;
 constexpr size_t kConnectionsMost = 1000;
+constexpr size_t kWaitingMost = 256;
 
 int64_t NowMilliseconds() {
   timespec now{};
@@ -104,6 +106,7 @@ class Doorway::Impl {
   int listener = -1;
   int epoll = -1;
   int wake = -1;  // eventfd: stop
+  std::optional<Descriptors> descriptors;
   Enter enter;
   std::thread thread;
 
@@ -153,6 +156,7 @@ absl::Status Doorway::Impl::Prepare() {
   if (epoll < 0 || wake < 0 || !Watch(listener, EPOLLIN) || !Watch(wake, EPOLLIN)) {
     return absl::ErrnoToStatus(errno, "doorway");
   }
+  TL_ASSIGN_OR_RETURN(descriptors, Descriptors::Open());
   FillReserve();
   return absl::OkStatus();
 }
@@ -215,7 +219,7 @@ void Doorway::Impl::Accept() {
     }
     const int on = 1;
     (void)::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));  // fails for unix sockets
-    if (waiting_.size() >= kWaitingMax) Arrived(waiting_.front().fd);
+    if (waiting_.size() >= WaitingMax()) Arrived(waiting_.front().fd);
     if (!Watch(fd, EPOLLIN | EPOLLRDHUP)) {
       ::close(fd);
       continue;
@@ -243,10 +247,8 @@ bool Doorway::Impl::HasRoom() {
   if (entered_ < most) return true;
   const int64_t now = NowMilliseconds();
   if (now < full_until_) return false;
-  const size_t there = ConnectionsBy(listener).size();
-  const size_t not_entered = waiting_.size() + 1;
-  if (there < not_entered) return true;  // no descriptor is left to look with, so few can come
-  entered_ = there - not_entered;
+  const size_t there = descriptors->ConnectionsBy(listener).size();
+  entered_ = there - std::min(there, waiting_.size() + 1);
   if (entered_ >= most) full_until_ = now + kFullMilliseconds;
   return entered_ < most;
 }
@@ -304,8 +306,10 @@ absl::StatusOr<std::unique_ptr<Doorway>> Doorway::OpenSocket(const std::string& 
 }
 
 size_t Doorway::ConnectionsMax() {
-  return std::clamp<size_t>(DescriptorsMax() / 8, kConnectionsLeast, kConnectionsMost);
+  return std::clamp<size_t>(Descriptors::Max() / 8, kConnectionsLeast, kConnectionsMost);
 }
+
+size_t Doorway::WaitingMax() { return std::min(ConnectionsMax(), kWaitingMost); }
 
 void Doorway::Start(Enter enter) {
   impl_->enter = std::move(enter);
@@ -320,6 +324,8 @@ void Doorway::Stop() {
 }
 
 int Doorway::listener() const { return impl_->listener; }
+
+const Descriptors& Doorway::descriptors() const { return *impl_->descriptors; }
 
 Doorway::~Doorway() { Stop(); }
 

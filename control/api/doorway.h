@@ -7,13 +7,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "control/api/descriptors.h"
 
 namespace trunkline::api {
 
 // Listens for gRPC, and hands connections over when their first byte is there: gRPC chooses the
 // certificate of a connection when it gets it, and so nobody who begins a handshake after a
-// rotation meets the old one. A connection that says nothing ends after kFirstByteMilliseconds; so
-// many may wait, and one more ends the oldest, as who is honest speaks at once.
+// rotation meets the old one. A connection that says nothing ends after kFirstByteMilliseconds;
+// WaitingMax() may wait, and one more ends the oldest, as who is honest speaks at once.
 //
 // At most ConnectionsMax() others are there at a time, later ones are closed, so that who has no
 // certificate, and whom gRPC lets try for 10 s, does not take the descriptors that messages need.
@@ -27,10 +28,11 @@ namespace trunkline::api {
 class Doorway {
  public:
   static constexpr int kFirstByteMilliseconds = 10'000;
-  static constexpr size_t kWaitingMax = 256;
   static constexpr size_t kReserve = 4;
   // An eighth of the descriptors that the process may have, but 64 to 1,000.
   static size_t ConnectionsMax();
+  // So many, but at most 256.
+  static size_t WaitingMax();
 
   // Takes over the descriptor of a connection. Called on the doorway's thread.
   using Enter = std::function<void(int fd)>;
@@ -51,6 +53,7 @@ class Doorway {
 
   uint16_t port() const { return port_; }  // 0: a unix socket
   int listener() const;                    // its descriptor
+  const Descriptors& descriptors() const;  // for others once it has stopped
 
  private:
   Doorway() = default;

@@ -134,7 +134,8 @@ void Port::Stop(int64_t limit_ms) {
       gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(limit_ms, GPR_TIMESPAN));
   if (server_ == nullptr) return;
   doorway_->Stop();
-  const Cutoff cutoff(doorway_->listener(), static_cast<int>(limit_ms) + kCutMilliseconds);
+  const Cutoff cutoff(doorway_->descriptors(), doorway_->listener(),
+                      static_cast<int>(limit_ms) + kCutMilliseconds);
   server_->Shutdown(deadline);
 }
 

@@ -13,6 +13,12 @@
 namespace trunkline::api {
 namespace {
 
+Descriptors OwnDescriptors() {
+  auto descriptors = Descriptors::Open();
+  EXPECT_TRUE(descriptors.ok()) << descriptors.status();
+  return *std::move(descriptors);
+}
+
 constexpr int kForever = -1;
 constexpr int kLongMilliseconds = 3'600'000;
 
@@ -54,6 +60,7 @@ sockaddr_in Loopback() {
 }
 
 TEST(Cutoff, CutsWhatCameByTheListenerAndNothingElse) {
+  const Descriptors descriptors = OwnDescriptors();
   std::string folder = ::testing::TempDir() + "cutXXXXXX";
   ASSERT_NE(::mkdtemp(folder.data()), nullptr);
   sockaddr_un local{};
@@ -65,13 +72,13 @@ TEST(Cutoff, CutsWhatCameByTheListenerAndNothingElse) {
     const Pair other(reinterpret_cast<const sockaddr*>(&loopback), sizeof(loopback));
     const Pair socket(reinterpret_cast<const sockaddr*>(&local), sizeof(local));
     {
-      const Cutoff cutoff(tcp.listener(), 0);
+      const Cutoff cutoff(descriptors, tcp.listener(), 0);
       EXPECT_TRUE(tcp.IsCut(kForever));
     }
     EXPECT_FALSE(other.IsCut(0));
     EXPECT_FALSE(socket.IsCut(0));
     {
-      const Cutoff cutoff(socket.listener(), 0);
+      const Cutoff cutoff(descriptors, socket.listener(), 0);
       EXPECT_TRUE(socket.IsCut(kForever));
     }
     EXPECT_FALSE(other.IsCut(0));
@@ -81,9 +88,10 @@ TEST(Cutoff, CutsWhatCameByTheListenerAndNothingElse) {
 }
 
 TEST(Cutoff, CutsNothingBeforeItsTime) {
+  const Descriptors descriptors = OwnDescriptors();
   const sockaddr_in loopback = Loopback();
   const Pair pair(reinterpret_cast<const sockaddr*>(&loopback), sizeof(loopback));
-  { const Cutoff cutoff(pair.listener(), kLongMilliseconds); }
+  { const Cutoff cutoff(descriptors, pair.listener(), kLongMilliseconds); }
   EXPECT_FALSE(pair.IsCut(0));
 }
 

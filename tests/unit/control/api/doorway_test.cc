@@ -120,7 +120,7 @@ TEST_F(DoorwayTest, OneThatGoesWithoutAByteDoesNotEnter) {
 
 TEST_F(DoorwayTest, OnlySoManyWait) {
   std::vector<std::unique_ptr<Client>> silent;
-  for (size_t i = 0; i < Doorway::kWaitingMax; ++i) {
+  for (size_t i = 0; i < Doorway::WaitingMax(); ++i) {
     silent.push_back(std::make_unique<Client>(doorway_->port()));
   }
   Client beyond(doorway_->port());
