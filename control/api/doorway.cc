@@ -14,7 +14,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <optional>
 #include <thread>
 #include <utility>
 
@@ -101,12 +100,14 @@ absl::StatusOr<int> ListenOn(const std::string& host, uint16_t port) {
 
 class Doorway::Impl {
  public:
+  Impl(int listener, Descriptors descriptors)
+      : listener(listener), descriptors(std::move(descriptors)) {}
   ~Impl();
 
-  int listener = -1;
+  const int listener;
   int epoll = -1;
   int wake = -1;  // eventfd: stop
-  std::optional<Descriptors> descriptors;
+  const Descriptors descriptors;
   Enter enter;
   std::thread thread;
 
@@ -156,7 +157,6 @@ absl::Status Doorway::Impl::Prepare() {
   if (epoll < 0 || wake < 0 || !Watch(listener, EPOLLIN) || !Watch(wake, EPOLLIN)) {
     return absl::ErrnoToStatus(errno, "doorway");
   }
-  TL_ASSIGN_OR_RETURN(descriptors, Descriptors::Open());
   FillReserve();
   return absl::OkStatus();
 }
@@ -247,7 +247,7 @@ bool Doorway::Impl::HasRoom() {
   if (entered_ < most) return true;
   const int64_t now = NowMilliseconds();
   if (now < full_until_) return false;
-  const size_t there = descriptors->ConnectionsBy(listener).size();
+  const size_t there = descriptors.ConnectionsBy(listener).size();
   entered_ = there - std::min(there, waiting_.size() + 1);
   if (entered_ >= most) full_until_ = now + kFullMilliseconds;
   return entered_ < most;
@@ -268,9 +268,13 @@ int Doorway::Impl::WaitMilliseconds() const {
 }
 
 absl::StatusOr<std::unique_ptr<Doorway>> Doorway::At(int listener) {
+  auto descriptors = Descriptors::Open();
+  if (!descriptors.ok()) {
+    ::close(listener);
+    return descriptors.status();
+  }
   std::unique_ptr<Doorway> doorway(new Doorway());
-  doorway->impl_ = std::make_unique<Impl>();
-  doorway->impl_->listener = listener;
+  doorway->impl_ = std::make_unique<Impl>(listener, *std::move(descriptors));
   TL_RETURN_IF_ERROR(doorway->impl_->Prepare());
   doorway->port_ = PortOf(listener);
   return doorway;
@@ -325,7 +329,7 @@ void Doorway::Stop() {
 
 int Doorway::listener() const { return impl_->listener; }
 
-const Descriptors& Doorway::descriptors() const { return *impl_->descriptors; }
+const Descriptors& Doorway::descriptors() const { return impl_->descriptors; }
 
 Doorway::~Doorway() { Stop(); }
 
