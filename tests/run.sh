@@ -91,12 +91,13 @@ unit() {
   count "$work/count" "unit ($mode)"
 }
 
-# integration MODE WORKERS: real clients against the trunkd that unit built.
+# integration MODE WORKERS: real clients against the trunkd that unit built. Most of the time they wait,
+# so twice as many go at a time.
 integration() {
   local name="integration ($1, workers: $2)"
   note "$name"
   /usr/bin/python3 tests/integration/run.py --trunkd "$BUILD/control/trunkd" --workers "$2" \
-    --jobs "$JOBS" --clients "$BUILD/tests/integration" > "$work/integration" 2>&1
+    --jobs $((2 * JOBS)) --clients "$BUILD/tests/integration" > "$work/integration" 2>&1
   while read -r skip; do not_run+=("$name: $skip"); done \
     < <(sed -n 's/^skipped (\(not run: \)\?\(.*\)): \([^ ]*\) .*/\3: \2/p' "$work/integration")
   count "$work/integration" "$name"
