@@ -226,11 +226,13 @@ std::shared_ptr<const Message> Crud::AnswerTo(const Method& method, const Task& 
                                               const ResourceStore::Outcome& outcome) const {
   std::shared_ptr<Message> answer = method.NewReply();
   v1::Impact impact = v1::IMPACT_NONE;
+  bool unchanged = true;
   const Message* resource = task.kind->collection->Find(store_.effective(), task.id);
   for (const store::Difference& each : outcome.differences) {
     if (each.collection != task.kind->collection || each.id != task.id) continue;
     resource = each.after != nullptr ? each.after.get() : each.before.get();
     impact = store::ImpactOf(each);
+    unchanged = false;
   }
   const auto& reflection = *answer->GetReflection();
   if (resource != nullptr) {
@@ -241,6 +243,7 @@ std::shared_ptr<const Message> Crud::AnswerTo(const Method& method, const Task& 
   const google::protobuf::Descriptor& type = *answer->GetDescriptor();
   reflection.SetEnumValue(answer.get(), type.FindFieldByName("impact"), impact);
   reflection.SetBool(answer.get(), type.FindFieldByName("persisted"), outcome.persisted);
+  reflection.SetBool(answer.get(), type.FindFieldByName("unchanged"), unchanged);
   return answer;
 }
 

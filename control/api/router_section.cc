@@ -145,6 +145,7 @@ absl::Status RouterSection::Edit(const v1::UpdateRouterRequest& request, config:
   both.router.MergeFrom(made.router);
   *change.mutable_router() = store::RouterOf(store_.file(), both);
   change.set_impact(store::ImpactOf(before.spec(), both.router));
+  change.set_unchanged(change.router().etag() == before.etag());
   return absl::OkStatus();
 }
 

@@ -225,7 +225,7 @@ absl::Status RouterEditing::Send(const std::string& text) {
   TL_ASSIGN_OR_RETURN(*request.mutable_router()->mutable_spec(), ReadRouter(text, file_));
   request.mutable_router()->set_etag(router_.etag());
   request.mutable_update_mask()->add_paths("spec");
-  return UpdateRouter(session_, request, router_.etag());
+  return UpdateRouter(session_, request);
 }
 
 }  // namespace

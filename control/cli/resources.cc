@@ -5,6 +5,7 @@
 
 #include "control/cli/fields.h"
 #include "control/cli/router_settings.h"
+#include "control/cli/table.h"
 #include "control/config/document.h"
 #include "control/config/resource.h"
 #include "control/config/schema.h"
@@ -17,7 +18,6 @@ namespace {
 
 using config::Concat;
 using config::SetText;
-using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
 }  // namespace
@@ -49,13 +49,11 @@ absl::StatusOr<Target> TargetOf(const Session& session, std::string_view usage) 
 
 std::string Done(const Session& session, const std::string& name, std::string_view what,
                  const Message& change) {
-  const FieldDescriptor* const field = change.GetDescriptor()->FindFieldByName("impact");
-  const auto* const impact = change.GetReflection()->GetEnum(change, field);
-  if (impact->number() == v1::IMPACT_NONE) return Concat(name, " unchanged\n");
-  std::string effect = config::ShortName(*impact);
-  std::replace(effect.begin(), effect.end(), '_', ' ');
+  if (api::FlagOf(change, "unchanged")) return Concat(name, " unchanged\n");
+  std::string impact = CellOf(change, "impact", 0);
+  std::replace(impact.begin(), impact.end(), '_', ' ');
   return Concat(name, " ", session.arguments().Has("dry-run") ? "would be " : "", what,
-                impact->number() == 0 ? "" : Concat(" (impact: ", effect, ")"), "\n");
+                " (impact: ", impact, ")\n");
 }
 
 absl::Status Create(Session& session) {

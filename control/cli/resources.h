@@ -28,7 +28,7 @@ absl::StatusOr<Target> TargetOf(const Session& session, std::string_view usage);
 // "amqp", "listeners/amqp" → "listeners/amqp".
 std::string NameFor(const api::Kind& kind, const std::string& word);
 
-// "listeners/amqps changed (impact: rebind)"; `change` is the answer of a change.
+// "listeners/amqps changed (impact: rebind)", or "… unchanged"; `change` is the answer of a change.
 std::string Done(const Session& session, const std::string& name, std::string_view what,
                  const google::protobuf::Message& change);
 

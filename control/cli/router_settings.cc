@@ -90,24 +90,15 @@ absl::Status SetRouter(Session& session) {
   TL_RETURN_IF_ERROR(ReadFields(session.words(), 1, *request.mutable_router(), paths));
   if (paths.empty()) return absl::InvalidArgumentError("give router FIELD=VALUE...");
   for (const std::string& path : paths) request.mutable_update_mask()->add_paths(path);
-  TL_ASSIGN_OR_RETURN(const v1::Router before, Ask(session));
   request.mutable_router()->set_etag(session.arguments().Get("etag"));
-  return UpdateRouter(session, request, before.etag());
+  return UpdateRouter(session, request);
 }
 
-absl::Status UpdateRouter(Session& session, v1::UpdateRouterRequest& request,
-                          const std::string& before) {
+absl::Status UpdateRouter(Session& session, v1::UpdateRouterRequest& request) {
   request.set_validate_only(session.arguments().Has("dry-run"));
   v1::RouterChange change;
   TL_RETURN_IF_ERROR(session.Call("RouterService/UpdateRouter", request, change));
-  if (change.router().etag() == before) {
-    session.Print("router unchanged\n");
-  } else {
-    std::string impact = CellOf(change, "impact", 0);
-    std::replace(impact.begin(), impact.end(), '_', ' ');
-    session.Print(Concat("router ", request.validate_only() ? "would be " : "",
-                         "changed (impact: ", impact, ")\n"));
-  }
+  session.Print(Done(session, std::string(kRouter), "changed", change));
   return absl::OkStatus();
 }
 

@@ -15,9 +15,7 @@ bool IsRouter(const Session& session);  // the first word says so
 absl::Status GetRouter(Session& session);  // get router
 absl::Status SetRouter(Session& session);  // set router FIELD=VALUE…
 
-// Asks for a change, with --dry-run if that is given, and prints what came of it. `before` is the
-// router's etag.
-absl::Status UpdateRouter(Session& session, v1::UpdateRouterRequest& request,
-                          const std::string& before);
+// Asks for a change, with --dry-run if that is given, and prints what came of it.
+absl::Status UpdateRouter(Session& session, v1::UpdateRouterRequest& request);
 
 }  // namespace trunkline::cli

@@ -58,6 +58,7 @@ TEST_P(OfEveryKind, AreNotChangedByWhatIsEqual) {
     const auto call = world_.Do(method, request);
     ASSERT_TRUE(call->status().ok()) << call->status();
     EXPECT_EQ(ImpactOf(*call), v1::IMPACT_NONE) << request;
+    EXPECT_TRUE(FlagOf(call->reply(), "unchanged")) << request;
     EXPECT_EQ(MessageOf(call->reply(), world_.own().field).DebugString(), made->DebugString());
   }
   world_.Changed("create", "$f_id: 'filed' $f { spec { $filed } }");
@@ -115,6 +116,7 @@ TEST_P(OfEveryKind, AreOnlyLookedAtByValidateOnly) {
     ASSERT_TRUE(call->status().ok()) << method << call->status();
     EXPECT_NE(ImpactOf(*call), v1::IMPACT_NONE) << method;
     EXPECT_FALSE(FlagOf(call->reply(), "persisted")) << method;
+    EXPECT_FALSE(FlagOf(call->reply(), "unchanged")) << method;
     EXPECT_TRUE(HasMessage(call->reply(), world_.own().field)) << method;
   }
   EXPECT_EQ(world_.store.commits, 1);
@@ -367,8 +369,18 @@ TEST(Listeners, SayTheImpactOfAMove) {
             v1::IMPACT_REBIND);
   EXPECT_EQ(ImpactOf(*world.Do("update", "$f { name: '$c/a' spec { max_links: 7 } }")),
             v1::IMPACT_NEW_CONNECTIONS);
-  EXPECT_EQ(ImpactOf(*world.Do("update", "$f { name: '$c/a' labels { key: 'a' value: 'b' } }")),
-            v1::IMPACT_NONE);
+}
+
+TEST(Listeners, SayThatTheyHaveChangedWhereNobodyFeelsIt) {
+  World world;
+  ASSERT_TRUE(
+      world.Do("create", "$f_id: 'a' $f { spec { port: 5002 enabled: false } }")->status().ok());
+  for (const char* update : {"spec { port: 5003 }", "labels { key: 'a' value: 'b' }"}) {
+    const auto call =
+        world.Do("update", (std::string("$f { name: '$c/a' ") + update + " }").c_str());
+    EXPECT_EQ(ImpactOf(*call), v1::IMPACT_NONE) << update;
+    EXPECT_FALSE(FlagOf(call->reply(), "unchanged")) << update;
+  }
 }
 
 }  // namespace

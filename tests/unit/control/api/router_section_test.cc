@@ -92,6 +92,7 @@ TEST_F(RouterSectionTest, WithoutAMaskChangesWhatIsSet) {
   const auto change = Update("router { name: 'router' spec { drain_timeout { } } }");
   ASSERT_TRUE(change.ok()) << change.status();
   EXPECT_EQ(change->impact(), v1::IMPACT_NONE);
+  EXPECT_FALSE(change->unchanged());
   EXPECT_THAT(SetOverApi(), ElementsAre("max_connections", "drain_timeout"));
 }
 
@@ -125,6 +126,7 @@ TEST_F(RouterSectionTest, WhatChangesNothingSucceeds) {
   const auto change = Update("router { spec { default_distribution: DISTRIBUTION_CLOSEST } }");
   ASSERT_TRUE(change.ok()) << change.status();
   EXPECT_EQ(change->impact(), v1::IMPACT_NONE);
+  EXPECT_TRUE(change->unchanged());
   EXPECT_EQ(store_.commits, 0);
   EXPECT_TRUE(Update("router { }").ok());
   EXPECT_TRUE(Update("router { } update_mask { paths: 'spec.max_connections' }").ok());
