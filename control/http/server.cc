@@ -1,5 +1,6 @@
 #include "control/http/server.h"
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
@@ -9,6 +10,7 @@
 #include <exception>
 #include <list>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
@@ -47,6 +49,9 @@ class Server::Impl {
   ~Impl();
 
   absl::Status Listen();
+  void Start() {
+    thread_ = std::thread([this] { Run(); });
+  }  // throws
   void Serve(Handler handler, Stats& stats);
   void Post(std::function<void()> action) { asio::post(io_, std::move(action)); }
 
@@ -81,6 +86,7 @@ class Server::Impl {
   std::mutex tls_mutex_;  // of tls_context_
   std::shared_ptr<const tls::Context> tls_context_;
   asio::io_context io_{1};
+  const asio::executor_work_guard<asio::io_context::executor_type> open_{io_.get_executor()};
   Session::Surroundings surroundings_;
   std::list<Door> doors_;
   std::vector<std::string> addresses_;
@@ -148,8 +154,9 @@ Error Server::Impl::Open(const tcp::endpoint& endpoint) {
 void Server::Impl::Serve(Handler handler, Stats& stats) {
   surroundings_.handler = std::move(handler);
   surroundings_.stats = &stats;
-  for (Door& door : doors_) Accept(door);
-  thread_ = std::thread([this] { Run(); });
+  Post([this] {
+    for (Door& door : doors_) Accept(door);
+  });
 }
 
 void Server::Impl::Run() {
@@ -203,9 +210,14 @@ void Server::Impl::Forget(const Session& session) {
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Listen(const Options& options) {
-  auto impl = std::make_unique<Impl>(options);
-  if (absl::Status status = impl->Listen(); !status.ok()) return status;
-  return std::unique_ptr<Server>(new Server(std::move(impl)));
+  try {
+    auto impl = std::make_unique<Impl>(options);
+    if (absl::Status status = impl->Listen(); !status.ok()) return status;
+    impl->Start();
+    return std::unique_ptr<Server>(new Server(std::move(impl)));
+  } catch (const std::runtime_error& error) {  // of threads, and of Asio
+    return absl::ResourceExhaustedError(absl::StrCat("cannot serve there: ", error.what()));
+  }
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

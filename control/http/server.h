@@ -56,8 +56,9 @@ class Server {
     Counter not_served;         // accepted by the system, and no descriptor was left
   };
 
-  // Takes its place; who connects waits. FailedPrecondition: cannot listen there. A name is looked
-  // up here, for as long as the system's name service takes.
+  // Takes its place; who connects waits. FailedPrecondition: cannot listen there;
+  // ResourceExhausted: the system has no thread or descriptor for it. A name is looked up here, for
+  // as long as the system's name service takes.
   static absl::StatusOr<std::unique_ptr<Server>> Listen(const Options& options);
   // Answers from here on. To be called once. `stats` outlive the server; no other server uses them
   // meanwhile.

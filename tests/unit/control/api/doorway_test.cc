@@ -14,6 +14,8 @@
 #include <mutex>
 #include <vector>
 
+#include "tests/unit/router/base/scarcity.h"
+
 namespace trunkline::api {
 namespace {
 
@@ -45,24 +47,6 @@ class Client {
 
  private:
   int fd_;
-};
-
-// Takes the descriptors that this process may still have.
-class AllDescriptors {
- public:
-  explicit AllDescriptors(size_t but) {
-    for (int fd = ::dup(STDERR_FILENO); fd >= 0; fd = ::dup(STDERR_FILENO)) taken_.push_back(fd);
-    for (size_t i = 0; i < but; ++i) {
-      ::close(taken_.back());
-      taken_.pop_back();
-    }
-  }
-  ~AllDescriptors() {
-    for (const int fd : taken_) ::close(fd);
-  }
-
- private:
-  std::vector<int> taken_;
 };
 
 class DoorwayTest : public testing::Test {

@@ -12,6 +12,7 @@
 #include <future>
 #include <memory>
 
+#include "tests/unit/router/base/scarcity.h"
 #include "tests/unit/router/tls/test_certs.h"
 
 namespace trunkline::http {
@@ -336,6 +337,18 @@ TEST(Listen, TellsWhereItDoesAndWhyNot) {
   EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(std::string(second.status().message()),
             "cannot listen on 127.0.0.1 port " + std::to_string(port) + ": Address already in use");
+}
+
+TEST(Listen, TellsWhatTheSystemLacks) {
+  {
+    const NoThreads threads;
+    EXPECT_TRUE(absl::IsResourceExhausted(Server::Listen({}).status()));
+  }
+  for (const size_t left : {0, 1, 2, 3}) {
+    const AllDescriptors taken(left);
+    EXPECT_FALSE(Server::Listen({}).ok()) << left;
+  }
+  EXPECT_TRUE(Server::Listen({}).ok());
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <sys/socket.h>
 
 #include <filesystem>
@@ -12,6 +11,7 @@
 #include "router/probe.h"
 #include "router/sasl/users.h"
 #include "router/tls/context.h"
+#include "tests/unit/router/base/scarcity.h"
 #include "tests/unit/router/net/router_fixture.h"
 #include "tests/unit/router/tls/test_certs.h"
 
@@ -241,21 +241,6 @@ TEST(Prober, TakesFourAtATime) {
   const absl::Status refused = prober.Begin(WishFor(silent.place()), [](Steps) { FAIL(); });
   EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
 }
-
-// While it lives the process gets no more threads: their stacks would be larger than all memory.
-class NoThreads {
- public:
-  NoThreads() {
-    EXPECT_EQ(pthread_getattr_default_np(&before_), 0);
-    pthread_attr_t none = before_;
-    EXPECT_EQ(pthread_attr_setstacksize(&none, size_t{1} << 47), 0);
-    EXPECT_EQ(pthread_setattr_default_np(&none), 0);
-  }
-  ~NoThreads() { EXPECT_EQ(pthread_setattr_default_np(&before_), 0); }
-
- private:
-  pthread_attr_t before_;
-};
 
 TEST(Prober, SaysThatTheSystemHasNoThreadForIt) {
   TestRouter router;
