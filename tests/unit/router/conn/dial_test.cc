@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -105,6 +106,38 @@ struct Certified {
   }
   tls::test::TestCerts certs;
 };
+
+// What `end` writes while it exchanges everything with another, as it is traced from here on;
+// `left` is what has left already.
+std::vector<std::string> WrittenAsTraced(End& end, const std::string& left = "") {
+  const auto queue = std::make_shared<FrameQueue>(FrameQueue::Options{});
+  end.driver->TraceFrames({}, {queue});
+  End other(Accepting());
+  other.Push(left);
+  Exchange(end, other);
+  std::vector<std::string> written;
+  queue->Take([&](FrameLine&& line) {
+    if (line.outgoing) written.push_back(line.text);
+  });
+  return written;
+}
+
+TEST(Dial, IsTracedFromItsFirstHeader) {
+  End end(Dialling());
+  const auto written = WrittenAsTraced(end);
+  ASSERT_GE(written.size(), 2u);
+  EXPECT_EQ(written[0], "header SASL 1.0.0");
+  EXPECT_THAT(written[1], StartsWith("@sasl-init(65)"));
+}
+
+TEST(Dial, IsTracedFromTheFirstFrameThatLeavesWhole) {
+  End end(Dialling());
+  end.driver->Flush(kNow);
+  end.driver->Wrote(1);
+  const auto written = WrittenAsTraced(end, "A");
+  ASSERT_FALSE(written.empty());
+  EXPECT_THAT(written[0], StartsWith("@sasl-init(65)"));
+}
 
 TEST(Dial, OpensWithSaslAnonymous) {
   End a(Dialling());
