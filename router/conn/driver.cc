@@ -139,6 +139,7 @@ int Driver::Impl::GatherPlain(struct iovec* out, int max) {
 void Driver::Impl::ConsumePlain(size_t n) {
   if (trace_ != nullptr) [[unlikely]]
     TraceWritten(n);
+  said_ |= n > 0;
   if (!greeting_.empty()) {
     const size_t part = std::min(n, greeting_.size());
     n -= part;

@@ -138,6 +138,7 @@ class Driver::Impl {
   uint32_t frame_needs_ = 0;
   Phase phase_ = Phase::kHandshake;
   bool heard_ = false;  // a byte has come
+  bool said_ = false;   // a byte of plaintext has left
   bool probe_ = false;
   bool spoken_ = false;    // AMQP frames have gone or come
   bool resumed_ = false;   // links may go on; not told yet

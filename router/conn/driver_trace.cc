@@ -10,7 +10,7 @@ namespace trunkline::conn {
 void Driver::Impl::TraceFrames(FrameTrace::Source source,
                                std::vector<std::shared_ptr<FrameQueue>> queues) {
   if (queues.empty()) return trace_.reset();
-  if (trace_ == nullptr) trace_ = std::make_unique<FrameTrace>(source, PlainBytes());
+  if (trace_ == nullptr) trace_ = std::make_unique<FrameTrace>(source, said_ ? PlainBytes() : 0);
   trace_->SetQueues(std::move(queues));
 }
 
