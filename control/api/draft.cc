@@ -1,5 +1,7 @@
 #include "control/api/draft.h"
 
+#include <algorithm>
+
 #include "control/config/resource.h"
 #include "control/config/schema.h"
 #include "control/config/text.h"
@@ -12,6 +14,8 @@ using config::Concat;
 using config::Document;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
+
+constexpr int kTimesToldMax = 20;
 
 const Message& SpecOf(const Message& resource) {
   const FieldDescriptor* field = resource.GetDescriptor()->FindFieldByName("spec");
@@ -51,6 +55,15 @@ void ForEachReference(const Message& message, const std::string& path,
       visit(at, reflection.GetString(message, field), reference);
     }
   }
+}
+
+std::vector<std::string> Draft::IdsToTell(const Collection& collection) {
+  if (told_ == kTimesToldMax) return {};
+  ++told_;
+  std::vector<std::string> ids = collection.Ids(file_);
+  for (std::string& id : collection.Ids(made_)) ids.push_back(std::move(id));
+  std::sort(ids.begin(), ids.end());
+  return ids;
 }
 
 const Message* Draft::Find(const Collection& collection, const std::string& id) const {

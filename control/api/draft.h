@@ -47,6 +47,9 @@ class Draft {
   std::string OtherOfLegacyName(const config::Collection& collection, const Message& resource);
   // Resources that name this one, with the field that does, in order of their names.
   std::vector<config::Precondition> UsersOf(const std::string& name);
+  // The ids that there are, for whoever is told that one is not: of the first of them. Later errors
+  // nobody reads, and each would walk over all. Sorted.
+  std::vector<std::string> IdsToTell(const config::Collection& collection);
 
  private:
   enum class Is { kThere, kGone };
@@ -56,6 +59,7 @@ class Draft {
 
   const config::Document& file_;
   config::Document& made_;
+  int told_ = 0;  // how often IdsToTell was asked
   // Empty: nobody has asked so far.
   std::optional<std::map<std::string, std::set<std::string>>> ids_by_legacy_name_;
   struct User {

@@ -1,6 +1,6 @@
 #include "control/api/edit.h"
 
-#include <algorithm>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -40,15 +40,8 @@ absl::Status Violation(const std::string& path, const std::string& why) {
   return config::WithViolations(absl::InvalidArgumentError(Concat(path, ": ", why)), {{path, why}});
 }
 
-std::vector<std::string> KnownIds(const Collection& collection, const Draft& draft) {
-  std::vector<std::string> ids = collection.Ids(draft.file());
-  for (std::string& id : collection.Ids(draft.made())) ids.push_back(std::move(id));
-  std::sort(ids.begin(), ids.end());
-  return ids;
-}
-
 // Whether what the resource names is there.
-absl::Status CheckReferences(const Scope& scope, const Message& resource, const Draft& draft) {
+absl::Status CheckReferences(const Scope& scope, const Message& resource, Draft& draft) {
   absl::Status status;
   ForEachReference(
       MessageOf(resource, "spec"), Concat(scope.field, ".spec"),
@@ -58,7 +51,7 @@ absl::Status CheckReferences(const Scope& scope, const Message& resource, const 
         const std::string id(config::ResourceId(name));
         const bool named = name == config::ResourceName(collection_name, id);
         if (named && draft.Find(*collection, id) != nullptr) return;
-        status = NotFound(*collection, id, KnownIds(*collection, draft));
+        status = NotFound(*collection, id, draft.IdsToTell(*collection));
         const std::string why =
             named ? Concat("there is no ", collection->title(), " ", Quote(id))
                   : Concat("is not of the form ", Quote(collection_name + "/{id}"));
@@ -181,14 +174,14 @@ absl::StatusOr<std::string> ChooseId(const Scope& scope, const Message& resource
 
 absl::Status NotFound(const Collection& collection, const std::string& id,
                       const std::vector<std::string>& known) {
-  return config::WithReason(
-      absl::NotFoundError(Concat("there is no ", collection.title(), " ", Quote(id),
-                                 config::DidYouMean(id, known))),
-      Concat(Kind::WordOf(collection), "_NOT_FOUND"),
-      {{"resource_type", collection.title()},
-       {"resource_name",
-        config::ResourceName(collection.name(), config::Shorten(id, kNameBytesTold))},
-       {"known", Told(known)}});
+  std::map<std::string, std::string> metadata = {
+      {"resource_type", collection.title()},
+      {"resource_name",
+       config::ResourceName(collection.name(), config::Shorten(id, kNameBytesTold))}};
+  if (!known.empty()) metadata["known"] = Told(known);
+  return config::WithReason(absl::NotFoundError(Concat("there is no ", collection.title(), " ",
+                                                       Quote(id), config::DidYouMean(id, known))),
+                            Concat(Kind::WordOf(collection), "_NOT_FOUND"), metadata);
 }
 
 absl::StatusOr<std::string> FindId(const Collection& collection, const Document& document,
@@ -221,7 +214,7 @@ absl::Status Apply(const Scope& scope, const std::string& id, const Update& upda
   const Message* there = draft.Find(*scope.collection, id);
   if (there == nullptr) {
     if (!update.allow_missing) {
-      return NotFound(*scope.collection, id, KnownIds(*scope.collection, draft));
+      return NotFound(*scope.collection, id, draft.IdsToTell(*scope.collection));
     }
     TL_RETURN_IF_ERROR(CheckEtag(scope, id, etag, ""));
     TL_RETURN_IF_ERROR(CheckId(*update.given, id, scope.field + ".name"));
@@ -243,7 +236,7 @@ absl::Status Remove(const Scope& scope, const std::string& id, const Delete& wan
   const Message* there = draft.Find(*scope.collection, id);
   if (there == nullptr) {
     if (wanted.allow_missing) return absl::OkStatus();
-    return NotFound(*scope.collection, id, KnownIds(*scope.collection, draft));
+    return NotFound(*scope.collection, id, draft.IdsToTell(*scope.collection));
   }
   TL_RETURN_IF_ERROR(CheckEtag(scope, id, wanted.etag, config::EtagOf(*there)));
   if (scope.collection->Find(draft.file(), id) != nullptr) return ReadOnly(scope, id);

@@ -35,7 +35,7 @@ absl::StatusOr<std::string> IdOf(const config::Collection& collection, const std
 absl::StatusOr<std::string> ChooseId(const Scope& scope, const google::protobuf::Message& resource,
                                      const std::string& given, Random& random);
 
-// NotFound, "LISTENER_NOT_FOUND": says which there are.
+// NotFound, "LISTENER_NOT_FOUND": says which there are, if any are given.
 absl::Status NotFound(const config::Collection& collection, const std::string& id,
                       const std::vector<std::string>& known);
 

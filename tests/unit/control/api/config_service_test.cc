@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/match.h"
 #include "control/config/error_details.h"
 #include "fake_store.h"
 #include "google/protobuf/text_format.h"
@@ -101,6 +102,24 @@ TEST_F(ApplyConfigTest, TriesAgainWhatWasRefused) {
   EXPECT_TRUE(made->applied());
   EXPECT_THAT(Told(Apply(request)), ElementsAre("listeners/l CREATED")) << "the answer of the last";
   EXPECT_EQ(store_.commits, 2);
+}
+
+// Thousands of wrong references would take minutes, and control would stand meanwhile.
+TEST_F(ApplyConfigTest, HelpsTheFirstOfThoseThatNameWhatIsNotThere) {
+  std::string bundle = "tls_profiles { name: 'tlsProfiles/profile' spec { ca_file: '/a' } }";
+  for (int i = 1000; i < 1030; ++i) {
+    const std::string number = std::to_string(i);
+    bundle += " listeners { name: 'listeners/l" + number + "' spec { port: " + number +
+              " tls_profile: 'tlsProfiles/profil' } }";
+  }
+  const auto refused = Apply("bundle { " + bundle + " }");
+  ASSERT_TRUE(refused.ok()) << refused.status();
+  for (const Response::Result& each : refused->results()) {
+    const bool helps = absl::StrContains(each.status().message(), "did you mean \"profile\"?");
+    const bool is_there = each.name() == "tlsProfiles/profile";
+    EXPECT_EQ(each.status().code() == 0, is_there) << each.status().message();
+    EXPECT_EQ(helps, each.name() < "listeners/l1020") << each.name();
+  }
 }
 
 }  // namespace
