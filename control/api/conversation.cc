@@ -89,7 +89,7 @@ grpc::ServerGenericBidiReactor* Conversation::Begin(Front& front, const std::str
                                                     const absl::StatusOr<Caller>& caller) {
   if (!caller.ok()) return new Refusal(caller.status());
   if (front.reflection != nullptr && ReflectionStream::Serves(path)) {
-    if (absl::Status room = front.gate.EnterStream(); !room.ok()) return new Refusal(room);
+    if (absl::Status room = front.gate.EnterStream(*caller); !room.ok()) return new Refusal(room);
     const auto stream = std::make_shared<ReflectionStream>(front);
     stream->Start();
     return stream.get();

@@ -15,6 +15,9 @@ namespace {
 // When somebody who found no room may come again.
 constexpr int64_t kRetryMilliseconds = 1000;
 
+// One in so many places is for local callers.
+constexpr int kLocalPart = 16;
+
 // Lines about refused calls per second.
 constexpr int kRefusalsTold = 10;
 
@@ -62,12 +65,13 @@ absl::StatusOr<const Method*> Gate::Find(std::string_view path, const Caller& ca
                               "METHOD_UNKNOWN");
   }
   TL_RETURN_IF_ERROR(Authorize(caller.identity, caller.role, *method));
-  TL_RETURN_IF_ERROR(TakePlace(method->streams));
+  TL_RETURN_IF_ERROR(TakePlace(method->streams, caller));
   return method;
 }
 
-absl::Status Gate::TakePlace(bool streams) {
-  const int places_max = streams ? limits_.streams_max : limits_.calls_max;
+absl::Status Gate::TakePlace(bool streams, const Caller& caller) {
+  int places_max = streams ? limits_.streams_max : limits_.calls_max;
+  if (caller.identity != kLocalIdentity) places_max -= places_max / kLocalPart;
   if (Places(streams).fetch_add(1) < places_max) return absl::OkStatus();
   Places(streams).fetch_sub(1);
   return config::WithRetry(config::WithReason(absl::ResourceExhaustedError(config::Concat(

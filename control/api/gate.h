@@ -18,7 +18,8 @@
 
 namespace trunkline::api {
 
-// How calls are bounded.
+// How calls are bounded. A sixteenth is for local callers alone, so that no certificate keeps out
+// who comes to see what is wrong.
 struct CallLimits {
   int calls_max = 1024;    // under way at a time, of all callers; streams not counted
   int streams_max = 4096;  // likewise
@@ -53,7 +54,7 @@ class Gate {
   void Leave(const Method& method) { Places(method.streams).fetch_sub(1); }
 
   // A place for a stream that is no method of the table: reflection.
-  absl::Status EnterStream() { return TakePlace(/*streams=*/true); }
+  absl::Status EnterStream(const Caller& caller) { return TakePlace(/*streams=*/true, caller); }
   void LeaveStream() { Places(/*streams=*/true).fetch_sub(1); }
 
   // The caller may, but what he sent is not the method's request.
@@ -66,7 +67,7 @@ class Gate {
 
  private:
   absl::StatusOr<const Method*> Find(std::string_view path, const Caller& caller);
-  absl::Status TakePlace(bool streams);
+  absl::Status TakePlace(bool streams, const Caller& caller);
   absl::Status Refuse(const Caller& caller, std::string_view path, absl::Status status);
   void Count(Refused why) {
     refused_[static_cast<size_t>(why)].fetch_add(1, std::memory_order_relaxed);

@@ -36,11 +36,25 @@ TEST_F(GateTest, HasSoManyPlacesOfEachKind) {
   EXPECT_EQ(beyond.status().code(), StatusCode::kResourceExhausted);
   EXPECT_EQ(config::ReasonOf(beyond.status()), "TOO_MANY_CALLS");
   EXPECT_TRUE(gate_.Enter(kDrain, Local()).ok());  // streams are counted for themselves
-  EXPECT_FALSE(gate_.EnterStream().ok());
+  EXPECT_FALSE(gate_.EnterStream(Local()).ok());
   gate_.Leave(**call);
   EXPECT_TRUE(gate_.Enter(kGet, Local()).ok());
   gate_.LeaveStream();
-  EXPECT_TRUE(gate_.EnterStream().ok());
+  EXPECT_TRUE(gate_.EnterStream(Local()).ok());
+}
+
+TEST_F(GateTest, KeepsSomePlacesForLocalCallers) {
+  Gate gate(methods_, {.calls_max = 32, .streams_max = 16}, *Policy::Parse("admin: ['cn:a']", ""));
+  const Caller remote = *gate.CallerOf("cn:a", "");
+  for (int i = 0; i < 30; ++i) EXPECT_TRUE(gate.Enter(kGet, remote).ok()) << i;
+  for (int i = 0; i < 15; ++i) EXPECT_TRUE(gate.EnterStream(remote).ok()) << i;
+  EXPECT_EQ(config::ReasonOf(gate.Enter(kGet, remote).status()), "TOO_MANY_CALLS");
+  EXPECT_EQ(config::ReasonOf(gate.EnterStream(remote)), "TOO_MANY_CALLS");
+  EXPECT_TRUE(gate.Enter(kGet, Local()).ok());
+  EXPECT_TRUE(gate.Enter(kGet, Local()).ok());
+  EXPECT_TRUE(gate.EnterStream(Local()).ok());
+  EXPECT_FALSE(gate.Enter(kGet, Local()).ok());
+  EXPECT_FALSE(gate.EnterStream(Local()).ok());
 }
 
 TEST_F(GateTest, WhoIsRefusedTakesNoPlace) {
