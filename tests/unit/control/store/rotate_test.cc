@@ -1,8 +1,10 @@
 // Certificates that are replaced, over the real store, a real router and a real disk.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <condition_variable>
 #include <deque>
@@ -33,6 +35,44 @@ std::string Read(const fs::path& file) {
   text << stream.rdbuf();
   return text.str();
 }
+
+// While it lives the first worker of this process stands: in the handler of a signal.
+class StandingWorker {
+ public:
+  StandingWorker() {
+    EXPECT_EQ(::pipe(go_), 0);
+    EXPECT_EQ(::pipe(there_), 0);
+    struct sigaction stand {};
+    stand.sa_handler = &Stand;
+    EXPECT_EQ(::sigaction(SIGUSR1, &stand, &before_), 0);
+    for (const auto& task : fs::directory_iterator("/proc/self/task")) {
+      if (Read(task.path() / "comm") != "tl-worker-0\n") continue;
+      EXPECT_EQ(::tgkill(::getpid(), std::stoi(task.path().filename()), SIGUSR1), 0);
+    }
+    Wait(there_[0]);
+  }
+  ~StandingWorker() {
+    Say(go_[1]);
+    Wait(there_[0]);
+    EXPECT_EQ(::sigaction(SIGUSR1, &before_, nullptr), 0);
+    for (const int fd : {go_[0], go_[1], there_[0], there_[1]}) ::close(fd);
+  }
+
+ private:
+  static void Stand(int) {
+    Say(there_[1]);
+    Wait(go_[0]);
+    Say(there_[1]);
+  }
+  static void Say(int fd) { (void)!::write(fd, "x", 1); }
+  static void Wait(int fd) {
+    char byte;
+    while (::read(fd, &byte, 1) < 0 && errno == EINTR) continue;
+  }
+  static inline int go_[2];
+  static inline int there_[2];
+  struct sigaction before_ {};
+};
 
 class Rotate : public ::testing::Test {
  protected:
@@ -180,6 +220,35 @@ TEST_F(Rotate, ReadsTheFilesAgain) {
   EXPECT_EQ(InForce("filed"), "CN=b");
   EXPECT_GT(store_->TlsRevision("filed"), before);
   EXPECT_EQ(changes_, 1);
+}
+
+// It takes the certificate up all the same, when it goes on.
+TEST_F(Rotate, CountsThoughAWorkerStands) {
+  const uint64_t before = store_->TlsRevision("filed");
+  Put("b", "key too");
+  {
+    const StandingWorker worker;
+    const absl::Status late = Turn({.profile = "filed"}).status();
+    EXPECT_EQ(late.code(), absl::StatusCode::kDeadlineExceeded) << late;
+  }
+  EXPECT_EQ(InForce("filed"), "CN=b");
+  EXPECT_GT(store_->TlsRevision("filed"), before);
+  EXPECT_EQ(changes_, 1);
+  EXPECT_EQ(store_->TlsRefused("filed"), 0u);
+  EXPECT_TRUE(Turn({.profile = "filed"}).ok());
+}
+
+TEST_F(Rotate, GivenCertificatesCountThoughAWorkerStands) {
+  Make("made");
+  {
+    const StandingWorker worker;
+    const absl::Status late = Turn({.profile = "made", .given = Given("b", "b")}).status();
+    EXPECT_EQ(late.code(), absl::StatusCode::kDeadlineExceeded) << late;
+  }
+  EXPECT_EQ(InForce("made"), "CN=b");
+  End();
+  Open();
+  EXPECT_EQ(InForce("made"), "CN=b");  // it is in the state
 }
 
 TEST_F(Rotate, ToTheSameCertificateChangesNothing) {
