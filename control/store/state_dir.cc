@@ -168,9 +168,9 @@ class StateDir::Writer {
       if (!job_) return;
       Job job = *std::exchange(job_, std::nullopt);
       lock.unlock();
-      const absl::Status status = Replace(folder_, job.state.view());
+      absl::Status status = Replace(folder_, job.state.view());
       job.state = {};  // done may begin the next one
-      job.done(status);
+      job.done(std::move(status));
       lock.lock();
     }
   }
