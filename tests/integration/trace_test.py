@@ -72,11 +72,22 @@ class TraceTest(RouterTest):
         self.addCleanup(stream.cancel)
         return stream
 
+    def look(self, method, **fields):
+        """A stream that has begun. Those of earlier tests may have their places for a moment."""
+        begun = []
+
+        def begin():
+            begun[:] = [self.stream(method, None, **fields)]
+            self.world.wait(lambda: begun[0].answers or begun[0].code, "its begin")
+            return begun[0].code != "RESOURCE_EXHAUSTED"
+
+        self.world.wait(begin, "a place")
+        begun[0].wait(lambda answers: answers, "its begin")
+        return begun[0]
+
     def tap(self, **fields):
         """One that sees messages from here on."""
-        tap = self.stream(TAP, None, **fields)
-        tap.wait(lambda answers: answers, "its begin")
-        return tap
+        return self.look(TAP, **fields)
 
     def samples(self, tap, count):
         """The first so many of a tap."""
@@ -325,16 +336,7 @@ class Tap(TraceTest):
         for tap in taps:
             tap.cancel()
 
-        def has_place():
-            try:
-                stream = Stream(self.world, self.api.stream(TAP, limit=1))
-                stream.wait(lambda answers: answers, "its begin")
-                stream.cancel()
-                return True
-            except AssertionError:
-                return False
-
-        self.world.wait(has_place, "a free place")
+        self.tap(limit=1)  # there is a place again
         sender, receiver = self.pair()
         sender.send(Message("a"))
         self.world.wait(lambda: receiver.received, "the message")
@@ -364,9 +366,7 @@ class Frames(TraceTest):
 
     def frames(self, **fields):
         """A trace that sees frames from here on."""
-        trace = self.stream(FRAMES, None, **fields)
-        trace.wait(lambda answers: answers, "its begin")
-        return trace
+        return self.look(FRAMES, **fields)
 
     @staticmethod
     def texts(answers):
