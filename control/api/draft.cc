@@ -57,8 +57,8 @@ void ForEachReference(const Message& message, const std::string& path,
   }
 }
 
-std::vector<std::string> Draft::IdsToTell(const Collection& collection) {
-  if (told_ == kTimesToldMax) return {};
+std::optional<std::vector<std::string>> Draft::IdsToTell(const Collection& collection) {
+  if (told_ == kTimesToldMax) return std::nullopt;
   ++told_;
   std::vector<std::string> ids = collection.Ids(file_);
   for (std::string& id : collection.Ids(made_)) ids.push_back(std::move(id));

@@ -47,9 +47,9 @@ class Draft {
   std::string OtherOfLegacyName(const config::Collection& collection, const Message& resource);
   // Resources that name this one, with the field that does, in order of their names.
   std::vector<config::Precondition> UsersOf(const std::string& name);
-  // The ids that there are, for whoever is told that one is not: of the first of them. Later errors
-  // nobody reads, and each would walk over all. Sorted.
-  std::vector<std::string> IdsToTell(const config::Collection& collection);
+  // The ids that there are, sorted, for who is told that one is not; none for more than twenty:
+  // nobody reads so many errors, and for each we would walk over all.
+  std::optional<std::vector<std::string>> IdsToTell(const config::Collection& collection);
 
  private:
   enum class Is { kThere, kGone };

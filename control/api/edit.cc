@@ -173,14 +173,17 @@ absl::StatusOr<std::string> ChooseId(const Scope& scope, const Message& resource
 }
 
 absl::Status NotFound(const Collection& collection, const std::string& id,
-                      const std::vector<std::string>& known) {
+                      const std::optional<std::vector<std::string>>& known) {
+  std::string text = Concat("there is no ", collection.title(), " ", Quote(id));
   std::map<std::string, std::string> metadata = {
       {"resource_type", collection.title()},
       {"resource_name",
        config::ResourceName(collection.name(), config::Shorten(id, kNameBytesTold))}};
-  if (!known.empty()) metadata["known"] = Told(known);
-  return config::WithReason(absl::NotFoundError(Concat("there is no ", collection.title(), " ",
-                                                       Quote(id), config::DidYouMean(id, known))),
+  if (known) {
+    text += config::DidYouMean(id, *known);
+    metadata["known"] = Told(*known);
+  }
+  return config::WithReason(absl::NotFoundError(text),
                             Concat(Kind::WordOf(collection), "_NOT_FOUND"), metadata);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,9 +36,9 @@ absl::StatusOr<std::string> IdOf(const config::Collection& collection, const std
 absl::StatusOr<std::string> ChooseId(const Scope& scope, const google::protobuf::Message& resource,
                                      const std::string& given, Random& random);
 
-// NotFound, "LISTENER_NOT_FOUND": says which there are, if any are given.
+// NotFound, "LISTENER_NOT_FOUND": says which there are, if that is given.
 absl::Status NotFound(const config::Collection& collection, const std::string& id,
-                      const std::vector<std::string>& known);
+                      const std::optional<std::vector<std::string>>& known);
 
 // The id in `name`, of one that there is. As IdOf; NotFound, with a violation of `path`.
 absl::StatusOr<std::string> FindId(const config::Collection& collection,
