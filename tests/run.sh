@@ -92,12 +92,13 @@ unit() {
 }
 
 # integration MODE WORKERS: real clients against the trunkd that unit built. Most of the time they wait,
-# so twice as many go at a time.
+# so twice as many go at a time; under TSan they compute.
 integration() {
-  local name="integration ($1, workers: $2)"
+  local name="integration ($1, workers: $2)" at_a_time=$((2 * JOBS))
+  [ "$1" != thread ] || at_a_time=$JOBS
   note "$name"
   /usr/bin/python3 tests/integration/run.py --trunkd "$BUILD/control/trunkd" --workers "$2" \
-    --jobs $((2 * JOBS)) --clients "$BUILD/tests/integration" > "$work/integration" 2>&1
+    --jobs "$at_a_time" --clients "$BUILD/tests/integration" > "$work/integration" 2>&1
   while read -r skip; do not_run+=("$name: $skip"); done \
     < <(sed -n 's/^skipped (\(not run: \)\?\(.*\)): \([^ ]*\) .*/\3: \2/p' "$work/integration")
   count "$work/integration" "$name"
