@@ -6,13 +6,15 @@
 #   bash tests/run.sh --interop       clients that others wrote; those whose toolchain is here
 #   bash tests/run.sh --fuzz          a million executions of each fuzz target (the fast tier: 100,000)
 #   bash tests/run.sh --fast --sanitize   several tiers in one go, in this order
-#   bash tests/run.sh --within 2400 --fast --fuzz   none that would begin after so many seconds
+#   bash tests/run.sh --within 2400 --fast --fuzz   none that may not be over after so many seconds
 #
 # Builds go below ~/.cache/trunkline (TRUNKLINE_CACHE). The last line is "N passed, N failed, N skipped".
 set -uo pipefail
 cd "$(dirname "$0")/.."
 source tests/tools/build.sh
 
+# Seconds of a tier on two cores with nothing built, with something to spare.
+declare -A takes=([fast]=0 [address]=1100 [thread]=1900 [interop]=500 [fuzz]=4500)  # fast: whatever it is
 tiers=() within=
 while [ $# -gt 0 ]; do
   case $1 in
@@ -187,9 +189,9 @@ fuzz_tier() { fuzz 1000000; }
 
 install_packages "${PACKAGES[@]}" || { echo "cannot install packages"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 for tier in "${tiers[@]}"; do
-  if [ -n "$within" ] && [ "$SECONDS" -ge "$within" ]; then
+  if [ -n "$within" ] && [ $((SECONDS + takes[$tier])) -gt "$within" ]; then
     skipped=$((skipped + 1))
-    not_run+=("tier $tier: $within seconds are over")
+    not_run+=("tier $tier: it may not be over within $within seconds")
     continue
   fi
   "${tier}_tier"
