@@ -134,8 +134,10 @@ class Watches(unittest.TestCase):
             self.assertEqual(number_in(answers[-1]), UPDATES)
         if not is_sanitized():  # sanitizers keep what was freed
             self.assertLess(self.router.resident_kib("VmHWM") - before, GROWTH_KIB)
-        # And he is told the end as well, but not all that was between.
-        told = [number_in(answer) for answer in await until(slow, is_last)]
+        # And he is told the end as well, but not all that was between. Bookmarks may stand there:
+        # under sanitizers he hears nothing for long.
+        told = [number_in(answer) for answer in await until(slow, is_last)
+                if not answer.HasField("bookmark")]
         self.assertLess(len(told), UPDATES)
         self.assertEqual(told, sorted(told))
 
