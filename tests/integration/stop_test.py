@@ -9,7 +9,6 @@ import unittest
 
 import harness
 from clients import ACCEPTED, World
-from core_test import is_sanitized
 from harness import Router
 
 CALLS = 3000
@@ -107,8 +106,6 @@ def http2_frame(kind, flags, stream, payload=b""):
 
 class StopOfTheApi(unittest.TestCase):
     def test_a_caller_who_does_not_read_does_not_hold_it(self):
-        if is_sanitized([b"__tsan_init"]):
-            self.skipTest("not run: for a minute the thread sanitizer looks at what gRPC frees")
         router = Router()
         self.addCleanup(router.close)
         caller = socket.socket(socket.AF_UNIX)
